@@ -1,0 +1,49 @@
+"""Files that only their owner may read: keys and manifests. A write is whole or did not happen."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import stat
+from pathlib import Path
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """Write a file of mode 0600 so that a crash leaves the old content or the new, never a part.
+
+    The directory is made with mode 0700 if it is missing.
+
+    Raises:
+        OSError: the disk is full, or the directory may not be written.
+    """
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+    _sync_directory(path.parent)
+
+
+def is_private(path: Path) -> bool:
+    """Return whether only the owner has any right on the file.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+    """
+    return stat.S_IMODE(path.stat().st_mode) & 0o077 == 0
+
+
+def _sync_directory(directory: Path) -> None:
+    """Make the rename itself survive a power loss."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
