@@ -1,0 +1,105 @@
+# Everything installs itself: on a fresh Debian 12, as root or with sudo for the packages that are missing.
+#   make demo      the whole exchange on this machine, from an empty chain to a lease that runs
+#   make test      all tests but the long ones
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+python := .venv/bin/python
+# Brownie keeps networks and keys in its home; this one is the project's own, not the user's. Its port is not the
+# usual 8545, where it would join a chain that somebody else runs.
+brownie_port = $${BROWNIE_ANVIL_PORT:-$$((20000 + $$$$ % 10000))}
+brownie_environment = HOME=$(CURDIR)/.brownie-home PATH=$(CURDIR)/.venv-brownie/bin:$$PATH BROWNIE_ANVIL_PORT=$(brownie_port)
+
+existing = $(wildcard $(1))
+packages = $(call existing,moorage facilitator_bot provider_agent cli demo)
+long ?=
+selection = $(if $(long),-m "long or not long",-m "not long")
+pytest_flags = -rs $(selection)
+
+.PHONY: help
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
+
+.PHONY: demo
+demo: setup ## the whole exchange on this machine; KEEP=1 leaves it running
+	KEEP=$(KEEP) $(python) -m demo
+
+.PHONY: test
+test: setup ## all tests, stage by stage, but those marked as long
+	@failed=; for stage in test-units test-system test-contracts; do \
+		$(MAKE) --no-print-directory $$stage || failed="$$failed $$stage"; \
+	done; \
+	if [ -n "$$failed" ]; then echo "FAILED:$$failed"; exit 1; fi; echo "all stages passed"
+
+.PHONY: test-long
+test-long: ## all tests, with the long ones and more examples
+	HYPOTHESIS_PROFILE=long $(MAKE) --no-print-directory test long=1
+
+# The stages run what `make setup` has installed. A folder that is not there is passed over, an empty one is a failure.
+.PHONY: test-units
+test-units: folders = $(call existing,tests/unit tests/property)
+test-units:
+	@echo "--- unit and property tests: $(or $(folders),none)"
+	$(if $(folders),$(python) -m pytest -n 2 $(pytest_flags) $(folders))
+
+.PHONY: test-system
+test-system: folders = $(call existing,tests/integration tests/e2e)
+test-system:
+	@echo "--- tests on a chain and a Docker engine: $(or $(folders),none)"
+	$(if $(folders),$(python) -m pytest $(pytest_flags) $(folders))
+
+# The ini options of pyproject.toml are those of the other environment.
+.PHONY: test-contracts
+test-contracts: folders = $(call existing,tests/contracts)
+test-contracts:
+	@echo "--- contract tests with Brownie: $(or $(folders),none)"
+	$(if $(folders),$(brownie_environment) .venv-brownie/bin/python -m pytest -c /dev/null --rootdir . --confcutdir $(folders) \
+		-p no:cacheprovider -W ignore -n 2 $(pytest_flags) $(folders))
+
+.PHONY: lint
+lint: environments ## style, types, layering, and what contracts must not contain
+	$(python) -m ruff check .
+	$(python) -m ruff format --check .
+	$(python) -m mypy $(packages)
+	.venv/bin/lint-imports
+	$(python) -m tests.contract_lint
+
+.PHONY: compile
+compile: environments ## contracts with Brownie, and the ABIs that the daemons read
+	$(brownie_environment) .venv-brownie/bin/brownie compile
+	$(if $(call existing,scripts/export_abi.py),$(brownie_environment) .venv-brownie/bin/brownie run export_abi)
+
+.PHONY: gas
+gas: environments ## what each transaction costs
+	$(python) -m tests.benchmarks.gas
+
+.PHONY: setup
+setup: environments engine ## install and start all that demo and test need
+
+.PHONY: environments
+environments: ## Python environments and anvil, from the locks
+	@setup/environments.sh
+
+.PHONY: engine
+engine: ## a Docker engine: the one that is there, or one of our own
+	@setup/engine.sh start
+
+.PHONY: engine-stop
+engine-stop: ## stop the engine that setup has started by hand
+	@setup/engine.sh stop
+
+.PHONY: locks
+locks: environments ## pin anew what requirements/*.in ask for, at the newest versions
+	@cd requirements && compile="../.venv/bin/uv --config-file uv.toml pip compile --quiet --upgrade --universal \
+		--python-version 3.11 --generate-hashes --no-header --no-emit-index-url" && \
+	$$compile production.in -o production.lock && \
+	$$compile development.in -o development.lock && \
+	$$compile --emit-build-options brownie.in -o brownie.lock && \
+	$$compile build.in -o build.lock
+	@cd tools && npm install --package-lock-only --ignore-scripts --omit-lockfile-registry-resolved=true
+
+.PHONY: clean
+clean: ## remove all that was installed or built here
+	rm -rf .venv .venv-brownie .brownie-home .setup tools/node_modules build reports *.egg-info \
+		.pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -prune -exec rm -rf {} +
