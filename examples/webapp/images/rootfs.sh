@@ -1,0 +1,94 @@
+#!/usr/bin/env bash
+# Write root file systems: rootfs.sh DIRECTORY NAME... leaves DIRECTORY/NAME.tar for each of front, cache, guestbook.
+# Packages come through apt with its usual signature checks, but into a directory: a Debian 12 host stays as it is.
+set -euo pipefail
+umask 022
+
+here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
+out="$1"
+shift
+lists=() # options of apt; empty = the package lists that this system already has
+
+# In the closure only for the scripts that run when a package is installed; nothing runs here.
+installers_only='^(perl|libperl|perl-modules|libsemanage|libsepol|libpam|libaudit|debconf|dpkg|tar|passwd|adduser|usrmerge|init-system|sysvinit|iproute2|[^_]*-perl)[^/]*_'
+
+declare -A packages_of=(
+  [front]="nginx-light"
+  [cache]="redis-server"
+  [guestbook]="python3-minimal libpython3.11-stdlib"
+)
+
+apt() { # with no package installed, so that it resolves the whole closure
+  apt-get -qq -y -o Debug::NoLocking=1 -o Dir::State::status="$out/no-packages" \
+    -o Dir::Cache::pkgcache="$out/pkgcache" -o Dir::Cache::srcpkgcache="$out/srcpkgcache" \
+    -o Dir::Cache::archives="$out/debs" "${lists[@]}" "$@"
+}
+
+prepare_apt() {
+  mkdir -p "$out/debs/partial" "$out/lists/partial" "$out/none/partial"
+  : >"$out/no-packages"
+  [ "$(id -u)" != 0 ] || chown _apt "$out/debs/partial" "$out/lists/partial"
+}
+
+refresh_lists() {
+  lists=(-o "Dir::State::lists=$out/lists")
+  apt update >&2
+}
+
+download() { # packages...
+  apt --download-only --no-install-recommends install "$@" >&2
+}
+
+unpack() { # root packages...
+  local root="$1" deb
+  shift
+  mkdir -p "$root"/{usr/{bin,sbin,lib,lib64},app,etc,dev,proc,sys,run,var/log,tmp}
+  chmod 1777 "$root/tmp"
+  ln -s usr/bin usr/sbin usr/lib usr/lib64 "$root/"
+  apt -o Dir::Cache::archives="$out/none" --print-uris --no-install-recommends install "$@" | awk '{print $2}' \
+    | { grep -v -E "$installers_only" || true; } \
+    | while read -r deb; do dpkg-deb --extract "$out/debs/$deb" "$root"; done
+  rm -rf "$root"/usr/share/{doc,man,locale,info,lintian} "$root"/var/{cache,lib/dpkg}
+  printf 'root:x:0:0::/root:/usr/sbin/nologin\napp:x:10001:10001::/tmp:/usr/sbin/nologin\n' >"$root/etc/passwd"
+  printf 'root:x:0:\napp:x:10001:\n' >"$root/etc/group"
+}
+
+install_pip() { # only in a container without pip
+  python3 -m pip --version >/dev/null 2>&1 || apt-get -qq -y --no-install-recommends install python3-pip >&2
+}
+
+add_guestbook() { # root
+  install_pip
+  python3 -m pip install --quiet --no-compile --only-binary :all: --python-version 3.11 --implementation cp --require-hashes \
+    --root-user-action ignore --target "$1/app/site-packages" --requirement "$here/guestbook/requirements.txt" >&2
+  cp "$here/guestbook/guestbook.py" "$1/app/"
+  [ "$(id -u)" != 0 ] || compile_imported "$1"
+}
+
+compile_imported() { # root ; import everything once: it leaves the compiled modules, and fails if one is missing
+  env -i PATH="$PATH" PYTHONPATH=/app:/app/site-packages chroot "$1" /usr/bin/python3 -m gunicorn --check-config --threads 4 \
+    --no-control-socket guestbook:app >&2
+}
+
+add_files() { # name root
+  case "$1" in
+    front) cp "$here/front/nginx.conf" "$2/etc/nginx/nginx.conf" ;;
+    guestbook) add_guestbook "$2" ;;
+  esac
+}
+
+main() {
+  local name all=""
+  for name in "$@"; do all+=" ${packages_of[$name]}"; done
+  prepare_apt
+  # shellcheck disable=SC2086
+  download $all 2>/dev/null || { refresh_lists && download $all; } # this system's lists may be absent or old
+  for name in "$@"; do
+    # shellcheck disable=SC2086
+    unpack "$out/root/$name" ${packages_of[$name]}
+    add_files "$name" "$out/root/$name"
+    tar -C "$out/root/$name" --owner 0 --group 0 --numeric-owner --sort name -cf "$out/$name.tar" .
+  done
+}
+
+main "$@"
