@@ -9,7 +9,6 @@ import msgspec
 from moorage.request_auth import Action
 from moorage.types import OrderId, ProviderNumber, Version
 
-MAX_MANIFEST_BYTES = 1 << 20
 MANIFEST_TYPE = "application/json"
 PROBLEM_TYPE = "application/problem+json"
 """RFC 9457."""

@@ -1,0 +1,55 @@
+"""Serves an aiohttp application over TLS with bounds on everything that a stranger could make large or slow."""
+
+from __future__ import annotations
+
+import logging
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from aiohttp import web
+
+from provider_agent.shell.connection_guard import BACKLOG, ConnectionLimits, GuardedListener
+
+MAX_HEADER_BYTES = 8_190
+"""Of one line of the head."""
+MAX_HEADERS = 32
+SHUTDOWN_SECONDS = 5
+LINGER_SECONDS = 5
+"""How long to go on reading a body that was refused, so that its sender gets to read why."""
+
+
+@asynccontextmanager
+async def serving(
+    application: web.Application, host: str, port: int, context: ssl.SSLContext, limits: ConnectionLimits
+) -> AsyncIterator[int]:
+    """Serve on a numeric address while the block runs; port 0 takes a free one. Yields the port.
+
+    Raises:
+        OSError: the address cannot be bound.
+    """
+    runner = web.AppRunner(
+        application,
+        access_log=None,
+        logger=_silent_logger(),
+        auto_decompress=False,  # the body is what was signed; and a compressed one could grow
+        max_line_size=MAX_HEADER_BYTES,
+        max_field_size=MAX_HEADER_BYTES,
+        max_headers=MAX_HEADERS,
+        shutdown_timeout=SHUTDOWN_SECONDS,
+        lingering_time=LINGER_SECONDS,
+    )
+    await runner.setup()
+    try:
+        listener = GuardedListener(host, port, limits)
+        await web.SockSite(runner, listener, ssl_context=context, backlog=BACKLOG).start()
+        yield listener.getsockname()[1]
+    finally:
+        await runner.cleanup()
+
+
+def _silent_logger() -> logging.Logger:
+    """Return where aiohttp reports malformed requests: strangers could fill a log with traces."""
+    logger = logging.Logger(__name__)
+    logger.addHandler(logging.NullHandler())
+    return logger

@@ -1,0 +1,184 @@
+"""A provider's agent that listens on loopback with real TLS, over a chain and an engine that are in memory."""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from eth_account import Account
+from eth_account.signers.local import LocalAccount
+from yarl import URL
+
+from moorage import manifest, pki
+from moorage.agent_api import LeaseStatus, WorkloadStatus, deliver_manifest, read_status
+from moorage.agent_client import Agent
+from moorage.manifest import Compute, Manifest, ManifestGroup, Workload
+from moorage.request_auth import Action, Domain, sign
+from moorage.types import Address, ComputeUnit, Group, Lease, OrderId, OrderState, ProviderNumber, ResourceGroup
+from provider_agent.shell.connection_guard import ConnectionLimits
+from provider_agent.shell.https_server import serving
+from provider_agent.shell.lease_access import LeaseContext, LeaseGate, NoLease
+from provider_agent.shell.manifest_service import ManifestService
+from provider_agent.shell.manifest_store import ManifestMemory
+from provider_agent.shell.rate_limit import Rate
+from provider_agent.shell.server_certificate import ServerCertificate, open_root
+
+TENANT: LocalAccount = Account.from_key(b"\x01" * 32)
+OTHER_TENANT: LocalAccount = Account.from_key(b"\x02" * 32)
+DOMAIN = Domain(31337, Address("0x5FbDB2315678afecb367f032d93F642f64180aa3"))
+PROVIDER = ProviderNumber(7)
+LEASE = OrderId(b"\xaa" * 32)
+CANARY = "canary-5e0f"
+"""Stands where nobody but the tenant may ever see it."""
+FAST = Rate(1_000, 1_000)
+LIMITS = ConnectionLimits(new_per_peer=FAST)
+
+COMPUTE = Compute(milli_cpu=500, memory_bytes=2**28, disk_bytes=10**9)
+WEB = Workload(
+    name="web",
+    image="nginx:1.22",
+    command=None,
+    args=(),
+    env={"PASSWORD": CANARY},
+    user=None,
+    read_only=False,
+    resource_group=0,
+    compute=COMPUTE,
+    count=2,
+    depends_on=(),
+    connections=(),
+    health=None,
+    storage={},
+    host=(),
+)
+PUT = deliver_manifest(PROVIDER, LEASE)
+GET = read_status(PROVIDER, LEASE)
+LEASED = Group("westcoast", 1, True, (ResourceGroup(ComputeUnit(500, 2**28, 10**9), 10, 100, 2),))
+
+
+def manifest_of(workload: Workload = WEB, group: str = "westcoast") -> bytes:
+    groups = (ManifestGroup(name=group, workloads=(workload,)),)
+    return manifest.encode(Manifest(format="0.1", salt="00" * 32, groups=groups))
+
+
+GOOD = manifest_of()
+
+
+def lease_context(encoded: bytes = GOOD, state: OrderState = OrderState.LEASE_ACTIVE, number: int = 7) -> LeaseContext:
+    lease = Lease(LEASE, ProviderNumber(number), state, 40, False, 100, 100, 1000)
+    return LeaseContext(lease, LEASED, Address(TENANT.address), manifest.version_of(encoded))
+
+
+class Directory:
+    """A chain of our own."""
+
+    def __init__(self) -> None:
+        self.lease_to_answer: dict[OrderId, LeaseContext | NoLease | Exception] = {LEASE: lease_context()}
+        self.delay_seconds = 0.0
+
+    async def find(self, lease: OrderId) -> LeaseContext | NoLease:
+        await asyncio.sleep(self.delay_seconds)
+        answer = self.lease_to_answer.get(lease, NoLease.UNKNOWN)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+class Statuses:
+    """An engine that runs one workload."""
+
+    async def status(self, lease: OrderId) -> LeaseStatus:
+        workload = WorkloadStatus("web", "running", "since\x1b[2J", ("203.0.113.1:80",))
+        return LeaseStatus(lease, manifest.version_of(GOOD), (workload,))
+
+
+class BrokenStore(ManifestMemory):
+    async def put(self, lease: OrderId, manifest: bytes) -> None:
+        raise OSError(28, f"no space left for {CANARY}")
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    content_type: str
+    body: bytes
+    headers: Mapping[str, str]
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+@dataclass
+class World:
+    root: pki.Credential
+    directory: Directory = field(default_factory=Directory)
+    store: ManifestMemory = field(default_factory=ManifestMemory)
+    accepted: list[OrderId] = field(default_factory=list)
+    service: ManifestService = field(init=False)
+    port: int = field(init=False)
+
+    @property
+    def agent(self) -> Agent:
+        return Agent(PROVIDER, f"https://127.0.0.1:{self.port}", (self.root.der,))
+
+    async def ask(
+        self,
+        action: Action,
+        body: bytes = b"",
+        account: LocalAccount | None = TENANT,
+        header: str | None = None,
+        headers: dict[str, str] | None = None,
+        sent: bytes | AsyncIterator[bytes] | None = None,
+        path: str | None = None,
+    ) -> Answer:
+        """Send a request as anyone might; `sent` and `path` go in place of what is signed."""
+        if header is None and account is not None:
+            header = signed(action, body, account)
+        async with (
+            aiohttp.ClientSession(auto_decompress=False) as session,
+            session.request(
+                action.method,
+                URL(f"https://127.0.0.1:{self.port}{path or action.path}", encoded=True),
+                data=(body or None) if sent is None else sent,
+                headers={**({"Authorization": header} if header is not None else {}), **(headers or {})},
+                ssl=pki.ssl_client_context(self.root.der),
+                server_hostname=pki.provider_name(PROVIDER, DOMAIN.exchange),
+            ) as response,
+        ):
+            return Answer(response.status, response.content_type, await response.read(), response.headers)
+
+
+def signed(action: Action, body: bytes = b"", account: LocalAccount = TENANT) -> str:
+    return sign(action, body, int(time.time()) + 60, DOMAIN, account)
+
+
+async def assert_refused(world: World, answer: Answer, status: int, detail: str) -> None:
+    """Check that the answer is a problem with this reason, and that nothing was stored or started."""
+    assert (answer.status, answer.content_type) == (status, "application/problem+json")
+    assert answer.json["status"] == status
+    assert answer.json["title"]
+    assert detail in answer.json["detail"]
+    assert await world.store.leases() == frozenset()
+    assert world.accepted == []
+
+
+@asynccontextmanager
+async def running(
+    directory: Path, peer_rate: Rate = FAST, limits: ConnectionLimits = LIMITS, store: ManifestMemory | None = None
+) -> AsyncIterator[World]:
+    """Run a service on loopback, with its keys in a directory."""
+    now = datetime.now(UTC)
+    root = open_root(directory / "root.pem", PROVIDER, DOMAIN.exchange, now)
+    certificate = ServerCertificate(root, directory / "server.pem", now)
+    world = World(root, store=store or ManifestMemory())
+    gate = LeaseGate(PROVIDER, DOMAIN, world.directory)
+    world.service = ManifestService(gate, world.store, Statuses(), world.accepted.append, peer_rate)
+    async with serving(world.service.application(), "127.0.0.1", 0, certificate.context, limits) as world.port:
+        yield world
