@@ -1,5 +1,7 @@
+# shellcheck shell=bash
 # Sourced by the scripts of this folder: messages, and packages of the operating system.
 
+# shellcheck disable=SC2034
 root_folder=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
 say() { printf 'setup: %s\n' "$*"; }

@@ -3,6 +3,7 @@
 # `start` (what `make demo` and `make test` call) leaves the engine running; `stop` ends one that `start` has started
 # by hand. The engine found is $DOCKER_HOST or, without it, /var/run/docker.sock.
 set -euo pipefail
+# shellcheck source-path=SCRIPTDIR
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 oldest_api=1.41
@@ -59,8 +60,7 @@ JSON
 has_systemd() { [ -d /run/systemd/system ]; }
 
 wait_until_usable() {
-    local attempt
-    for attempt in $(seq 100); do
+    for _ in $(seq 100); do
         [ "$(probe "unix://$socket")" != usable ] || return 0
         sleep 0.3
     done
