@@ -1,0 +1,54 @@
+"""Loads a deployment file: reads, merges, validates and checks it, and reports everything that is wrong at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from moorage import units
+from moorage.deployment_file import includes, schema
+from moorage.deployment_file.datacenters import read_datacenters
+from moorage.deployment_file.document import Document
+from moorage.deployment_file.problems import DeploymentFileError
+from moorage.deployment_file.reader import Reader
+from moorage.deployment_file.services import read_services
+from moorage.deployment_file.spec import DeploymentSpec
+
+DEFAULT_WAIT_SECONDS = 60
+WAIT_DURATION = ("deployment", "wait-duration")
+
+
+def load(path: Path) -> DeploymentSpec:
+    """Return what a deployment file says.
+
+    Raises:
+        DeploymentFileError: with everything that is wrong. What is not YAML ends the reading of a file at once.
+    """
+    return load_text(includes.read(path), path)
+
+
+def load_text(text: str, path: Path) -> DeploymentSpec:
+    """Return what the text of a deployment file says; `path` names it in errors, and includes are relative to it.
+
+    Raises:
+        DeploymentFileError: as `load`.
+    """
+    root, problems = includes.merge(path, text)
+    document = Document(root)
+    problems += schema.check(document)
+    reader = Reader(document)
+    services = read_services(reader)
+    datacenters = read_datacenters(reader, services)
+    wait_duration_blocks, wait_duration_seconds = _wait_duration(reader)
+    problems += reader.problems
+    if problems:
+        raise DeploymentFileError(problems)
+    position = document.key_position(("deployment",))
+    return DeploymentSpec(services, datacenters, wait_duration_blocks, wait_duration_seconds, position)
+
+
+def _wait_duration(reader: Reader) -> tuple[int | None, int]:
+    """Return the blocks if the file gives blocks, else None and the seconds."""
+    written = reader.get(*WAIT_DURATION)
+    if isinstance(written, int):
+        return written, 0
+    return None, reader.number(WAIT_DURATION, units.parse_duration, DEFAULT_WAIT_SECONDS)

@@ -1,0 +1,97 @@
+"""What is wrong in a deployment file, where, and how it is shown: `file:line:col: error: message`, the line and ^."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+
+MAX_SHOWN_PROBLEMS = 50
+MAX_SHOWN_COLUMNS = 120
+MAX_QUOTED_CHARACTERS = 60
+
+_LINE_BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")  # where ruamel.yaml counts a new line
+
+
+@dataclass(frozen=True)
+class Source:
+    """One file: its name as the tenant gave it, and its text."""
+
+    name: str
+    text: str = ""
+
+    @cached_property
+    def lines(self) -> list[str]:
+        return _LINE_BREAK.split(self.text)
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A place in a file, counted from 0; without a line it is the whole file."""
+
+    source: Source
+    line: int | None = None
+    column: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong."""
+
+    position: Position
+    message: str
+
+    def __str__(self) -> str:
+        """Return the problem as its line `file:line:col: error: message`, the source line and a caret."""
+        source, line, column = self.position.source, self.position.line, self.position.column
+        if line is None:
+            return f"{printable(source.name)}: error: {self.message}"
+        head = f"{printable(source.name)}:{line + 1}:{column + 1}: error: {self.message}"
+        text = source.lines[line] if line < len(source.lines) else ""
+        start = max(0, column - MAX_SHOWN_COLUMNS // 2)
+        excerpt = printable(text[start : start + MAX_SHOWN_COLUMNS])
+        return f"{head}\n    {excerpt}\n    {' ' * (column - start)}^"
+
+
+class DeploymentFileError(ValueError):
+    """A deployment file that can't be used, with everything that is wrong in it, in the order of the file."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems: tuple[Problem, ...] = tuple(sorted(dict.fromkeys(problems), key=_order))
+        super().__init__(self.problems)
+
+    def __str__(self) -> str:
+        shown = [str(problem) for problem in self.problems[:MAX_SHOWN_PROBLEMS]]
+        hidden = len(self.problems) - len(shown)
+        return "\n".join([*shown, f"... and {hidden} more errors"] if hidden else shown)
+
+
+def _order(problem: Problem) -> tuple[str, int, int]:
+    position = problem.position
+    return position.source.name, -1 if position.line is None else position.line, position.column
+
+
+def printable(text: str) -> str:
+    """Return text in which no character moves the cursor or hides others; the number of characters stays."""
+    return "".join(
+        character if character.isprintable() else " " if character == "\t" else "\ufffd" for character in text
+    )
+
+
+def quoted(value: object) -> str:
+    """Return a value as it is named in a message: in quotes, printable and short."""
+    text = str(value)
+    if len(text) > MAX_QUOTED_CHARACTERS:
+        text = text[: MAX_QUOTED_CHARACTERS - 3] + "..."
+    return f"'{printable(text)}'"
+
+
+def suggestion(name: object, allowed: Iterable[str]) -> str:
+    """Return `, did you mean 'x'?` for the allowed name next to a wrong one, else the list of what is allowed."""
+    names = sorted(allowed)
+    close = difflib.get_close_matches(str(name)[:MAX_QUOTED_CHARACTERS], names, n=1)
+    if close:
+        return f", did you mean '{close[0]}'?"
+    return f"; known are {', '.join(names)}" if names else ""

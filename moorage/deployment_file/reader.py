@@ -1,0 +1,59 @@
+"""Reads values out of a document and collects what is wrong with them; goes on with a stand-in for each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from moorage.deployment_file.document import Document, Path
+from moorage.deployment_file.problems import Problem
+from moorage.units import UnitError, Written
+
+Value = TypeVar("Value")
+
+
+class Reader:
+    """A document with the problems that were found in it."""
+
+    def __init__(self, document: Document) -> None:
+        self.document = document
+        self.problems: list[Problem] = []
+
+    def get(self, *path: str | int) -> Any:
+        """Return a value, or None."""
+        return self.document.get(path)
+
+    def map(self, *path: str | int) -> dict[str, Any]:
+        """Return a map, empty if there is none."""
+        return self.document.get(path) or {}
+
+    def list(self, *path: str | int) -> list[Any]:
+        """Return a list, empty if there is none."""
+        return self.document.get(path) or []
+
+    def has(self, *path: str | int) -> bool:
+        """Return whether a key is there, whatever its value."""
+        return path[-1] in self.map(*path[:-1])
+
+    def number(self, path: Path, parse: Callable[[Written], Value], default: Value) -> Value:
+        """Return what `parse` makes of a value, or the default if there is none."""
+        value = self.document.get(path)
+        if value is None:
+            return default
+        try:
+            return parse(value)
+        except UnitError as error:
+            self.refuse(path, str(error))
+            return default
+
+    def refuse(self, path: Path, message: str) -> None:
+        """Note what is wrong with a value."""
+        self.problems.append(Problem(self.document.value_position(path), message))
+
+    def refuse_key(self, path: Path, message: str) -> None:
+        """Note what is wrong with what a key is about, at the key."""
+        self.problems.append(Problem(self.document.key_position(path), message))
+
+    def line(self, path: Path) -> int:
+        """Return the line of a value, counted from 1."""
+        return (self.document.value_position(path).line or 0) + 1

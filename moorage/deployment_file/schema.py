@@ -1,0 +1,137 @@
+"""Validates a document against schema.json, the one closed schema of the format, with messages for people."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from decimal import Decimal
+from functools import cache
+from importlib import resources
+from typing import Any, cast
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError
+
+from moorage.deployment_file.document import Document, Path
+from moorage.deployment_file.problems import Problem, quoted, suggestion
+
+HINTS = {
+    "port": "write it under expose: expose: [{port: 80}]",
+    "ports": "write them under expose: expose: [{port: 80}]",
+    "environment": "write it under env",
+    "entrypoint": "write it under command",
+    "volumes": "write them under storage: storage: {/data: 1GB}",
+    "credentials": "not supported yet: credentials of a registry",
+    "health": "not supported yet: health checks",
+    "host": "not supported yet: names for global http",
+    "secrets": "not supported yet: secrets",
+}
+"""What to say about keys that a service does not have but that people expect, or that are still to come."""
+
+SIZE_KEYWORDS = ("minItems", "minProperties", "maxProperties")
+
+
+def check(document: Document) -> list[Problem]:
+    """Return what in a document is not of the schema, and blank it, so that the other checks pass over it."""
+    problems: list[Problem] = []
+    for error in list(_validator().iter_errors(document.value)):
+        for reason in _reasons(error):
+            problems.extend(_problems(document, reason))
+            _blank(document, reason)
+    return problems
+
+
+@cache
+def _validator() -> Draft202012Validator:
+    schema = json.loads(resources.files(__package__).joinpath("schema.json").read_text("utf-8"))
+    return Draft202012Validator(schema)
+
+
+def _reasons(error: ValidationError) -> Iterator[ValidationError]:
+    """Yield the errors of the one alternative that was meant, or the error itself if none can be told."""
+    alternatives: dict[Any, list[ValidationError]] = {}
+    for nested in error.context or ():
+        alternatives.setdefault(nested.schema_path[0], []).append(nested)
+    meant = [errors for errors in alternatives.values() if not any(_is_wrong_type(nested) for nested in errors)]
+    if len(meant) == 1:
+        for nested in meant[0]:
+            yield from _reasons(nested)
+    else:
+        yield error
+
+
+def _is_wrong_type(error: ValidationError) -> bool:
+    return error.validator == "type" and not error.path
+
+
+def _problems(document: Document, error: ValidationError) -> Iterator[Problem]:
+    path, instance, expected = _path(error), cast(Any, error.instance), cast(Any, error.validator_value)
+    match error.validator:
+        case "additionalProperties":
+            for key in _unknown_keys(error):
+                message = _unknown_key_message(key, path, cast(Any, error.schema)["properties"])
+                yield Problem(document.key_position((*path, key)), message)
+        case "required":
+            for key in expected:
+                if key not in instance:
+                    yield Problem(document.key_position(path), f"'{key}' is missing{_in(path)}")
+        case _ if _is_about_a_name(error):
+            yield Problem(document.key_position((*path, instance)), _message(error))
+        case _:
+            yield Problem(document.value_position(path), _message(error))
+
+
+def _path(error: ValidationError) -> Path:
+    return tuple(error.absolute_path)
+
+
+def _is_about_a_name(error: ValidationError) -> bool:
+    return "propertyNames" in error.relative_schema_path
+
+
+def _unknown_keys(error: ValidationError) -> list[str]:
+    return [key for key in cast(Any, error.instance) if key not in cast(Any, error.schema)["properties"]]
+
+
+def _unknown_key_message(key: str, path: Path, known: dict[str, Any]) -> str:
+    if len(path) == 2 and path[0] == "services" and key in HINTS:
+        hint = HINTS[key]
+        return hint if hint.startswith("not supported") else f"unknown key '{key}': {hint}"
+    return f"unknown key {quoted(key)}{suggestion(key, known)}"
+
+
+def _in(path: Path) -> str:
+    return f" in {quoted('.'.join(map(str, path)))}" if path else ""
+
+
+def _message(error: ValidationError) -> str:
+    description = cast(Any, error.schema)["description"]
+    if error.validator in SIZE_KEYWORDS:
+        return f"this has to be {description}"
+    if error.instance is None:
+        return f"nothing is given here; it has to be {description}"
+    allowed = suggestion(error.instance, cast(Any, error.validator_value)) if error.validator == "enum" else ""
+    return f"{_shown(error.instance)} is not {description}{allowed}"
+
+
+def _shown(value: object) -> str:
+    match value:
+        case True | False:
+            return str(value).lower()
+        case int() | Decimal():
+            return quoted(value)[1:-1]
+        case list():
+            return "a list"
+        case dict():
+            return "a map"
+        case _:
+            return quoted(value)
+
+
+def _blank(document: Document, error: ValidationError) -> None:
+    """Take out what is wrong, so that it is reported once: an unknown key goes, a wrong value becomes None."""
+    if error.validator == "additionalProperties":
+        for key in _unknown_keys(error):
+            del cast(Any, error.instance)[key]
+    elif error.validator not in ("required", *SIZE_KEYWORDS) and not _is_about_a_name(error) and error.absolute_path:
+        document.blank(_path(error))

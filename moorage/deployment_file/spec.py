@@ -1,0 +1,69 @@
+"""What a valid deployment file says, before it meets a chain: prices are still tokens per hour."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+from moorage.deployment_file.problems import Position
+from moorage.manifest import Connection
+from moorage.types import ComputeUnit
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    name: str
+    image: str
+    command: tuple[str, ...] | None
+    """In place of the image's entry point; None keeps it."""
+    args: tuple[str, ...]
+    env: dict[str, str]
+    user: str | None
+    read_only: bool
+    storage: dict[str, int]
+    """Path of a volume -> bytes."""
+    connections: tuple[Connection, ...]
+    depends_on: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    name: str
+    compute: ComputeUnit
+    max_price: Fraction
+    """Tokens per compute unit and hour."""
+    collateral: Fraction
+    """Tokens per compute unit."""
+    position: Position = field(compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """`nodes` instances of a service, each on one compute unit of a profile."""
+
+    service: str
+    profile: str
+    nodes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Datacenter:
+    name: str
+    regions: int
+    """Bit mask of acceptable regions, see moorage.regions."""
+    persist: bool
+    profiles: tuple[Profile, ...]
+    """Those that a placement uses: one resource group each."""
+    placements: tuple[Placement, ...]
+    position: Position = field(compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class DeploymentSpec:
+    services: tuple[Service, ...]
+    datacenters: tuple[Datacenter, ...]
+    wait_duration_blocks: int | None
+    """None if the file gives a time."""
+    wait_duration_seconds: int
+    """0 if the file gives blocks."""
+    position: Position = field(compare=False, repr=False)

@@ -1,0 +1,242 @@
+"""YAML 1.2 text as a tree of nodes that know their position, with limits on everything that makes a small text large.
+
+Built from the parser's events: nothing is constructed, tags are refused, and scalars follow the core schema of
+YAML 1.2, so that `no`, `22:22` and dates are text. A number with a point becomes a Decimal; there are no floats.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, NoReturn
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.events import (
+    AliasEvent,
+    DocumentEndEvent,
+    DocumentStartEvent,
+    Event,
+    MappingEndEvent,
+    MappingStartEvent,
+    ScalarEvent,
+    SequenceEndEvent,
+    SequenceStartEvent,
+    StreamEndEvent,
+    StreamStartEvent,
+)
+from ruamel.yaml.reader import ReaderError
+
+from moorage.deployment_file.problems import DeploymentFileError, Position, Problem, Source, quoted
+
+MAX_BYTES = 1_000_000
+MAX_LINE_CHARACTERS = 20_000  # the scanner is quadratic in the length of a tag or an anchor
+MAX_DEPTH = 40
+MAX_NODES = 20_000
+MAX_ALIASES = 100
+MAX_NUMBER_CHARACTERS = 80
+
+_NULL = re.compile(r"|~|null|Null|NULL")
+_BOOLEAN = re.compile(r"true|True|TRUE|false|False|FALSE")
+_INTEGER = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+", re.ASCII)
+_DECIMAL = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scalar:
+    position: Position
+    text: str
+    """The value as it was written, without quotes and escapes."""
+    is_plain: bool
+    """Whether it stood without quotes, so that it may be a number, true, false or null."""
+
+    @property
+    def value(self) -> str | int | Decimal | bool | None:
+        if not self.is_plain:
+            return self.text
+        if _NULL.fullmatch(self.text):
+            return None
+        if _BOOLEAN.fullmatch(self.text):
+            return self.text.lower() == "true"
+        return _number(self.text)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sequence:
+    position: Position
+    items: tuple[Node, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Mapping:
+    position: Position
+    entries: dict[str, tuple[Position, Node]]
+    """Key -> where the key stands, and its value."""
+
+
+Node = Scalar | Sequence | Mapping
+
+
+def parse(source: Source) -> Node:
+    """Return the tree of a text that holds one YAML document.
+
+    Raises:
+        DeploymentFileError: with the first thing that is not YAML 1.2, or beyond a limit.
+    """
+    _check_length(source)
+    events = _Events(source)
+    events.expect(StreamStartEvent)
+    start = events.take()
+    if not isinstance(start, DocumentStartEvent):
+        _fail(Position(source, 0), "the file is empty")
+    if start.version not in (None, (1, 2)):
+        _fail(events.position, "only YAML 1.2 is supported")
+    root = _Composer(events).node(events.take(), depth=1)
+    events.expect(DocumentEndEvent)
+    if not isinstance(events.take(), StreamEndEvent):
+        _fail(events.position, "a second document: a deployment file is one document")
+    return root
+
+
+def _children(node: Node) -> Iterator[Node]:
+    match node:
+        case Sequence():
+            yield from node.items
+        case Mapping():
+            yield from (child for _, child in node.entries.values())
+
+
+def _check_length(source: Source) -> None:
+    if len(source.text) > MAX_BYTES:
+        _fail(Position(source), f"the file is larger than {MAX_BYTES} bytes")
+    for number, line in enumerate(source.lines):
+        if len(line) > MAX_LINE_CHARACTERS:
+            _fail(Position(source, number), f"a line of more than {MAX_LINE_CHARACTERS} characters")
+
+
+def _fail(position: Position, message: str) -> NoReturn:
+    raise DeploymentFileError([Problem(position, message)])
+
+
+def _number(text: str) -> str | int | Decimal:
+    if len(text) > MAX_NUMBER_CHARACTERS:
+        return text
+    if _INTEGER.fullmatch(text):
+        return int(text, {"0o": 8, "0x": 16}.get(text[:2], 10))
+    return Decimal(text) if _DECIMAL.fullmatch(text) else text
+
+
+class _Events:
+    """The parser's events, with each of its errors as a problem at its position."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.position = Position(source, 0)
+        self._events: Iterator[Any] = YAML(typ="safe", pure=True).parse(source.text)
+
+    def take(self) -> Event:
+        try:
+            event: Event = next(self._events)
+        except MarkedYAMLError as error:
+            mark = error.problem_mark or error.context_mark
+            at = Position(self.source, mark.line, mark.column) if mark else self.position
+            _fail(at, f"not YAML: {error.problem or error.context}")
+        except ReaderError as error:
+            _fail(self._at_character(error.position), f"not YAML: the character U+{ord(error.character):04X}")
+        except (YAMLError, ValueError, OverflowError) as error:
+            _fail(self.position, f"not YAML from here on: {quoted(error)}")
+        self.position = Position(self.source, event.start_mark.line, event.start_mark.column)
+        return event
+
+    def expect(self, kind: type[Event]) -> None:
+        if not isinstance(self.take(), kind):
+            _fail(self.position, "not YAML: something is out of place")
+
+    def _at_character(self, index: int) -> Position:
+        before = Source(self.source.name, self.source.text[:index]).lines
+        return Position(self.source, len(before) - 1, len(before[-1]))
+
+
+class _Composer:
+    """Puts the nodes together; an alias is the node that it names, not a copy of it."""
+
+    def __init__(self, events: _Events) -> None:
+        self._events = events
+        self._anchors: dict[str, Node] = {}
+        self._node_count = 0
+        self._alias_count = 0
+
+    def node(self, event: Any, depth: int) -> Node:
+        position = self._events.position
+        self._check_limits(position, depth)
+        if isinstance(event, AliasEvent):
+            return self._aliased(event, position, depth)
+        if getattr(event, "tag", None) is not None:
+            _fail(position, f"tags such as {quoted(event.tag)} are not supported")
+        composed = self._composed(event, position, depth)
+        if event.anchor is not None:
+            self._anchors[event.anchor] = composed
+        return composed
+
+    def _check_limits(self, position: Position, depth: int) -> None:
+        self._node_count += 1
+        if self._node_count > MAX_NODES:
+            _fail(position, f"more than {MAX_NODES} values, aliases written out")
+        if depth > MAX_DEPTH:
+            _fail(position, f"nested deeper than {MAX_DEPTH} levels")
+
+    def _aliased(self, event: Any, position: Position, depth: int) -> Node:
+        self._alias_count += 1
+        if self._alias_count > MAX_ALIASES:
+            _fail(position, f"more than {MAX_ALIASES} aliases")
+        if event.anchor not in self._anchors:
+            _fail(position, f"the alias {quoted(event.anchor)} has no anchor before it")
+        self._count_copy(self._anchors[event.anchor], position, depth)
+        return self._anchors[event.anchor]
+
+    def _count_copy(self, node: Node, position: Position, depth: int) -> None:
+        """Hold what an alias stands for against the limits as if it were written out."""
+        for child in _children(node):
+            self._check_limits(position, depth + 1)
+            self._count_copy(child, position, depth + 1)
+
+    def _composed(self, event: Event, position: Position, depth: int) -> Node:
+        if isinstance(event, ScalarEvent):
+            return self._scalar(event, position)
+        if isinstance(event, SequenceStartEvent):
+            return self._sequence(position, depth)
+        if isinstance(event, MappingStartEvent):
+            return self._mapping(position, depth)
+        _fail(position, "not YAML: something is out of place")
+
+    def _scalar(self, event: ScalarEvent, position: Position) -> Scalar:
+        if any(character == "\0" or "\ud800" <= character <= "\udfff" for character in event.value):
+            _fail(position, "a NUL or half a character (a surrogate) in the text")
+        return Scalar(position, event.value, is_plain=event.style is None)
+
+    def _sequence(self, position: Position, depth: int) -> Sequence:
+        items = []
+        while not isinstance(event := self._events.take(), SequenceEndEvent):
+            items.append(self.node(event, depth + 1))
+        return Sequence(position, tuple(items))
+
+    def _mapping(self, position: Position, depth: int) -> Mapping:
+        entries: dict[str, tuple[Position, Node]] = {}
+        while not isinstance(event := self._events.take(), MappingEndEvent):
+            key_position = self._events.position
+            key = self._key(self.node(event, depth + 1), key_position)
+            if key in entries:
+                _fail(key_position, f"the key {quoted(key)} stands twice, first in line {_line(entries[key][0])}")
+            entries[key] = key_position, self.node(self._events.take(), depth + 1)
+        return Mapping(position, entries)
+
+    def _key(self, node: Node, position: Position) -> str:
+        if not isinstance(node, Scalar) or not isinstance(node.value, str):
+            _fail(position, "a key has to be text; put a number, true, false or null in quotes")
+        return node.value
+
+
+def _line(position: Position) -> int:
+    return (position.line or 0) + 1

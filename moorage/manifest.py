@@ -1,0 +1,271 @@
+"""The manifest: what runs in each group of a deployment and who may connect to it, in one canonical form of bytes.
+
+The version of a deployment is the sha256 of these bytes, so that there is exactly one way to write a manifest
+(RFC 8785) and an agent refuses every other. The schema is closed: an agent never ignores what it does not know.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable
+from graphlib import CycleError, TopologicalSorter
+from typing import Annotated, Any, Literal
+
+import msgspec
+import rfc8785
+
+from moorage import types
+
+FORMAT = "0.1"
+MAX_BYTES = 2**20
+MAX_GROUPS = 8
+MAX_RESOURCE_GROUPS = 8
+MAX_COUNT = 2**32 - 1
+MAX_MILLI_CPU = 2**32 - 1
+MAX_REASON_CHARACTERS = 500  # a reason may quote the sender
+MAX_EXACT_INTEGER = 2**53 - 1
+"""What every JSON parser reads exactly."""
+
+_END = r"$(?!\n)"  # `$` alone lets a line break through
+NAME_PATTERN = r"^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?" + _END
+"""A workload's name: a DNS label of at most 32 characters."""
+GROUP_NAME_PATTERN = r"^[a-z0-9]([a-z0-9-]{0,29}[a-z0-9])?" + _END
+"""A group's name: the same, at most 31, because it is kept in a word on chain."""
+IMAGE_PATTERN = (
+    r"^([a-zA-Z0-9]([a-zA-Z0-9.-]*[a-zA-Z0-9])?(:[0-9]{1,5})?/)?"
+    r"[a-z0-9]+(([._]|__|-+)[a-z0-9]+)*(/[a-z0-9]+(([._]|__|-+)[a-z0-9]+)*)*"
+    r"(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@sha256:[0-9a-f]{64})?" + _END
+)
+"""`[registry[:port]/]repository[:tag][@sha256:digest]`, after the grammar of the OCI's reference implementation."""
+USER_PATTERN = r"^[a-z0-9_][a-z0-9_-]{0,31}(:[a-z0-9_][a-z0-9_-]{0,31})?" + _END
+ENV_NAME_PATTERN = r"^[A-Za-z_][A-Za-z0-9_.-]*" + _END
+STORAGE_PATH_PATTERN = r"^(/[A-Za-z0-9_-][A-Za-z0-9._-]*)+" + _END
+"""An absolute path without `.`, `..`, hidden or empty parts."""
+
+Name = Annotated[str, msgspec.Meta(pattern=NAME_PATTERN)]
+GroupName = Annotated[str, msgspec.Meta(pattern=GROUP_NAME_PATTERN)]
+Image = Annotated[str, msgspec.Meta(pattern=IMAGE_PATTERN, max_length=512)]
+User = Annotated[str, msgspec.Meta(pattern=USER_PATTERN)]
+EnvName = Annotated[str, msgspec.Meta(pattern=ENV_NAME_PATTERN, max_length=256)]
+StoragePath = Annotated[str, msgspec.Meta(pattern=STORAGE_PATH_PATTERN, max_length=256)]
+Salt = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}" + _END)]
+Port = Annotated[int, msgspec.Meta(ge=1, le=65_535)]
+Count = Annotated[int, msgspec.Meta(ge=1, le=MAX_COUNT)]
+MilliCpu = Annotated[int, msgspec.Meta(ge=1, le=MAX_MILLI_CPU)]
+PositiveBytes = Annotated[int, msgspec.Meta(ge=1, le=MAX_EXACT_INTEGER)]
+Bytes = Annotated[int, msgspec.Meta(ge=0, le=MAX_EXACT_INTEGER)]
+Protocol = Literal["tcp", "http", "https"]
+
+
+class ManifestError(ValueError):
+    """Bytes that are not a manifest, or a manifest that a lease does not cover; the message is the reason."""
+
+
+class _Closed(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A value with exactly these keys: no default, so that there is one form only."""
+
+
+class Compute(_Closed, frozen=True, kw_only=True):
+    """What one instance of a workload gets."""
+
+    milli_cpu: MilliCpu
+    memory_bytes: PositiveBytes
+    disk_bytes: Bytes
+
+
+class Connection(_Closed, frozen=True, kw_only=True):
+    """Who may come in on a port.
+
+    No workload and global: everybody. A workload: its instances in the same group; with global also those in the other
+    groups of the deployment, or only in `datacenter` if one is named.
+    """
+
+    port: Port
+    protocol: Protocol
+    workload: Name | None
+    datacenter: GroupName | None
+    is_global: bool = msgspec.field(name="global")
+
+
+class Workload(_Closed, frozen=True, kw_only=True):
+    """A container to run `count` times."""
+
+    name: Name
+    image: Image
+    command: tuple[str, ...] | None
+    """In place of the image's entry point; None keeps it."""
+    args: tuple[str, ...]
+    env: dict[EnvName, str]
+    user: User | None
+    read_only: bool
+    resource_group: Annotated[int, msgspec.Meta(ge=0, lt=MAX_RESOURCE_GROUPS)]
+    """Index into the resources that the group has on chain."""
+    compute: Compute
+    count: Count
+    depends_on: tuple[Name, ...]
+    """Workloads of the same group to start first."""
+    connections: tuple[Connection, ...]
+    health: None
+    """Reserved: an agent that can't check health refuses a manifest that asks for it."""
+    storage: dict[StoragePath, PositiveBytes]
+    """Path of a volume -> bytes, out of the compute unit's disk."""
+    host: tuple[()]
+    """Reserved for the names of global http."""
+
+
+class ManifestGroup(_Closed, frozen=True, kw_only=True):
+    """What runs in one datacenter."""
+
+    name: GroupName
+    workloads: Annotated[tuple[Workload, ...], msgspec.Meta(min_length=1)]
+
+
+class Manifest(_Closed, frozen=True, kw_only=True):
+    format: Literal["0.1"]
+    salt: Salt
+    """32 random bytes: the hash on chain tells nothing about content that can be guessed."""
+    groups: Annotated[tuple[ManifestGroup, ...], msgspec.Meta(min_length=1, max_length=MAX_GROUPS)]
+
+
+def encode(manifest: Manifest) -> bytes:
+    """Return the canonical bytes (RFC 8785) of a manifest.
+
+    Raises:
+        ManifestError: a value that `decode` would not accept.
+    """
+    encoded = _canonical(manifest)
+    decode(encoded)
+    return encoded
+
+
+def decode(encoded: bytes) -> Manifest:
+    """Return the manifest that these bytes are.
+
+    Raises:
+        ManifestError: larger than 1 MiB, not of the schema, contradicting itself, or not the canonical form.
+    """
+    if len(encoded) > MAX_BYTES:
+        raise ManifestError(f"the manifest has {len(encoded)} bytes, more than {MAX_BYTES}")
+    try:
+        manifest = msgspec.json.decode(encoded, type=Manifest)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ManifestError(f"not a manifest: {str(error)[:MAX_REASON_CHARACTERS]}") from error
+    if _canonical(manifest) != encoded:  # also finds repeated keys and numbers such as 1.0
+        raise ManifestError("not the canonical form of this manifest (RFC 8785)")
+    _check_groups(manifest)
+    return manifest
+
+
+def version_of(encoded: bytes) -> types.Version:
+    """Return the version of a deployment with this manifest: sha256 of its bytes."""
+    return types.Version(hashlib.sha256(encoded).digest())
+
+
+def check_against_lease(manifest: Manifest, group: types.Group) -> None:
+    """Check that what the manifest wants to run in a group is covered by the group's lease.
+
+    Raises:
+        ManifestError: no such group, other compute units than leased, or more of them.
+    """
+    wanted = next((candidate for candidate in manifest.groups if candidate.name == group.name), None)
+    if wanted is None:
+        raise ManifestError(f"the manifest has no group {group.name}")
+    counts: Counter[int] = Counter()
+    for workload in wanted.workloads:
+        _check_compute(workload, group)
+        counts[workload.resource_group] += workload.count
+    for index, count in counts.items():
+        if count > group.resources[index].count:
+            leased = group.resources[index].count
+            raise ManifestError(
+                f"asks more than the lease: {count} units of resource group {index}, leased are {leased}"
+            )
+
+
+def _check_compute(workload: Workload, group: types.Group) -> None:
+    if workload.resource_group >= len(group.resources):
+        raise ManifestError(
+            f"asks more than the lease: {workload.name} wants resource group {workload.resource_group}, "
+            f"the lease has {len(group.resources)}"
+        )
+    leased = group.resources[workload.resource_group].compute
+    wanted = workload.compute
+    if types.ComputeUnit(wanted.milli_cpu, wanted.memory_bytes, wanted.disk_bytes) != leased:
+        raise ManifestError(
+            f"asks more than the lease: {workload.name} wants {_described(wanted)}, leased is {_described(leased)}"
+        )
+
+
+def _described(compute: Compute | types.ComputeUnit) -> str:
+    return (
+        f"{compute.milli_cpu} milli cpu, {compute.memory_bytes} bytes of memory and {compute.disk_bytes} bytes of disk"
+    )
+
+
+def _canonical(manifest: Manifest) -> bytes:
+    try:
+        plain: Any = msgspec.to_builtins(manifest)
+        return rfc8785.dumps(plain)
+    except (rfc8785.CanonicalizationError, UnicodeEncodeError, TypeError) as error:
+        raise ManifestError(f"cannot be written as canonical JSON: {error}") from error
+
+
+def _check_groups(manifest: Manifest) -> None:
+    group_names = [group.name for group in manifest.groups]
+    _refuse_repeated("group", group_names)
+    all_workloads = {workload.name for group in manifest.groups for workload in group.workloads}
+    for group in manifest.groups:
+        _refuse_repeated(f"{group.name}: workload", [workload.name for workload in group.workloads])
+        for workload in group.workloads:
+            _check_workload(f"{group.name}.{workload.name}", workload)
+            _check_connections(f"{group.name}.{workload.name}", workload, all_workloads, group_names)
+        _check_dependencies(group)
+
+
+def _check_workload(where: str, workload: Workload) -> None:
+    texts = (*(workload.command or ()), *workload.args, *workload.env.values())
+    if any("\0" in text for text in texts):
+        raise ManifestError(f"{where}: a NUL character can't be passed to a container")
+    if workload.command == ():
+        raise ManifestError(f"{where}: an empty command")
+    stored = sum(workload.storage.values())
+    if stored > workload.compute.disk_bytes:
+        raise ManifestError(f"{where}: {stored} bytes of storage, but {workload.compute.disk_bytes} bytes of disk")
+
+
+def _check_connections(where: str, workload: Workload, workloads: set[str], groups: list[str]) -> None:
+    connections = workload.connections
+    _refuse_repeated(f"{where}: connection", connections)
+    if len({(connection.port, connection.protocol) for connection in connections}) != len(
+        {connection.port for connection in connections}
+    ):
+        raise ManifestError(f"{where}: a port with two protocols")
+    for connection in connections:
+        if connection.workload is None and (not connection.is_global or connection.datacenter is not None):
+            raise ManifestError(
+                f"{where}: port {connection.port} is for nobody: no workload and not global to everybody"
+            )
+        if connection.workload is not None and connection.workload not in workloads:
+            raise ManifestError(f"{where}: port {connection.port} is for {connection.workload}, which is no workload")
+        if connection.datacenter is not None and connection.datacenter not in groups:
+            raise ManifestError(f"{where}: port {connection.port} is for {connection.datacenter}, which is no group")
+
+
+def _check_dependencies(group: ManifestGroup) -> None:
+    depends_on = {workload.name: workload.depends_on for workload in group.workloads}
+    for name, dependencies in depends_on.items():
+        _refuse_repeated(f"{group.name}.{name}: dependency", dependencies)
+        unknown = [dependency for dependency in dependencies if dependency not in depends_on]
+        if unknown:
+            raise ManifestError(f"{group.name}.{name}: depends on {unknown[0]}, which is no workload of the group")
+    try:
+        TopologicalSorter(depends_on).prepare()
+    except CycleError as error:
+        raise ManifestError(f"{group.name}: workloads depend on each other: {' <- '.join(error.args[1])}") from error
+
+
+def _refuse_repeated(what: str, values: Iterable[object]) -> None:
+    repeated = [value for value, count in Counter(values).items() if count > 1]
+    if repeated:
+        raise ManifestError(f"{what} given twice: {repeated[0]}")
