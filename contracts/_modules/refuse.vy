@@ -1,0 +1,17 @@
+# pragma version 0.4.3
+"""
+@title Refusals
+@license Apache-2.0
+@dev The compiler spends 112 bytes on every assert with a reason. Through this one function a reason costs half of that,
+     and the exchange fits into one contract.
+"""
+
+
+@pure
+@internal
+def because(reason: String[32]):
+    """
+    @dev Revert the transaction with Error(string).
+    @param reason "module: what is wrong".
+    """
+    assert False, reason
