@@ -1,0 +1,80 @@
+"""What the agent needs of a container engine, and how it can fail. Implementations: Docker, and one in memory.
+
+An engine works for one provider: it lists, changes and removes only what carries that provider's labels.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from provider_agent.core.containers import ContainerSpec, NetworkSpec, Observed
+
+
+class EngineError(Exception):
+    """Something could not be done; the message is fit for a tenant to read."""
+
+
+class EngineUnavailable(EngineError):
+    """The engine does not answer, or not in time. Nothing is known about what it has."""
+
+
+class ImageNotFound(EngineError):
+    """The registry has no such image, or does not show it."""
+
+
+class ImagePullFailed(EngineError):
+    """The registry could not be reached, or the transfer broke off or took too long."""
+
+
+class NameConflict(EngineError):
+    """The name is taken by something that is not this provider's, which stays as it is."""
+
+
+class EngineRefused(EngineError):
+    """The engine cannot do it as asked: a command that the image has not, more memory than there is, …"""
+
+
+class Engine(Protocol):
+    """A container engine.
+
+    Everything may raise EngineUnavailable. What is asked for twice is done once; what is gone already is removed.
+    """
+
+    async def observe(self) -> Observed:
+        """Return everything on the engine that carries the provider's labels."""
+        ...
+
+    async def ensure_network(self, spec: NetworkSpec) -> None:
+        """Create a network unless it is there.
+
+        Raises:
+            NameConflict, EngineRefused
+        """
+        ...
+
+    async def ensure_container(self, spec: ContainerSpec) -> None:
+        """Make a container run as specified, on its networks and on no other.
+
+        The image is pulled if it is not there. A container of this name is replaced if its digest or its number of
+        restarts is another; the old one goes only when the new image is there.
+
+        Raises:
+            ImageNotFound, ImagePullFailed, NameConflict, EngineRefused
+        """
+        ...
+
+    async def remove_container(self, name: str) -> None:
+        """Stop a container, with time to finish, and remove it. Its volumes stay."""
+        ...
+
+    async def remove_network(self, name: str) -> None:
+        """Remove a network, also from containers that are still on it."""
+        ...
+
+    async def remove_volume(self, name: str) -> None:
+        """Remove a volume and the data in it.
+
+        Raises:
+            EngineRefused: a container uses it.
+        """
+        ...

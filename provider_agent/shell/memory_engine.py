@@ -1,0 +1,144 @@
+"""The engine interface without an engine: for tests of everything above it, with failures on demand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+
+from provider_agent.core.containers import (
+    ContainerSpec,
+    ContainerState,
+    Labels,
+    NetworkSpec,
+    Observed,
+    ObservedContainer,
+    ObservedNetwork,
+    ObservedVolume,
+    PublishedPort,
+    sorted_labels,
+)
+from provider_agent.shell.engine import EngineError, EngineRefused, ImageNotFound, NameConflict
+
+_Found = TypeVar("_Found", ObservedContainer, ObservedNetwork, ObservedVolume)
+FIRST_PORT = 32_768
+PUBLISH_ADDRESS = "127.0.0.1"
+
+
+@dataclass(slots=True)
+class MemoryEngine:
+    """One provider's share of an engine that only pretends.
+
+    Attributes:
+        images: what can be pulled; asking for another raises ImageNotFound.
+        failures: what the next calls raise, in order; None lets one through.
+        calls: the names of the methods called, for tests of what is not done.
+    """
+
+    owner: Labels
+    clock: Callable[[], int]
+    images: set[str] = field(default_factory=set)
+    failures: list[EngineError | None] = field(default_factory=list)
+    calls: list[str] = field(default_factory=list)
+    _containers: dict[str, ObservedContainer] = field(default_factory=dict)
+    _mounts: dict[str, frozenset[str]] = field(default_factory=dict)
+    _started_seconds: dict[str, int] = field(default_factory=dict)
+    _networks: dict[str, ObservedNetwork] = field(default_factory=dict)
+    _volumes: dict[str, ObservedVolume] = field(default_factory=dict)
+    _next_port: int = FIRST_PORT
+
+    async def observe(self) -> Observed:
+        self._enter("observe")
+        return Observed(
+            tuple(each for _, each in sorted(self._containers.items()) if self._is_own(each.labels)),
+            tuple(each for _, each in sorted(self._networks.items()) if self._is_own(each.labels)),
+            tuple(each for _, each in sorted(self._volumes.items()) if self._is_own(each.labels)),
+        )
+
+    async def ensure_network(self, spec: NetworkSpec) -> None:
+        self._enter("ensure_network")
+        if self._own(self._networks.get(spec.name), spec.name) is None:
+            self._networks[spec.name] = ObservedNetwork(spec.name, spec.labels)
+
+    async def ensure_container(self, spec: ContainerSpec) -> None:
+        self._enter("ensure_container")
+        if spec.image not in self.images:
+            raise ImageNotFound(f"image {spec.image} was not found")
+        found = self._own(self._containers.get(spec.name), spec.name)
+        networks = frozenset(attachment.network for attachment in spec.attachments)
+        if not networks <= self._networks.keys():
+            raise EngineRefused("network not found")
+        is_same = found is not None and (found.digest, found.restarts) == (spec.digest, spec.restarts)
+        if found is not None and is_same and found.state is ContainerState.RUNNING:
+            self._containers[spec.name] = replace(found, networks=networks)
+        else:
+            self._start(spec, networks)
+
+    async def remove_container(self, name: str) -> None:
+        self._enter("remove_container")
+        if self._own(self._containers.get(name), name) is not None:
+            del self._containers[name]
+            self._mounts.pop(name, None)
+
+    async def remove_network(self, name: str) -> None:
+        self._enter("remove_network")
+        if self._own(self._networks.get(name), name) is None:
+            return
+        del self._networks[name]
+        for container in self._containers.values():
+            self._containers[container.name] = replace(container, networks=container.networks - {name})
+
+    async def remove_volume(self, name: str) -> None:
+        self._enter("remove_volume")
+        if self._own(self._volumes.get(name), name) is None:
+            return
+        if any(name in mounts for mounts in self._mounts.values()):
+            raise EngineRefused("volume is in use")
+        del self._volumes[name]
+
+    def crash(self, name: str, exit_code: int, is_out_of_memory: bool = False) -> None:
+        """Let a running container exit now."""
+        self._containers[name] = replace(
+            self._containers[name],
+            state=ContainerState.EXITED,
+            published=(),
+            exit_code=exit_code,
+            is_out_of_memory=is_out_of_memory,
+            started_seconds=self._started_seconds[name],
+            finished_seconds=self.clock(),
+        )
+
+    def put(self, container: ObservedContainer) -> None:
+        """Add a container as if somebody else had created it."""
+        self._containers[container.name] = container
+
+    def names(self) -> frozenset[str]:
+        """Return the names of all containers, whoever they belong to."""
+        return frozenset(self._containers)
+
+    def _start(self, spec: ContainerSpec, networks: frozenset[str]) -> None:
+        labels = sorted_labels(spec.all_labels)
+        published = tuple(PublishedPort(port, PUBLISH_ADDRESS, self._new_port()) for port in spec.published_ports)
+        self._containers[spec.name] = ObservedContainer(spec.name, labels, ContainerState.RUNNING, networks, published)
+        self._started_seconds[spec.name] = self.clock()
+        self._mounts[spec.name] = frozenset(mount.volume for mount in spec.mounts)
+        for mount in spec.mounts:
+            self._volumes.setdefault(mount.volume, ObservedVolume(mount.volume, spec.mount_labels))
+
+    def _new_port(self) -> int:
+        self._next_port += 1
+        return self._next_port - 1
+
+    def _enter(self, method: str) -> None:
+        self.calls.append(method)
+        failure = self.failures.pop(0) if self.failures else None
+        if failure is not None:
+            raise failure
+
+    def _is_own(self, labels: Labels) -> bool:
+        return set(self.owner) <= set(labels)
+
+    def _own(self, found: _Found | None, name: str) -> _Found | None:
+        if found is not None and not self._is_own(found.labels):
+            raise NameConflict(f"the name {name} is taken by something else")
+        return found

@@ -1,0 +1,132 @@
+"""Brings the engine to what the leases need, and tells how far that has come.
+
+A pass may take as long as the slowest image takes to pull: it belongs into a task of its own, beside the loop that
+confirms leases.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection, Iterable, Sequence
+from itertools import groupby
+from typing import assert_never
+
+import structlog
+
+from moorage.types import OrderId
+from provider_agent.core.containers import ContainerSpec, Observed
+from provider_agent.core.workload_plan import (
+    CreateNetwork,
+    Intent,
+    ReconnectWorkload,
+    RemoveContainer,
+    RemoveNetwork,
+    RemoveVolume,
+    StartFailure,
+    StartWorkload,
+    is_reset,
+    plan,
+)
+from provider_agent.core.workload_report import WorkloadReport, reports
+from provider_agent.core.workloads import DesiredLease
+from provider_agent.shell.engine import Engine, EngineError, EngineUnavailable
+
+LEASES_AT_A_TIME = 4
+
+log = structlog.get_logger(__name__)
+
+
+class WorkloadRunner:
+    """Carries out plans. Remembers only what the engine refused; to forget it costs one attempt too early."""
+
+    def __init__(self, engine: Engine, public_host: str, clock: Callable[[], float]) -> None:
+        """Take an engine, the host's public name, and a clock that tells Unix time."""
+        self._engine = engine
+        self._public_host = public_host
+        self._clock = clock
+        self._failures: dict[str, StartFailure] = {}
+        self._observed: Observed | None = None
+
+    async def reconcile(self, desired: Sequence[DesiredLease], ended: Collection[OrderId]) -> None:
+        """Take every step that is due. Expected failures end up in the reports.
+
+        Args:
+            desired: the leases that shall run.
+            ended: leases that a final block proves to be over.
+
+        Raises:
+            EngineUnavailable: the engine does not answer; some steps may have been taken.
+        """
+        self._observed = await self._engine.observe()
+        self._forget(desired)
+        intents = plan(desired, self._observed, ended, self._now(), self._failures)
+        await self._carry_out(intents)
+        if intents:
+            self._observed = await self._engine.observe()
+
+    def reports(self, lease: DesiredLease) -> tuple[WorkloadReport, ...]:
+        """Return how the workloads of a lease were at the end of the last pass."""
+        observed = self._observed or Observed()
+        return reports(lease, observed, self._failures, self._now(), self._public_host)
+
+    def is_reset(self, lease: OrderId) -> bool:
+        """Return whether the last pass has seen that nothing of a lease is left."""
+        return self._observed is not None and is_reset(lease, self._observed)
+
+    async def _carry_out(self, intents: Iterable[Intent]) -> None:
+        gate = asyncio.Semaphore(LEASES_AT_A_TIME)
+        steps = [self._lease(tuple(group), gate) for _, group in groupby(intents, key=lambda intent: intent.lease)]
+        for result in await asyncio.gather(*steps, return_exceptions=True):
+            if isinstance(result, BaseException):
+                raise result
+
+    async def _lease(self, intents: Sequence[Intent], gate: asyncio.Semaphore) -> None:
+        async with gate:
+            for intent in intents:
+                try:
+                    await self._step(intent)
+                except EngineUnavailable:
+                    raise
+                except EngineError as error:
+                    log.warning("engine refused", lease=intent.lease.hex(), step=_described(intent), reason=str(error))
+
+    async def _step(self, intent: Intent) -> None:
+        match intent:
+            case CreateNetwork(spec=network):
+                await self._engine.ensure_network(network)
+            case StartWorkload(spec=container) | ReconnectWorkload(spec=container):
+                await self._ensure(container)
+            case RemoveContainer(name=name):
+                await self._engine.remove_container(name)
+            case RemoveNetwork(name=name):
+                await self._engine.remove_network(name)
+            case RemoveVolume(name=name):
+                await self._engine.remove_volume(name)
+            case _:
+                assert_never(intent)
+        log.info("engine changed", lease=intent.lease.hex(), step=_described(intent))
+
+    async def _ensure(self, container: ContainerSpec) -> None:
+        try:
+            await self._engine.ensure_container(container)
+        except EngineUnavailable:
+            raise
+        except EngineError as error:
+            before = self._failures.get(container.name)
+            attempts = before.attempts + 1 if before is not None and before.digest == container.digest else 1
+            self._failures[container.name] = StartFailure(container.digest, str(error), attempts, self._now())
+            raise
+        self._failures.pop(container.name, None)
+
+    def _forget(self, desired: Sequence[DesiredLease]) -> None:
+        """Drop the failures of containers that nobody wants any more."""
+        wanted = {container.name for lease in desired for container in lease.containers}
+        self._failures = {name: failure for name, failure in self._failures.items() if name in wanted}
+
+    def _now(self) -> int:
+        return int(self._clock())
+
+
+def _described(intent: Intent) -> str:
+    name = intent.spec.name if isinstance(intent, CreateNetwork | StartWorkload | ReconnectWorkload) else intent.name
+    return f"{type(intent).__name__} {name}"

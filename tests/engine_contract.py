@@ -1,0 +1,233 @@
+"""What every engine has to do: the same tests run against Docker and against the engine in memory."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Protocol
+
+import pytest
+
+from provider_agent.core.containers import (
+    Attachment,
+    ContainerSpec,
+    ContainerState,
+    Labels,
+    NetworkSpec,
+    Observed,
+    VolumeMount,
+    sorted_labels,
+)
+from provider_agent.shell.engine import Engine, EngineRefused, ImageNotFound, NameConflict
+
+USR1_EXIT_CODE = 7
+LOOP = ("/bin/sh", "-c", f"trap 'exit {USR1_EXIT_CODE}' USR1; echo ready; while :; do sleep 0.05; done")
+
+
+class World(Protocol):
+    """An engine with everything that a test needs around it."""
+
+    owner: Labels
+    prefix: str
+    """Of every name, so that tests that run at once do not meet."""
+    image: str
+    """One that is there and has /bin/sh."""
+    absent_image: str
+
+    @property
+    def engine(self) -> Engine: ...
+
+    async def crash(self, name: str) -> None:
+        """Let a container that runs LOOP exit with USR1_EXIT_CODE."""
+        ...
+
+    async def add_foreign_container(self, name: str) -> None:
+        """Run a container of another provider."""
+        ...
+
+    async def has_container(self, name: str) -> bool:
+        """Return whether there is a container of this name, whoever it belongs to."""
+        ...
+
+
+class EngineContract:
+    """Inherit from it and give a fixture `world`."""
+
+    async def test_observe__nothing_was_made__sees_nothing(self, world: World) -> None:
+        assert await world.engine.observe() == Observed()
+
+    async def test_ensure_container__is_absent__runs_with_labels_networks_and_ports(self, world: World) -> None:
+        await world.engine.ensure_network(public(world))
+        await world.engine.ensure_network(internal(world))
+        spec = container(world, networks=("public", "internal"), published_ports=(80,))
+
+        await world.engine.ensure_container(spec)
+
+        observed = (await world.engine.observe()).containers[0]
+        assert (observed.name, observed.state) == (spec.name, ContainerState.RUNNING)
+        assert observed.labels == sorted_labels(spec.all_labels)
+        assert observed.networks == {f"{world.prefix}-public", f"{world.prefix}-internal"}
+        assert [port.container_port for port in observed.published] == [80]
+
+    async def test_ensure_container__without_networks__is_on_none(self, world: World) -> None:
+        await world.engine.ensure_container(container(world))
+
+        assert (await world.engine.observe()).containers[0].networks == frozenset()
+
+    async def test_ensure_container__runs_already__is_left_alone(self, world: World) -> None:
+        await world.engine.ensure_network(public(world))
+        spec = container(world, networks=("public",), published_ports=(80,))
+        await world.engine.ensure_container(spec)
+        before = await world.engine.observe()
+
+        await world.engine.ensure_container(spec)
+
+        assert await world.engine.observe() == before
+
+    async def test_ensure_container__other_networks__changes_them_without_a_restart(self, world: World) -> None:
+        await world.engine.ensure_network(public(world))
+        await world.engine.ensure_network(internal(world))
+        await world.engine.ensure_container(container(world, networks=("public",), published_ports=(80,)))
+        before = (await world.engine.observe()).containers[0]
+
+        await world.engine.ensure_container(container(world, networks=("public", "internal"), published_ports=(80,)))
+
+        after = (await world.engine.observe()).containers[0]
+        assert after == replace(before, networks=before.networks | {f"{world.prefix}-internal"})
+
+    async def test_ensure_container__another_digest__replaces_it(self, world: World) -> None:
+        await world.engine.ensure_container(container(world))
+        changed = container(world, env=(("A", "1"),))
+
+        await world.engine.ensure_container(changed)
+
+        observed = await world.engine.observe()
+        assert [(each.digest, each.state) for each in observed.containers] == [(changed.digest, ContainerState.RUNNING)]
+
+    async def test_ensure_container__has_crashed__starts_again_with_its_count(self, world: World) -> None:
+        await world.engine.ensure_container(container(world))
+        await world.crash(f"{world.prefix}-web")
+        crashed = (await world.engine.observe()).containers[0]
+        assert (crashed.state, crashed.exit_code) == (ContainerState.EXITED, USR1_EXIT_CODE)
+        assert crashed.finished_seconds >= crashed.started_seconds > 0
+
+        await world.engine.ensure_container(container(world, restarts=1))
+
+        again = (await world.engine.observe()).containers[0]
+        assert (again.state, again.restarts) == (ContainerState.RUNNING, 1)
+
+    async def test_ensure_container__image_is_nowhere__says_so_and_makes_nothing(self, world: World) -> None:
+        with pytest.raises(ImageNotFound, match="was not found"):
+            await world.engine.ensure_container(container(world, image=world.absent_image))
+
+        assert await world.engine.observe() == Observed()
+
+    async def test_ensure_container__new_image_is_nowhere__keeps_the_old_container(self, world: World) -> None:
+        await world.engine.ensure_container(container(world))
+        before = await world.engine.observe()
+
+        with pytest.raises(ImageNotFound):
+            await world.engine.ensure_container(container(world, image=world.absent_image))
+
+        assert await world.engine.observe() == before
+
+    async def test_ensure_container__network_is_absent__is_refused_and_leaves_nothing(self, world: World) -> None:
+        with pytest.raises(EngineRefused):
+            await world.engine.ensure_container(container(world, networks=("absent",)))
+
+        assert await world.engine.observe() == Observed()
+
+    async def test_ensure_network__twice__is_there_once(self, world: World) -> None:
+        await world.engine.ensure_network(internal(world))
+        await world.engine.ensure_network(internal(world))
+
+        observed = await world.engine.observe()
+        assert [(each.name, each.labels) for each in observed.networks] == [(f"{world.prefix}-internal", world.owner)]
+
+    async def test_remove__absent__is_success(self, world: World) -> None:
+        await world.engine.remove_container(f"{world.prefix}-absent")
+        await world.engine.remove_network(f"{world.prefix}-absent")
+        await world.engine.remove_volume(f"{world.prefix}-absent")
+
+    async def test_remove_container__runs__is_gone_and_its_volume_stays(self, world: World) -> None:
+        await world.engine.ensure_container(container(world, mounts=(VolumeMount(f"{world.prefix}-data", "/data"),)))
+
+        await world.engine.remove_container(f"{world.prefix}-web")
+
+        observed = await world.engine.observe()
+        assert observed.containers == ()
+        assert [(each.name, each.labels) for each in observed.volumes] == [(f"{world.prefix}-data", world.owner)]
+
+    async def test_remove_network__has_a_member__is_gone_and_the_member_runs(self, world: World) -> None:
+        await world.engine.ensure_network(internal(world))
+        await world.engine.ensure_container(container(world, networks=("internal",)))
+
+        await world.engine.remove_network(f"{world.prefix}-internal")
+
+        observed = await world.engine.observe()
+        assert observed.networks == ()
+        assert [(each.state, each.networks) for each in observed.containers] == [(ContainerState.RUNNING, frozenset())]
+
+    async def test_remove_volume__is_in_use__is_refused_until_it_is_not(self, world: World) -> None:
+        await world.engine.ensure_container(container(world, mounts=(VolumeMount(f"{world.prefix}-data", "/data"),)))
+        with pytest.raises(EngineRefused):
+            await world.engine.remove_volume(f"{world.prefix}-data")
+        await world.engine.remove_container(f"{world.prefix}-web")
+
+        await world.engine.remove_volume(f"{world.prefix}-data")
+
+        assert await world.engine.observe() == Observed()
+
+    async def test_foreign_container__has_our_name__is_neither_seen_nor_touched(self, world: World) -> None:
+        await world.add_foreign_container(f"{world.prefix}-web")
+
+        with pytest.raises(NameConflict):
+            await world.engine.ensure_container(container(world))
+        with pytest.raises(NameConflict):
+            await world.engine.remove_container(f"{world.prefix}-web")
+
+        assert await world.engine.observe() == Observed()
+        assert await world.has_container(f"{world.prefix}-web")
+
+
+def public(world: World) -> NetworkSpec:
+    return NetworkSpec(f"{world.prefix}-public", world.owner, is_internal=False, capacity=16)
+
+
+def internal(world: World) -> NetworkSpec:
+    return NetworkSpec(f"{world.prefix}-internal", world.owner, is_internal=True, capacity=16)
+
+
+def container(
+    world: World,
+    *,
+    name: str = "web",
+    networks: tuple[str, ...] = (),
+    image: str | None = None,
+    command: tuple[str, ...] = LOOP,
+    env: tuple[tuple[str, str], ...] = (),
+    user: str | None = "1000:1000",
+    is_read_only: bool = False,
+    memory_bytes: int = 32 << 20,
+    published_ports: tuple[int, ...] = (),
+    mounts: tuple[VolumeMount, ...] = (),
+    restarts: int = 0,
+) -> ContainerSpec:
+    """Return a container that runs LOOP unless something else is asked for."""
+    return ContainerSpec(
+        name=f"{world.prefix}-{name}",
+        labels=world.owner,
+        image=image or world.image,
+        hostname=f"{name}-0",
+        command=command,
+        args=(),
+        env=env,
+        user=user,
+        is_read_only=is_read_only,
+        milli_cpu=250,
+        memory_bytes=memory_bytes,
+        attachments=tuple(Attachment(f"{world.prefix}-{network}", name) for network in networks),
+        published_ports=published_ports,
+        mounts=mounts,
+        mount_labels=world.owner,
+        restarts=restarts,
+    )

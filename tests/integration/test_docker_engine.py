@@ -1,0 +1,209 @@
+"""The engine interface on a real Docker engine: the contract, and what only a kernel can show."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from ipaddress import IPv4Network
+from pathlib import Path
+
+import pytest
+
+from provider_agent.core.containers import ContainerState, NetworkSpec, VolumeMount
+from provider_agent.shell.docker_engine import DockerOptions, connected
+from provider_agent.shell.engine import EngineRefused, EngineUnavailable, ImagePullFailed
+from tests.docker_world import OPTIONS, DockerWorld, docker_world, engine_url
+from tests.engine_contract import EngineContract, container, internal, public
+
+URL = engine_url()
+needs_engine = pytest.mark.skipif(URL is None, reason="no Docker engine at DOCKER_HOST or /var/run/docker.sock")
+READ_STATUS = ("/bin/cat", "/proc/self/status")
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[DockerWorld]:
+    assert URL is not None
+    async with docker_world(URL) as opened:
+        yield opened
+
+
+@needs_engine
+class TestDockerEngine(EngineContract):
+    pass
+
+
+@needs_engine
+async def test_container__any__has_no_capability_and_gains_no_privilege(world: DockerWorld) -> None:
+    await world.engine.ensure_container(container(world, command=READ_STATUS, user="0:0"))
+
+    status = dict(line.split(":\t", 1) for line in (await world.output(f"{world.prefix}-web")).splitlines())
+    assert int(status["CapBnd"], 16) == 0
+    assert int(status["CapEff"], 16) == 0
+    assert (status["NoNewPrivs"], status["Seccomp"]) == ("1", "2")
+
+
+@needs_engine
+async def test_container__too_much_memory__is_killed_and_says_so(world: DockerWorld) -> None:
+    hungry = ("/bin/sh", "-c", "a=xxxxxxxxxxxxxxxx; while :; do a=$a$a; done")
+    await world.engine.ensure_container(container(world, command=hungry, memory_bytes=16 << 20))
+    await world.output(f"{world.prefix}-web")
+
+    observed = (await world.engine.observe()).containers[0]
+    assert (observed.state, observed.is_out_of_memory) == (ContainerState.EXITED, True)
+
+
+@needs_engine
+async def test_container__read_only__writes_to_tmp_alone_and_only_so_much(world: DockerWorld) -> None:
+    script = "echo a > /a; echo a > /tmp/a && cat /tmp/a; cat /dev/zero > /tmp/b; exit 0"
+    await world.engine.ensure_container(container(world, command=("/bin/sh", "-c", script), is_read_only=True))
+
+    output = await world.output(f"{world.prefix}-web")
+    assert "cannot create /a: Read-only file system" in output
+    assert "a" in output.splitlines()
+    assert "No space left on device" in output
+
+
+@needs_engine
+async def test_container__resolver__asks_nobody_outside(world: DockerWorld) -> None:
+    await world.engine.ensure_network(internal(world))
+    spec = container(world, networks=("internal",))
+    await world.engine.ensure_container(spec)
+
+    configured = (await world.docker.containers.container(spec.name).show())["HostConfig"]
+    assert (configured["Dns"], configured["DnsSearch"]) == (["127.0.0.1"], ["."])
+
+
+@needs_engine
+async def test_container__limits__are_those_of_the_lease(world: DockerWorld) -> None:
+    spec = container(world)
+    await world.engine.ensure_container(spec)
+
+    limits = (await world.docker.containers.container(spec.name).show())["HostConfig"]
+    assert limits["NanoCpus"] == spec.milli_cpu * 1_000_000
+    assert limits["Memory"] == limits["MemorySwap"] == spec.memory_bytes
+    assert limits["PidsLimit"] == 512
+    assert limits["LogConfig"] == {"Type": "json-file", "Config": {"max-size": "5m", "max-file": "2"}}
+    assert limits["RestartPolicy"]["Name"] == "no"
+
+
+@needs_engine
+async def test_container__less_memory_than_the_engine_takes__is_refused_in_words_and_leaves_nothing(
+    world: DockerWorld,
+) -> None:
+    with pytest.raises(EngineRefused, match="Minimum memory limit"):
+        await world.engine.ensure_container(container(world, memory_bytes=1 << 20))
+
+    assert (await world.engine.observe()).containers == ()
+
+
+@needs_engine
+async def test_container__command_that_does_not_exist__exits_with_the_code_for_that(world: DockerWorld) -> None:
+    await world.engine.ensure_container(container(world, command=("/absent",)))
+    await world.output(f"{world.prefix}-web")
+
+    assert (await world.engine.observe()).containers[0].exit_code == 127
+
+
+@needs_engine
+async def test_container__stopped_by_the_engine__is_seen_as_exited(world: DockerWorld) -> None:
+    await world.engine.ensure_container(container(world))
+    await world.docker.containers.container(f"{world.prefix}-web").kill(signal="SIGKILL")
+    await world.docker.containers.container(f"{world.prefix}-web").wait()
+
+    observed = (await world.engine.observe()).containers[0]
+    assert (observed.state, observed.exit_code, observed.is_out_of_memory) == (ContainerState.EXITED, 137, False)
+
+
+@needs_engine
+async def test_container__created_before_its_network_was_replaced__starts_at_the_second_attempt(
+    world: DockerWorld,
+) -> None:
+    await world.engine.ensure_network(internal(world))
+    spec = container(world, networks=("internal",))
+    await world.engine.ensure_container(spec)
+    await world.docker.containers.container(spec.name).kill(signal="SIGKILL")
+    await world.engine.remove_network(f"{world.prefix}-internal")
+    await world.engine.ensure_network(internal(world))
+
+    try:
+        await world.engine.ensure_container(spec)
+    except EngineRefused:
+        await world.engine.ensure_container(spec)
+
+    observed = (await world.engine.observe()).containers[0]
+    assert (observed.state, observed.networks) == (ContainerState.RUNNING, frozenset({f"{world.prefix}-internal"}))
+
+
+@needs_engine
+async def test_volume__container_is_replaced__keeps_its_data(world: DockerWorld) -> None:
+    mounts = (VolumeMount(f"{world.prefix}-data", "/data"),)
+    writes = container(world, command=("/bin/sh", "-c", "echo kept > /data/a"), user="0:0", mounts=mounts)
+    await world.engine.ensure_container(writes)
+    await world.output(writes.name)
+
+    reads = container(world, command=("/bin/cat", "/data/a"), user="0:0", mounts=mounts)
+    await world.engine.ensure_container(reads)
+
+    assert await world.output(reads.name) == "kept\n"
+
+
+@needs_engine
+async def test_networks__forty__get_subnets_of_their_own_out_of_the_pool(world: DockerWorld) -> None:
+    for number in range(40):  # an engine's own pools end at about 30
+        await world.engine.ensure_network(replace(internal(world), name=f"{world.prefix}-{number}"))
+
+    networks = await world.docker.networks.list(filters={"label": f"moorage.test={world.prefix}"})
+    subnets = [IPv4Network(each["IPAM"]["Config"][0]["Subnet"]) for each in networks]
+    assert len(set(subnets)) == 40
+    assert all(subnet.subnet_of(OPTIONS.network_pool) and subnet.num_addresses == 16 for subnet in subnets)
+
+
+@needs_engine
+async def test_networks__pool_is_used_up__is_refused(world: DockerWorld) -> None:
+    assert URL is not None
+    options = replace(OPTIONS, network_pool=IPv4Network("10.223.255.224/28"))
+    async with connected(URL, world.owner, options) as engine:
+        await engine.ensure_network(internal(world))
+
+        with pytest.raises(EngineRefused, match="no free addresses"):
+            await engine.ensure_network(public(world))
+
+
+@needs_engine
+async def test_network__has_many_members__is_as_large_as_asked(world: DockerWorld) -> None:
+    await world.engine.ensure_network(replace(internal(world), capacity=64))
+
+    networks = await world.docker.networks.list(filters={"label": f"moorage.test={world.prefix}"})
+    assert networks[0]["IPAM"]["Config"][0]["Subnet"].endswith("/26")
+
+
+@needs_engine
+async def test_ensure_container__registry_is_down__says_so_fast(world: DockerWorld) -> None:
+    started = time.monotonic()
+
+    with pytest.raises(ImagePullFailed, match="could not be pulled"):
+        await world.engine.ensure_container(container(world, image="127.0.0.1:1/absent:1"))
+
+    assert time.monotonic() - started < 10
+
+
+async def test_any_call__nobody_at_the_socket__is_unavailable(tmp_path: Path) -> None:
+    async with connected(f"unix://{tmp_path}/absent.sock", (), DockerOptions()) as engine:
+        with pytest.raises(EngineUnavailable):
+            await engine.observe()
+        with pytest.raises(EngineUnavailable):
+            await engine.ensure_network(NetworkSpec("mt-a", (), True, 16))
+        with pytest.raises(EngineUnavailable):
+            await engine.remove_container("mt-a")
+
+
+async def test_any_call__engine_hangs__is_unavailable_after_the_time_limit(tmp_path: Path) -> None:
+    async def silent(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+        await reader.read()
+
+    server = await asyncio.start_unix_server(silent, tmp_path / "engine.sock")
+    async with server, connected(f"unix://{tmp_path}/engine.sock", (), DockerOptions(call_seconds=1)) as engine:
+        with pytest.raises(EngineUnavailable, match="no answer from the engine in 1 s"):
+            await engine.observe()

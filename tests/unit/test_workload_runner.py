@@ -1,0 +1,170 @@
+"""The runner on the engine in memory: it ends in the same state whatever fails in between."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+
+import pytest
+
+from provider_agent.core.containers import ContainerState, Observed
+from provider_agent.core.workload_report import WorkloadReport, WorkloadState
+from provider_agent.core.workloads import DesiredLease
+from provider_agent.shell.engine import EngineRefused, EngineUnavailable
+from provider_agent.shell.memory_engine import MemoryEngine
+from provider_agent.shell.workload_runner import WorkloadRunner
+from tests.factories.workloads import IDENTITY, LEASE, NEXT_VERSION, OTHER_LEASE, connection, lease_of, workload
+
+APP = lease_of(
+    workload("app", connection(8000, "web"), depends_on=("cache",)),
+    workload("cache", connection(6379, "app"), storage={"/data": 1}),
+    workload("web", connection(80), depends_on=("app",)),
+)
+IMAGES = {container.image for container in APP.containers}
+
+
+@dataclass(slots=True)
+class Site:
+    """An agent's engine and clock, and runners that may be restarted."""
+
+    now_seconds: int = 1_000_000
+    engine: MemoryEngine = field(init=False)
+    runner: WorkloadRunner = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.engine = MemoryEngine(IDENTITY.labels, clock=lambda: self.now_seconds, images=set(IMAGES))
+        self.restart()
+
+    def restart(self) -> None:
+        self.runner = WorkloadRunner(self.engine, "127.0.0.1", clock=lambda: self.now_seconds)
+
+
+@pytest.fixture
+def site() -> Site:
+    return Site()
+
+
+def states(site: Site, lease: DesiredLease) -> dict[str, str]:
+    return {report.name: report.state.value for report in site.runner.reports(lease)}
+
+
+async def test_reconcile__new_lease__runs_with_an_address_and_then_does_nothing_more(site: Site) -> None:
+    await site.runner.reconcile([APP], ())
+    assert [report for report in site.runner.reports(APP) if report.name == "web"] == [
+        WorkloadReport("web", WorkloadState.RUNNING, None, ("http://127.0.0.1:32768",))
+    ]
+    site.engine.calls.clear()
+
+    await site.runner.reconcile([APP], ())
+
+    assert site.engine.calls == ["observe"]
+
+
+@pytest.mark.parametrize("does_restart", [False, True])
+async def test_reconcile__any_one_call_fails__ends_in_the_same_state(does_restart: bool) -> None:
+    reference = Site()
+    await reference.runner.reconcile([APP], ())
+    calls = len(reference.engine.calls)
+    assert calls == 8  # observe, three networks, three containers, observe
+
+    for failing in range(calls):
+        for error in (EngineUnavailable("gone"), EngineRefused("no")):
+            site = Site()
+            site.engine.failures = [*[None] * failing, error]
+            for _ in range(4):
+                with suppress(EngineUnavailable):
+                    await site.runner.reconcile([APP], ())
+                if does_restart:
+                    site.restart()
+                site.now_seconds += 10
+
+            assert ports_apart(await site.engine.observe()) == ports_apart(await reference.engine.observe())
+
+
+def ports_apart(observed: Observed) -> Observed:
+    return replace(observed, containers=tuple(replace(each, published=()) for each in observed.containers))
+
+
+async def test_reconcile__engine_does_not_answer__says_so_and_keeps_the_last_reports(site: Site) -> None:
+    await site.runner.reconcile([APP], ())
+    site.engine.failures = [EngineUnavailable("gone")]
+
+    with pytest.raises(EngineUnavailable):
+        await site.runner.reconcile([APP], (LEASE,))
+
+    assert set(states(site, APP).values()) == {"running"}
+    assert not site.runner.is_reset(LEASE)
+
+
+async def test_reconcile__image_is_nowhere__reports_it_waits_longer_each_time_and_recovers(site: Site) -> None:
+    missing = APP.workloads[0].replicas[0].image
+    site.engine.images.discard(missing)
+    waits = []
+    for _ in range(3):
+        await site.runner.reconcile([APP], ())
+        failed = site.runner.reports(APP)[0]
+        waits.append(failed.reason)
+        site.now_seconds += 10
+
+    assert failed.state is WorkloadState.FAILED
+    assert waits == [f"image {missing} was not found; next attempt in {wait} s" for wait in (2, 4, 8)]
+    site.engine.images.add(missing)
+    await site.runner.reconcile([APP], ())
+    assert set(states(site, APP).values()) == {"running"}
+
+
+async def test_reconcile__image_of_one_lease_is_nowhere__other_leases_run(site: Site) -> None:
+    broken = lease_of(workload("web", image="example/absent:1"), lease=OTHER_LEASE)
+
+    await site.runner.reconcile([broken, APP], ())
+
+    assert states(site, broken) == {"web": "failed"}
+    assert set(states(site, APP).values()) == {"running"}
+
+
+async def test_reconcile__crashed__starts_again_and_counts(site: Site) -> None:
+    await site.runner.reconcile([APP], ())
+    web = APP.containers[2].name
+    for count in (1, 2, 3):
+        site.engine.crash(web, 1)
+        await site.runner.reconcile([APP], ())
+        assert states(site, APP)["web"] == "restarting"
+        site.restart()
+        site.now_seconds += 300
+        await site.runner.reconcile([APP], ())
+        assert site.runner.reports(APP)[2].reason == f"restarts after crashes: {count}"
+
+
+async def test_reconcile__lease_has_ended__leaves_nothing_of_it_and_all_of_the_others(site: Site) -> None:
+    other = lease_of(workload("web", connection(80)), lease=OTHER_LEASE)
+    await site.runner.reconcile([APP, other], ())
+
+    await site.runner.reconcile([other], (LEASE,))
+
+    assert (site.runner.is_reset(LEASE), site.runner.is_reset(OTHER_LEASE)) == (True, False)
+    assert [each.state for each in (await site.engine.observe()).containers] == [ContainerState.RUNNING]
+
+
+async def test_reconcile__lease_is_not_mentioned__keeps_running(site: Site) -> None:
+    await site.runner.reconcile([APP], ())
+    before = await site.engine.observe()
+    site.restart()
+
+    await site.runner.reconcile([], ())
+
+    assert await site.engine.observe() == before
+
+
+async def test_reconcile__new_version__keeps_what_did_not_change(site: Site) -> None:
+    site.engine.images.add("example/web:2")
+    before = lease_of(workload("web"), workload("app"))
+    await site.runner.reconcile([before], ())
+    kept = next(each for each in (await site.engine.observe()).containers if "-app-" in each.name)
+    after = lease_of(workload("web", image="example/web:2"), workload("app"), version=NEXT_VERSION)
+    site.engine.calls.clear()
+
+    await site.runner.reconcile([after], ())
+
+    assert site.engine.calls == ["observe", "ensure_container", "observe"]
+    assert kept in (await site.engine.observe()).containers
+    assert states(site, after) == {"app": "running", "web": "running"}
