@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import math
 import re
-from decimal import Decimal
 from fractions import Fraction
 
 from moorage.types import LEDGER_DECIMALS
 
-Written = str | int | Decimal
-"""A number as a person wrote it. A Decimal keeps its digits, so it is as exact as text."""
+Written = str | int
+"""A number as a person wrote it."""
 
 SIZE_UNITS = {
     "": 1,
@@ -218,7 +217,7 @@ def _ledger_units_per_base_unit(token_decimals: int) -> int:
 
 def _split(written: Written, form: str) -> tuple[Fraction, str]:
     """Part a number from the unit behind it."""
-    if isinstance(written, bool) or not isinstance(written, str | int | Decimal):
+    if isinstance(written, bool) or not isinstance(written, str | int):
         raise UnitError(f"{_shown(written)} is not {form}")
     if isinstance(written, int) and abs(written) >= 10**_MAX_DIGITS:
         raise UnitError(f"the number is too large for {form}")

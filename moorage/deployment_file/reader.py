@@ -36,12 +36,11 @@ class Reader:
         return path[-1] in self.map(*path[:-1])
 
     def number(self, path: Path, parse: Callable[[Written], Value], default: Value) -> Value:
-        """Return what `parse` makes of a value, or the default if there is none."""
-        value = self.document.get(path)
-        if value is None:
+        """Return what `parse` makes of a value as it was written, or the default if there is none."""
+        if self.document.get(path) is None:
             return default
         try:
-            return parse(value)
+            return parse(self.document.text(path))
         except UnitError as error:
             self.refuse(path, str(error))
             return default

@@ -1,0 +1,109 @@
+"""Encoding of calls, decoding of results, events and revert texts by a contract's ABI (Contract ABI specification)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Any
+
+import msgspec
+from eth_abi.abi import decode, encode
+from eth_abi.exceptions import DecodingError
+from eth_utils.crypto import keccak
+
+ERROR_SELECTOR = bytes.fromhex("08c379a0")
+PANIC_SELECTOR = bytes.fromhex("4e487b71")
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    name: str
+    selector: bytes
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    name: str
+    topic: bytes
+    indexed: tuple[tuple[str, str], ...]
+    """Name and type of each indexed argument."""
+    data: tuple[tuple[str, str], ...]
+    """Name and type of each other argument."""
+
+
+@dataclass(frozen=True, slots=True)
+class Abi:
+    """The functions and events of one contract."""
+
+    functions: dict[str, Function]
+    events: dict[bytes, Event]
+
+    def encode(self, function: str, *arguments: Any) -> bytes:
+        """Return the calldata of a call; structs are tuples."""
+        entry = self.functions[function]
+        return entry.selector + encode(entry.inputs, arguments)
+
+    def decode(self, function: str, data: bytes) -> Any:
+        """Return what a call returned: the value, or a tuple if there are several.
+
+        Raises:
+            DecodingError: the data is not what the function returns (no contract there, for example).
+        """
+        values = decode(self.functions[function].outputs, data)
+        return values[0] if len(values) == 1 else values
+
+    def decode_event(self, topics: list[bytes], data: bytes) -> tuple[str, dict[str, Any]] | None:
+        """Return name and arguments of a log, or None if the ABI has no such event."""
+        event = self.events.get(topics[0]) if topics else None
+        if event is None:
+            return None
+        arguments: dict[str, Any] = {}
+        for (name, kind), topic in zip(event.indexed, topics[1:], strict=True):
+            arguments[name] = decode([kind], topic)[0]
+        values = decode([kind for _, kind in event.data], data)
+        arguments.update(zip((name for name, _ in event.data), values, strict=True))
+        return event.name, arguments
+
+
+def revert_text(data: str | None, message: str) -> str:
+    """Return the reason in a revert's data, or the node's own message if there is none."""
+    raw = bytes.fromhex(data.removeprefix("0x")) if data and data.startswith("0x") else b""
+    try:
+        if raw[:4] == ERROR_SELECTOR:
+            return str(decode(["string"], raw[4:])[0])
+        if raw[:4] == PANIC_SELECTOR:
+            return f"panic {decode(['uint256'], raw[4:])[0]:#x}"
+    except DecodingError:
+        pass
+    return message or "reverted without a reason"
+
+
+@cache
+def load(contract: str) -> Abi:
+    """Return the ABI of `Exchange`, `ProviderRegistry` or `ERC20` that was exported at compile time."""
+    text = resources.files("moorage.chain").joinpath(f"abi/{contract}.json").read_bytes()
+    functions: dict[str, Function] = {}
+    events: dict[bytes, Event] = {}
+    for entry in msgspec.json.decode(text):
+        if entry["type"] == "function":
+            inputs = tuple(_type(item) for item in entry["inputs"])
+            signature = f"{entry['name']}({','.join(inputs)})"
+            outputs = tuple(_type(item) for item in entry["outputs"])
+            functions[entry["name"]] = Function(entry["name"], keccak(text=signature)[:4], inputs, outputs)
+        elif entry["type"] == "event":
+            topic = keccak(text=f"{entry['name']}({','.join(_type(item) for item in entry['inputs'])})")
+            named = [(item["name"], _type(item), item["indexed"]) for item in entry["inputs"]]
+            indexed = tuple((name, kind) for name, kind, is_indexed in named if is_indexed)
+            data = tuple((name, kind) for name, kind, is_indexed in named if not is_indexed)
+            events[topic] = Event(entry["name"], topic, indexed, data)
+    return Abi(functions, events)
+
+
+def _type(item: dict[str, Any]) -> str:
+    kind: str = item["type"]
+    if not kind.startswith("tuple"):
+        return kind
+    return f"({','.join(_type(part) for part in item['components'])}){kind.removeprefix('tuple')}"

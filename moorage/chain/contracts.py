@@ -1,0 +1,345 @@
+"""The three contracts of a market: typed reads at one block, and the calls that change them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from eth_abi.exceptions import DecodingError
+from eth_utils.address import to_checksum_address
+
+from moorage import terms
+from moorage.chain import abi
+from moorage.chain.market import Market
+from moorage.chain.rpc import NodeRefused, NodeUnavailable, Rpc
+from moorage.snapshot import Block
+from moorage.types import (
+    Account,
+    Address,
+    DeploymentId,
+    DeploymentState,
+    Group,
+    Lease,
+    OrderId,
+    OrderKey,
+    OrderState,
+    Provider,
+    ProviderNumber,
+    Version,
+)
+
+DEPLOYMENT_STATES = (None, DeploymentState.ACTIVE, DeploymentState.CLOSING, DeploymentState.CLOSED)
+ORDER_STATES = (
+    None,
+    OrderState.OPEN,
+    OrderState.CLOSED,
+    OrderState.LEASE_ACTIVE,
+    OrderState.LEASE_STALE,
+    OrderState.LEASE_CLOSING,
+    OrderState.LEASE_CLOSED,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A transaction to be sent."""
+
+    to: Address
+    data: bytes
+    description: str
+    """For people and logs, such as `submit_lease 0xab12..`."""
+
+
+@dataclass(frozen=True, slots=True)
+class OrderWord:
+    """What the exchange stores of an open order."""
+
+    state: OrderState
+    deposit: int
+    match_block: int
+    bid_count: int
+    excluded_provider: ProviderNumber | None
+
+
+@dataclass(frozen=True, slots=True)
+class DeploymentWord:
+    """What the exchange stores of a deployment."""
+
+    tenant: Address
+    state: DeploymentState
+    live_groups: int
+    order_count: int
+    update_number: int
+    wait_duration_blocks: int
+
+
+@dataclass(frozen=True, slots=True)
+class Bid:
+    provider: ProviderNumber
+    charge_per_block: int
+    collateral: int
+
+
+@dataclass(frozen=True, slots=True)
+class Root:
+    """A root certificate of a provider, as the registry's storage knows it."""
+
+    fingerprint: bytes
+    added_block: int
+    active_block: int
+
+
+def at(block: Block | None) -> Any:
+    """Return the JSON-RPC block parameter: this block exactly (EIP-1898), or the newest."""
+    return "latest" if block is None else {"blockHash": f"0x{block.hash.hex()}", "requireCanonical": True}
+
+
+def provider_account(provider: ProviderNumber) -> Address:
+    """Return the account of a provider: its number taken as an address."""
+    return Address(to_checksum_address(provider.to_bytes(20, "big")))
+
+
+class Contract:
+    """Reads of one contract; results of a batch come from the same block."""
+
+    def __init__(self, rpc: Rpc, address: Address, name: str) -> None:
+        self._rpc = rpc
+        self.address = address
+        self._abi = abi.load(name)
+
+    async def read(self, block: Block | None, function: str, *arguments: Any) -> Any:
+        """Return what a view returns."""
+        return (await self.read_many(block, function, [arguments]))[0]
+
+    async def read_many(self, block: Block | None, function: str, arguments: Sequence[Sequence[Any]]) -> list[Any]:
+        """Return what a view returns for each of several argument lists.
+
+        Raises:
+            NodeUnavailable: no usable answer; a block that the node does not know counts as that.
+        """
+        calls = []
+        for each in arguments:
+            data = f"0x{self._abi.encode(function, *each).hex()}"
+            calls.append(("eth_call", ({"to": self.address, "data": data}, at(block))))
+        try:
+            results = await self._rpc.batch(calls)
+            return [self._abi.decode(function, bytes.fromhex(result[2:])) for result in results]
+        except (NodeRefused, DecodingError) as error:
+            raise NodeUnavailable(f"{function} could not be read at this block: {error}") from error
+
+    def call(self, function: str, *arguments: Any, about: str = "") -> Call:
+        """Return a transaction to this contract."""
+        return Call(self.address, self._abi.encode(function, *arguments), f"{function} {about}".strip())
+
+
+class Exchange(Contract):
+    """Exchange.vy; see docs/protocol.md."""
+
+    def __init__(self, rpc: Rpc, market: Market) -> None:
+        super().__init__(rpc, market.exchange, "Exchange")
+
+    async def accounts(self, block: Block | None, addresses: Sequence[Address]) -> list[Account]:
+        """Return what accounts hold, in ledger units."""
+        return [Account(*row) for row in await self.read_many(block, "account", [[each] for each in addresses])]
+
+    async def deployments(
+        self, block: Block | None, deployments: Sequence[DeploymentId]
+    ) -> list[DeploymentWord | None]:
+        """Return deployments; None is one that the exchange does not know at this block."""
+        rows = await self.read_many(block, "deployment", [[each] for each in deployments])
+        return [_deployment_word(row) for row in rows]
+
+    async def orders(self, block: Block | None, orders: Sequence[OrderId]) -> list[OrderWord | None]:
+        """Return orders, from their match on only the state; None is one that the exchange does not know."""
+        return [_order_word(row) for row in await self.read_many(block, "order", [[each] for each in orders])]
+
+    async def leases(self, block: Block | None, leases: Sequence[OrderId]) -> list[Lease | None]:
+        """Return leases; None is an order that was not matched at this block."""
+        rows = await self.read_many(block, "lease", [[each] for each in leases])
+        return [_lease(lease, row) for lease, row in zip(leases, rows, strict=True)]
+
+    async def bids(self, block: Block | None, order: OrderId) -> list[Bid]:
+        """Return the book of an open order, the winner first."""
+        rows = await self.read(block, "bids", order)
+        return [Bid(ProviderNumber(provider), charge, collateral) for provider, charge, collateral in rows]
+
+    async def locked_bids(
+        self, block: Block | None, provider: ProviderNumber, orders: Sequence[OrderId]
+    ) -> list[Bid | None]:
+        """Return the provider's bid on each order as long as its collateral is locked."""
+        rows = await self.read_many(block, "fulfillment", [[order, provider] for order in orders])
+        return [Bid(ProviderNumber(row[0]), row[1], row[2]) if row[0] else None for row in rows]
+
+    def deposit(self, account: Address, amount_base_units: int) -> Call:
+        return self.call("deposit", account, amount_base_units)
+
+    def withdraw(self, account: Address, amount_base_units: int) -> Call:
+        return self.call("withdraw", account, amount_base_units)
+
+    def submit_deployment(
+        self, salt: bytes, version: Version, wait_duration_blocks: int, groups: Sequence[Group], deposits: Sequence[int]
+    ) -> Call:
+        tuples = [terms.group_tuple(group) for group in groups]
+        return self.call("submit_deployment", salt, version, wait_duration_blocks, tuples, list(deposits))
+
+    def close_deployment(self, deployment: DeploymentId, orders: Sequence[OrderKey]) -> Call:
+        return self.call("close_deployment", deployment, _keys(orders), about=_short(deployment))
+
+    def submit_fulfillment(
+        self,
+        provider: ProviderNumber,
+        key: OrderKey,
+        group: Group,
+        prices: Sequence[int],
+        hint: int = 0,
+    ) -> Call:
+        return self.call(
+            "submit_fulfillment",
+            provider,
+            key.deployment,
+            key.nonce,
+            terms.wait_duration_blocks(key),
+            terms.group_tuple(group),
+            list(prices),
+            hint,
+            about=_short(terms.order_id(key)),
+        )
+
+    def release_fulfillments(self, order: OrderId, providers: Sequence[ProviderNumber]) -> Call:
+        return self.call("release_fulfillments", order, list(providers), about=_short(order))
+
+    def submit_lease(self, orders: Sequence[OrderKey]) -> Call:
+        return self.call("submit_lease", _keys(orders), about=_shorts(orders))
+
+    def submit_lease_confirmation(self, provider: ProviderNumber, leases: Sequence[OrderId]) -> Call:
+        about = " ".join(_short(lease) for lease in leases)
+        return self.call("submit_lease_confirmation", provider, list(leases), about=about)
+
+    def submit_stale_lease(self, leases: Sequence[OrderKey]) -> Call:
+        return self.call("submit_stale_lease", _keys(leases), about=_shorts(leases))
+
+    def confirm_closed(self, provider: ProviderNumber, leases: Sequence[OrderKey]) -> Call:
+        return self.call("confirm_closed", provider, _keys(leases), about=_shorts(leases))
+
+    def finish_leases(self, leases: Sequence[OrderKey]) -> Call:
+        return self.call("finish_leases", _keys(leases), about=_shorts(leases))
+
+    def deployment_closed(self, deployments: Sequence[DeploymentId]) -> Call:
+        about = " ".join(_short(deployment) for deployment in deployments)
+        return self.call("deployment_closed", list(deployments), about=about)
+
+    def claim(self, leases: Sequence[OrderId]) -> Call:
+        return self.call("claim", list(leases), about=" ".join(_short(lease) for lease in leases))
+
+
+class Registry(Contract):
+    """ProviderRegistry.vy."""
+
+    def __init__(self, rpc: Rpc, market: Market) -> None:
+        super().__init__(rpc, market.registry, "ProviderRegistry")
+
+    async def provider(self, block: Block | None, provider: ProviderNumber) -> Provider | None:
+        """Return a provider with its endpoint, or None if the number is unknown at this block."""
+        owner, operator, _, region, cap, updated_block = await self.read(block, "profile", provider)
+        if int(owner, 16) == 0:
+            return None
+        logs = await self._events("ProviderUpdated", provider, updated_block)
+        if not logs:
+            raise NodeUnavailable(f"the node does not give the event of provider {provider} in block {updated_block}")
+        return Provider(
+            number=provider,
+            owner=Address(to_checksum_address(owner)),
+            operator=Address(to_checksum_address(operator)),
+            region=region,
+            collateral_cap=cap,
+            endpoint=logs[-1]["endpoint"],
+        )
+
+    async def roots(self, block: Block, provider: ProviderNumber) -> tuple[bytes, ...]:
+        """Return the DER of the provider's root certificates that count at this block (read it at a final one)."""
+        certificates = []
+        for fingerprint, added_block, active_block in await self.read(block, "roots", provider):
+            if not any(fingerprint) or active_block > block.number:
+                continue
+            logs = await self._events("RootAdded", provider, added_block)
+            certificates += [log["certificate"] for log in logs if log["fingerprint"] == fingerprint][-1:]
+        return tuple(certificates)
+
+    async def _events(self, event: str, provider: ProviderNumber, block_number: int) -> list[dict[str, Any]]:
+        topic = next(entry.topic for entry in self._abi.events.values() if entry.name == event)
+        logs = await self._rpc.call(
+            "eth_getLogs",
+            {
+                "address": self.address,
+                "fromBlock": hex(block_number),
+                "toBlock": hex(block_number),
+                "topics": [f"0x{topic.hex()}", f"0x{provider:064x}"],
+            },
+        )
+        decoded = [self._abi.decode_event(_topics(log), bytes.fromhex(log["data"][2:])) for log in logs]
+        return [entry[1] for entry in decoded if entry is not None]
+
+    def register_provider(
+        self, operator: Address, region: int, collateral_cap: int, endpoint: str, attributes: str, certificate: bytes
+    ) -> Call:
+        return self.call("register_provider", operator, region, collateral_cap, endpoint, attributes, certificate)
+
+
+class Token(Contract):
+    """The settlement token, any ERC-20."""
+
+    def __init__(self, rpc: Rpc, market: Market) -> None:
+        super().__init__(rpc, market.token, "ERC20")
+
+    async def balance(self, block: Block | None, account: Address) -> int:
+        """Return the base units of an account."""
+        return int(await self.read(block, "balanceOf", account))
+
+    async def allowance(self, block: Block | None, owner: Address, spender: Address) -> int:
+        """Return the base units that the spender may take."""
+        return int(await self.read(block, "allowance", owner, spender))
+
+    def approve(self, spender: Address, amount_base_units: int) -> Call:
+        return self.call("approve", spender, amount_base_units)
+
+    def transfer(self, receiver: Address, amount_base_units: int) -> Call:
+        return self.call("transfer", receiver, amount_base_units)
+
+
+def _topics(log: dict[str, Any]) -> list[bytes]:
+    return [bytes.fromhex(topic[2:]) for topic in log["topics"]]
+
+
+def _deployment_word(row: Sequence[Any]) -> DeploymentWord | None:
+    tenant, state, *rest = row
+    known = DEPLOYMENT_STATES[state]
+    return None if known is None else DeploymentWord(Address(to_checksum_address(tenant)), known, *rest)
+
+
+def _order_word(row: Sequence[Any]) -> OrderWord | None:
+    state, deposit, match_block, bid_count, excluded = row
+    known = ORDER_STATES[state]
+    if known is None:
+        return None
+    return OrderWord(known, deposit, match_block, bid_count, ProviderNumber(excluded) if excluded else None)
+
+
+def _lease(lease: OrderId, row: Sequence[Any]) -> Lease | None:
+    state, provider, charge, is_awaiting, claimed, confirmed, funded, *_ = row
+    known = ORDER_STATES[state]
+    if known is None or known in (OrderState.OPEN, OrderState.CLOSED):
+        return None
+    return Lease(lease, ProviderNumber(provider), known, charge, is_awaiting, claimed, confirmed, funded)
+
+
+def _keys(keys: Sequence[OrderKey]) -> list[tuple[bytes, bytes, int, bytes]]:
+    return [terms.key_tuple(key) for key in keys]
+
+
+def _short(identifier: bytes) -> str:
+    return f"0x{identifier.hex()[:12]}"
+
+
+def _shorts(keys: Sequence[OrderKey]) -> str:
+    return " ".join(_short(terms.order_id(key)) for key in keys)

@@ -1,0 +1,47 @@
+"""The state of a market at one block hash, as the programs decide from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from moorage.types import (
+    Deployment,
+    DeploymentId,
+    Fulfillment,
+    Lease,
+    Order,
+    OrderId,
+    OrderKey,
+    Parameters,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    number: int
+    hash: bytes
+    timestamp: int
+    """Seconds since the epoch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """All that lives on an exchange at one block; what is missing here has ended or never was."""
+
+    block: Block
+    parameters: Parameters
+    deployments: Mapping[DeploymentId, Deployment]
+    """ACTIVE and CLOSING ones."""
+    orders: Mapping[OrderId, Order]
+    """Open ones."""
+    leases: Mapping[OrderId, Lease]
+    """Active and closing ones."""
+    leased_orders: Mapping[OrderId, Order]
+    """The terms of the orders that the leases were."""
+    fulfillments: tuple[Fulfillment, ...] = ()
+    """Locked bids of the one provider that the snapshot is read for, if any: live, won, or lost and to be released."""
+
+    def key(self, order: OrderId) -> OrderKey:
+        """Return the key of a live order or lease."""
+        return (self.orders.get(order) or self.leased_orders[order]).key
