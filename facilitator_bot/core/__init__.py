@@ -1,0 +1,1 @@
+"""What to do, decided from a snapshot alone."""

@@ -1,0 +1,84 @@
+"""Decides which orders to match, which leases to end and which deployments to close in the next block."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import TypeVar
+
+from moorage.snapshot import Snapshot
+from moorage.types import DeploymentId, DeploymentState, Lease, Order, OrderKey, OrderState, Parameters
+
+BATCH_SIZE = 32
+"""What the exchange takes in one transaction."""
+
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True, slots=True)
+class SubmitLeases:
+    orders: tuple[OrderKey, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SubmitStaleLeases:
+    leases: tuple[OrderKey, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FinishLeases:
+    leases: tuple[OrderKey, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CloseDeployments:
+    deployments: tuple[DeploymentId, ...]
+
+
+Intent = SubmitLeases | SubmitStaleLeases | FinishLeases | CloseDeployments
+
+
+def decide(snapshot: Snapshot) -> tuple[Intent, ...]:
+    """Return everything that the exchange will accept in the block after the snapshot's, oldest first."""
+    block = snapshot.block.number + 1
+    parameters = snapshot.parameters
+    matchable = [order.key for order in _by_age(snapshot.orders.values()) if _is_matchable(order, block)]
+    leases = snapshot.leases.values()
+    period = parameters.reconfirmation_period_blocks
+    stale = [snapshot.key(lease.id) for lease in leases if lease.is_stale(block, period)]
+    due = [snapshot.key(lease.id) for lease in leases if is_finishable(lease, block, parameters)]
+    closed = [
+        deployment.id
+        for deployment in snapshot.deployments.values()
+        if deployment.state is DeploymentState.CLOSING and deployment.live_groups == 0
+    ]
+    return (
+        *(SubmitStaleLeases(batch) for batch in _batches(stale)),
+        *(SubmitLeases(batch) for batch in _batches(matchable)),
+        *(FinishLeases(batch) for batch in _batches(due)),
+        *(CloseDeployments(batch) for batch in _batches(closed)),
+    )
+
+
+def is_finishable(lease: Lease, block: int, parameters: Parameters) -> bool:
+    """Return whether anyone may end the lease at `block` because it has been closing or exhausted beyond the grace."""
+    grace = parameters.closing_grace_blocks
+    if lease.state is OrderState.LEASE_CLOSING:
+        return block > lease.confirmed_block + grace
+    return block > lease.funded_block + grace and lease.is_exhausted(block, parameters.reconfirmation_period_blocks)
+
+
+def _is_matchable(order: Order, block: int) -> bool:
+    return order.bid_count > 0 and block >= order.match_block
+
+
+def _by_age(orders: Iterable[Order]) -> list[Order]:
+    return sorted(orders, key=lambda order: (order.match_block, order.id))
+
+
+def _batches(items: Iterable[Item]) -> Iterator[tuple[Item, ...]]:
+    rest = iter(items)
+    while batch := tuple(islice(rest, BATCH_SIZE)):
+        yield batch

@@ -1,0 +1,63 @@
+"""The program `moorage-facilitator`."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+
+import click
+import structlog
+
+from facilitator_bot.settings import Settings
+from facilitator_bot.shell import loop
+from moorage import log as logs
+from moorage.chain.market import check_market, load_market
+from moorage.chain.reader import MarketReader
+from moorage.chain.rpc import ChainError, Rpc
+from moorage.chain.sender import Sender
+from moorage.keys import KeyFileError, load_key
+from moorage.signals import stop_on_signals
+
+log = structlog.get_logger(__name__)
+
+
+@click.group()
+def program() -> None:
+    """Match orders, end stale leases and close deployments for everybody, and earn the tips."""
+
+
+@program.command()
+@click.option("--rpc", "rpc_url", envvar="MOORAGE_RPC", default="http://127.0.0.1:8545", show_default=True)
+@click.option("--market", "market_file", envvar="MOORAGE_MARKET", type=click.Path(path_type=Path), required=True)
+@click.option("--key-file", envvar="MOORAGE_KEY_FILE", type=click.Path(path_type=Path), help="Without: dry mode.")
+@click.option("--password-file", envvar="MOORAGE_PASSWORD_FILE", type=click.Path(path_type=Path))
+def run(rpc_url: str, market_file: Path, key_file: Path | None, password_file: Path | None) -> None:
+    """Watch the exchange and send what is due at each block."""
+    asyncio.run(serve(Settings(rpc_url, market_file, key_file, password_file)))
+
+
+async def serve(settings: Settings) -> None:
+    """Run until SIGTERM or SIGINT."""
+    market = load_market(settings.market_file)
+    account = load_key(settings.key_file, settings.password_file) if settings.key_file else None
+    async with Rpc(settings.rpc_url) as rpc:
+        await check_market(rpc, market)
+        sender = Sender(rpc, account, market.chain_id) if account else None
+        log.info("facilitator started", exchange=market.exchange, address=account.address if account else "dry mode")
+        await loop.run(rpc, MarketReader(rpc, market), sender, stop_on_signals())
+        log.info("facilitator stopped")
+
+
+def main() -> None:
+    """Run the program; every expected failure is one line and exit code 2."""
+    logs.configure()
+    try:
+        program()
+    except (ChainError, KeyFileError) as error:
+        print(f"moorage-facilitator: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()
