@@ -66,7 +66,9 @@ def _with_imports(request: dict[str, Any]) -> dict[str, Any]:
     Brownie sends only the contracts that changed and asks for the output of every source. The request is copied:
     Brownie goes on using its own.
     """
-    targets = {path: {**entry, "content": entry["content"].split(STAMP)[0]} for path, entry in request["sources"].items()}
+    targets = {
+        path: {**entry, "content": entry["content"].split(STAMP)[0]} for path, entry in request["sources"].items()
+    }
     outputs = request["settings"]["outputSelection"]["*"]
     return {
         **request,
