@@ -1,4 +1,4 @@
-"""Keys of the programs, from files: 32 bytes in hex, or a keystore (Web3 Secret Storage version 3) with its password."""
+"""Keys of the programs, from files: 32 bytes in hex, or a version 3 keystore (Web3 Secret Storage) and its password."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """The vocabulary of the exchange as plain values: ids, terms, and the state of each entity at one block.
 
-Money is an integer of ledger units (token base units x 10^(18 - decimals)), heights end in `_block`, spans in `_blocks`.
+Money is an integer of ledger units (token base units x 10^(18 - decimals)); heights end in `_block`, spans in
+`_blocks`.
 """
 
 from __future__ import annotations

@@ -31,6 +31,7 @@ from provider_agent.core.containers import (
 from provider_agent.shell.docker_config import Json, container_config, endpoint_config, network_config
 from provider_agent.shell.docker_state import is_as_specified, network_names, observed_container
 from provider_agent.shell.engine import (
+    EngineError,
     EngineRefused,
     EngineUnavailable,
     ImageNotFound,
@@ -70,7 +71,7 @@ class DockerEngine:
 
     async def observe(self) -> Observed:
         filters = {"filters": json.dumps({"label": [f"{key}={value}" for key, value in self._owner]})}
-        with _refusing():
+        with _refusing(EngineUnavailable):  # without a complete list nothing is known
             containers = await self._call("GET", "containers/json", {**filters, "all": "true"})
             networks = await self._call("GET", "networks", filters)
             volumes = await self._call("GET", "volumes", filters)
@@ -262,12 +263,12 @@ async def _answering(seconds: int) -> AsyncIterator[None]:
 
 
 @contextmanager
-def _refusing() -> Iterator[None]:
+def _refusing(kind: type[EngineError] = EngineRefused) -> Iterator[None]:
     """Turn what the engine says no to into our error."""
     try:
         yield
     except aiodocker.DockerError as error:
-        raise EngineRefused(_reason(error)) from error
+        raise kind(_reason(error)) from error
 
 
 @contextmanager

@@ -25,6 +25,7 @@ from provider_agent.core.workload_plan import (
     StartFailure,
     StartWorkload,
     is_reset,
+    lease_of,
     plan,
 )
 from provider_agent.core.workload_report import WorkloadReport, reports
@@ -68,6 +69,14 @@ class WorkloadRunner:
         """Return how the workloads of a lease were at the end of the last pass."""
         observed = self._observed or Observed()
         return reports(lease, observed, self._failures, self._now(), self._public_host)
+
+    def leases(self) -> frozenset[OrderId]:
+        """Return the leases of which the last pass has seen something."""
+        seen = self._observed or Observed()
+        labels = [each.labels for each in seen.containers]
+        labels += [each.labels for each in seen.networks]
+        labels += [each.labels for each in seen.volumes]
+        return frozenset(OrderId(bytes.fromhex(lease_of(each))) for each in labels)
 
     def is_reset(self, lease: OrderId) -> bool:
         """Return whether the last pass has seen that nothing of a lease is left."""

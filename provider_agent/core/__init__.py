@@ -1,0 +1,1 @@
+"""What the agent does, decided from values alone."""
