@@ -1,0 +1,1 @@
+"""Brownie scripts, none of which a running market needs."""
