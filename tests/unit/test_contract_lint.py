@@ -4,7 +4,7 @@ from pathlib import Path, PurePath
 
 import pytest
 
-from tests.contract_lint import COMPILER, LEDGER, ROOT, lint, sources_of
+from tests.contract_lint import COMPILER, LEDGER, PROBE, ROOT, lint, sources_of
 
 CONTRACT = PurePath("contracts/Subject.vy")
 MODULE = PurePath("contracts/_modules/subject.vy")
@@ -126,8 +126,10 @@ def test_contract_lint__a_token_call_outside_the_ledger__is_refused(
     assert rules_broken(tmp_path, source, path) == {"token-call"}
 
 
-@pytest.mark.parametrize("path", [LEDGER, PurePath("contracts/testing/Mock.vy")])
-def test_contract_lint__a_token_call_of_the_ledger_or_a_mock__is_allowed(tmp_path: Path, path: PurePath) -> None:
+@pytest.mark.parametrize("path", [LEDGER, PROBE, PurePath("contracts/testing/Mock.vy")])
+def test_contract_lint__a_token_call_of_the_ledger_the_probe_or_a_mock__is_allowed(
+    tmp_path: Path, path: PurePath
+) -> None:
     assert rules_broken(tmp_path, TOKEN_CALL, path) == set()
 
 
