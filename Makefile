@@ -54,7 +54,7 @@ test-contracts: folders = $(call existing,tests/contracts)
 test-contracts:
 	@echo "--- contract tests with Brownie: $(or $(folders),none)"
 	$(if $(folders),$(brownie_environment) .venv-brownie/bin/python -m pytest -c /dev/null --rootdir . --confcutdir $(folders) \
-		-p no:cacheprovider -W ignore -n 2 $(pytest_flags) $(folders))
+		-p no:cacheprovider -W ignore -n 2 --timeout 300 $(pytest_flags) $(folders))
 
 .PHONY: lint
 lint: environments ## style, types, layering, and what contracts must not contain
