@@ -41,12 +41,15 @@ class Document:
         return path in self._blanked
 
     def value_position(self, path: Path) -> Position:
-        """Return where a value starts."""
-        return self._nodes[path].position
+        """Return where a value starts; where its key stands if nothing is written there."""
+        node = self._nodes[path]
+        if isinstance(node, Scalar) and node.is_plain and not node.text:
+            return self._key_positions.get(path, node.position)
+        return node.position
 
     def key_position(self, path: Path) -> Position:
         """Return where the key of a value stands; where the value itself starts if it is in a list or the root."""
-        return self._key_positions.get(path) or self.value_position(path)
+        return self._key_positions.get(path, self._nodes[path].position)
 
     def text(self, path: Path) -> str:
         """Return a scalar as it was written: `1.10` stays 1.10."""

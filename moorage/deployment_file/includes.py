@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from moorage.deployment_file import yaml_tree
-from moorage.deployment_file.problems import DeploymentFileError, Position, Problem, Source, quoted
+from moorage.deployment_file.problems import DeploymentFileError, Position, Problem, Source, printable, quoted
 from moorage.deployment_file.yaml_tree import Mapping, Node, Scalar, Sequence
 
 FORMAT = "0.1"
@@ -172,7 +172,7 @@ def _error(item: Scalar, message: str) -> DeploymentFileError:
 
 
 def _read(path: Path, named_at: Position, name: str = "") -> str:
-    shown = f"the file {quoted(name)}" if name else "the file"
+    shown = f"the file '{printable(name)}'" if name else "the file"
     try:
         content = _bytes(path)
     except (OSError, ValueError) as error:

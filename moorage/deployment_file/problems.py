@@ -11,8 +11,9 @@ from functools import cached_property
 MAX_SHOWN_PROBLEMS = 50
 MAX_SHOWN_COLUMNS = 120
 MAX_QUOTED_CHARACTERS = 60
+MAX_LISTED_NAMES = 20
 
-_LINE_BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")  # where ruamel.yaml counts a new line
+_LINE_BREAK = re.compile("\r\n|[\r\n]")
 
 
 @dataclass(frozen=True)
@@ -82,10 +83,14 @@ def printable(text: str) -> str:
 
 def quoted(value: object) -> str:
     """Return a value as it is named in a message: in quotes, printable and short."""
+    return f"'{_short(value)}'"
+
+
+def _short(value: object) -> str:
     text = str(value)
     if len(text) > MAX_QUOTED_CHARACTERS:
         text = text[: MAX_QUOTED_CHARACTERS - 3] + "..."
-    return f"'{printable(text)}'"
+    return printable(text)
 
 
 def suggestion(name: object, allowed: Iterable[str]) -> str:
@@ -93,5 +98,6 @@ def suggestion(name: object, allowed: Iterable[str]) -> str:
     names = sorted(allowed)
     close = difflib.get_close_matches(str(name)[:MAX_QUOTED_CHARACTERS], names, n=1)
     if close:
-        return f", did you mean '{close[0]}'?"
-    return f"; known are {', '.join(names)}" if names else ""
+        return f", did you mean {quoted(close[0])}?"
+    listed = [_short(known) for known in names[:MAX_LISTED_NAMES]]
+    return f"; known are {', '.join(listed)}{', ...' if len(names) > len(listed) else ''}" if names else ""

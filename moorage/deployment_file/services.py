@@ -31,7 +31,7 @@ def _service(reader: Reader, name: str) -> Service:
         image=reader.get(*path, "image") or "",
         command=_words(reader, (*path, "command")) or None,
         args=_words(reader, (*path, "args")),
-        env={key: reader.document.text((*path, "env", key)) for key in reader.map(*path, "env")},
+        env=_env(reader, (*path, "env")),
         user=reader.document.text((*path, "user")) if reader.get(*path, "user") is not None else None,
         read_only=bool(reader.get(*path, "read-only")),
         storage={key: _stored(reader, (*path, "storage", key)) for key in reader.map(*path, "storage")},
@@ -44,6 +44,10 @@ def _words(reader: Reader, path: Path) -> tuple[str, ...]:
     return tuple(
         reader.document.text((*path, index)) for index, word in enumerate(reader.list(*path)) if word is not None
     )
+
+
+def _env(reader: Reader, path: Path) -> dict[str, str]:
+    return {key: reader.document.text((*path, key)) for key, value in reader.map(*path).items() if value is not None}
 
 
 def _stored(reader: Reader, path: Path) -> int:

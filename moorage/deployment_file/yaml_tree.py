@@ -38,6 +38,8 @@ MAX_NODES = 20_000
 MAX_ALIASES = 100
 MAX_NUMBER_CHARACTERS = 80
 
+_AMBIGUOUS = re.compile("[\x85\u2028\u2029\ufeff]")
+"""A byte order mark inside the text, and what only YAML 1.1, and still the scanner, takes for the end of a line."""
 _NULL = re.compile(r"|~|null|Null|NULL")
 _BOOLEAN = re.compile(r"true|True|TRUE|false|False|FALSE")
 _INTEGER = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+", re.ASCII)
@@ -85,7 +87,7 @@ def parse(source: Source) -> Node:
     Raises:
         DeploymentFileError: with the first thing that is not YAML 1.2, or beyond a limit.
     """
-    _check_length(source)
+    _check_text(source)
     events = _Events(source)
     events.expect(StreamStartEvent)
     start = events.take()
@@ -108,12 +110,15 @@ def _children(node: Node) -> Iterator[Node]:
             yield from (child for _, child in node.entries.values())
 
 
-def _check_length(source: Source) -> None:
+def _check_text(source: Source) -> None:
     if len(source.text) > MAX_BYTES:
         _fail(Position(source), f"the file is larger than {MAX_BYTES} bytes")
     for number, line in enumerate(source.lines):
         if len(line) > MAX_LINE_CHARACTERS:
             _fail(Position(source, number), f"a line of more than {MAX_LINE_CHARACTERS} characters")
+        if match := _AMBIGUOUS.search(line):
+            message = f"the character U+{ord(match[0]):04X} has to be an escape in double quotes"
+            _fail(Position(source, number, match.start()), message)
 
 
 def _fail(position: Position, message: str) -> NoReturn:
@@ -144,7 +149,7 @@ class _Events:
             at = Position(self.source, mark.line, mark.column) if mark else self.position
             _fail(at, f"not YAML: {error.problem or error.context}")
         except ReaderError as error:
-            _fail(self._at_character(error.position), f"not YAML: the character U+{ord(error.character):04X}")
+            _fail(self._at_character(error.position), f"not YAML: the character U+{error.character:04X}")
         except (YAMLError, ValueError, OverflowError) as error:
             _fail(self.position, f"not YAML from here on: {quoted(error)}")
         self.position = Position(self.source, event.start_mark.line, event.start_mark.column)
