@@ -1,0 +1,185 @@
+"""What the demo shows, act by act."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from demo import chain, ledger, providers, tenant, world
+from demo.chain import ROOT, Actors
+from demo.engine import Engine
+from demo.narrator import Narrator, Wording
+from demo.processes import DemoFailed, Processes, run
+from demo.providers import Datacenter
+from demo.tenant import EXAMPLE, Tenant
+from demo.watcher import Watcher
+from moorage.chain.contracts import provider_account
+from moorage.chain.market import Market
+from moorage.chain.rpc import Rpc
+from moorage.types import Address, ProviderNumber
+
+GIVEN = {"tenant": 200, "owner-1": 250, "owner-2": 250}
+"""Whole tokens that the deployer hands out."""
+DEPOSIT = "100"
+PERIODS = 3
+
+
+@dataclass
+class Story:
+    """The demo's state as it goes on."""
+
+    narrator: Narrator
+    processes: Processes
+    must_keep: bool
+    engine: Engine | None = None
+    chain_id: int = 0
+    before: list[ledger.Entry] = field(default_factory=list)
+
+    async def tell(self) -> None:
+        """Play everything.
+
+        Raises:
+            DemoFailed: something did not happen as it should.
+        """
+        folder, say = self.processes.folder, self.narrator.say
+        self.narrator.act("The stage: images, a chain, the contracts")
+        await run(["bash", ROOT / "examples/webapp/build-images.sh"], ROOT, what="build-images.sh")
+        say("images of nginx, gunicorn and redis are built from Debian and PyPI packages")
+        url, self.chain_id = await chain.start_anvil(self.processes)
+        self.engine = Engine(self.chain_id)
+        say(f"anvil runs chain {self.chain_id}: a block each second, final two blocks behind")
+        actors = chain.make_actors(folder)
+        market_file = await chain.deploy(url, self.chain_id, actors, folder)
+        async with Rpc(url) as rpc:
+            market = await chain.open_market(rpc, market_file)
+            say(f"Brownie deployed the exchange at {market.exchange} and wrote {market_file.name}")
+            await chain.hand_out(rpc, market, actors, GIVEN)
+            self.before = await ledger.read(rpc, market, _parties(actors))
+            watcher = Watcher(rpc, market, self.narrator, Wording(market, _names(actors)), self.processes)
+            customer = tenant.make_tenant(url, market_file, actors, folder)
+            with _beside(watcher):
+                centers = await self._open(url, actors, market)
+                await self._deploy(customer, watcher)
+                await self._run(rpc, market, actors, watcher)
+                await self._heal(customer, watcher, centers)
+                if self.must_keep:
+                    self._leave(customer, centers, url)
+                    return
+                await self._delete(customer, watcher)
+            await self._settle(rpc, market, actors)
+
+    async def _open(self, url: str, actors: Actors, market: Market) -> dict[ProviderNumber, Datacenter]:
+        self.narrator.act("Two providers register with collateral, a facilitator starts")
+        assert self.engine is not None
+        market_file = self.processes.folder / "deployments" / f"{market.chain_id}.json"
+        centers = {}
+        for number in (1, 2):
+            center = await providers.register(number, url, market_file, self.engine.url, actors, self.processes.folder)
+            centers[center.number] = center
+            price = providers.CORE_PRICES[number]
+            self.narrator.say(f"provider {number} registered; it wants {price} {market.token_symbol} per core and hour")
+            center.start(self.processes)
+        command = [sys.executable, "-m", "facilitator_bot.main", "run", "--rpc", url, "--market", market_file]
+        command += ["--key-file", actors.key_files["facilitator"]]
+        self.processes.start("facilitator", [str(part) for part in command], {"PYTHONPATH": str(ROOT)})
+        self.narrator.say("both agents and the facilitator run as processes of their own")
+        return centers
+
+    async def _deploy(self, customer: Tenant, watcher: Watcher) -> None:
+        self.narrator.act(f"A tenant deploys {EXAMPLE.relative_to(ROOT)}")
+        self.narrator.say((await customer.moorage("register", "--deposit", DEPOSIT, "--yes")).strip())
+        customer.deploy(self.processes)
+        match = await watcher.until_event("LeaseCreated")
+        self.narrator.say(f"the lowest bid has won: provider {match.arguments['provider']}")
+        await self._show_page(customer)
+
+    async def _show_page(self, customer: Tenant) -> None:
+        try:
+            address, body = await customer.wait_for_page(90)
+        except TimeoutError:
+            raise DemoFailed(
+                f"the page did not answer; what `moorage deploy` said is in {self.processes.log('tenant-deploy')}"
+            ) from None
+        self.narrator.say(f"GET {address}")
+        self.narrator.say("\n".join(f"| {line}" for line in body.strip().splitlines()))
+
+    async def _run(self, rpc: Rpc, market: Market, actors: Actors, watcher: Watcher) -> None:
+        self.narrator.act(f"The provider confirms, period after period ({PERIODS} of them), and is paid")
+        for period in range(1, PERIODS + 1):
+            await watcher.until_event("LeaseConfirmed", watcher.count("LeaseConfirmed") + 1)
+            entries = await ledger.read(rpc, market, _parties(actors))
+            self.narrator.say(f"balances after confirmation {period}:")
+            self.narrator.say(ledger.table(entries, self.before, market))
+
+    async def _heal(self, customer: Tenant, watcher: Watcher, centers: dict[ProviderNumber, Datacenter]) -> None:
+        served_by = ProviderNumber(watcher.last("LeaseCreated").arguments["provider"])
+        self.narrator.act(f"The power of provider {served_by} fails: its agent and its containers are killed")
+        assert self.engine is not None
+        pid = self.processes.kill(centers[served_by].process)
+        removed = await self.engine.remove(served_by)
+        self.narrator.say(f"SIGKILL to the agent (pid {pid}), {removed} containers gone; nobody tells anybody")
+        await watcher.until_event("LeaseStale")
+        again = await watcher.until_event("LeaseCreated", 2)
+        if again.arguments["provider"] == served_by:
+            raise DemoFailed("the provider that failed has won again")
+        self.narrator.say(
+            f"provider {again.arguments['provider']} has it now, and gets the manifest from `moorage deploy`"
+        )
+        await self._show_page(customer)
+
+    async def _delete(self, customer: Tenant, watcher: Watcher) -> None:
+        self.narrator.act("The tenant deletes the deployment")
+        deleted = (await customer.moorage("delete", "-f", str(EXAMPLE), "--yes")).strip()
+        await watcher.until_event("DeploymentClosed")
+        self.narrator.say(deleted)
+
+    async def _settle(self, rpc: Rpc, market: Market, actors: Actors) -> None:
+        self.narrator.act("The ledger")
+        entries = await ledger.read(rpc, market, _parties(actors))
+        self.narrator.say(ledger.table(entries, self.before, market))
+        self.narrator.say(await ledger.prove(rpc, market, entries))
+
+    def _leave(self, customer: Tenant, centers: dict[ProviderNumber, Datacenter], url: str) -> None:
+        """Bring the failed provider back, and say what to do with the running demo."""
+        for center in centers.values():
+            if center.process not in self.processes.running:
+                center.start(self.processes)
+        world.keep(self.processes, self.chain_id)
+        self.narrator.act("It goes on: what to try next")
+        for name, value in customer.environment.items():
+            self.narrator.say(f"export {name}={value}")
+        moorage = f"{sys.executable} -m cli.main"
+        for command in ("list", f"status -f {EXAMPLE}", f"delete -f {EXAMPLE}"):
+            self.narrator.say(f"{moorage} {command}")
+        self.narrator.say(f"the node answers at {url}, logs are in {self.processes.folder}")
+        self.narrator.say("make demo-stop      # ends it and removes everything")
+
+
+@contextmanager
+def _beside(watcher: Watcher) -> Iterator[None]:
+    task = asyncio.create_task(watcher.follow())
+    try:
+        yield
+    finally:
+        task.cancel()
+
+
+def _parties(actors: Actors) -> dict[str, tuple[Address, ...]]:
+    return {
+        "tenant": (actors.address("tenant"),),
+        "provider 1": (actors.address("owner-1"), provider_account(ProviderNumber(1))),
+        "provider 2": (actors.address("owner-2"), provider_account(ProviderNumber(2))),
+        "facilitator": (actors.address("facilitator"),),
+        "deployer": (actors.address("deployer"),),
+    }
+
+
+def _names(actors: Actors) -> dict[Address, str]:
+    names = {actors.address(name): f"the {name}" for name in ("tenant", "facilitator", "deployer")}
+    for number in (1, 2):
+        names[actors.address(f"owner-{number}")] = f"provider {number}'s owner"
+        names[provider_account(ProviderNumber(number))] = f"provider {number}"
+    return names

@@ -1,0 +1,83 @@
+"""The tenant: everything through the command line, as a person would."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+
+from demo.chain import ROOT, Actors
+from demo.processes import Processes, run
+
+EXAMPLE = ROOT / "examples/webapp/moorage.yml"
+PAGE_TIMEOUT = aiohttp.ClientTimeout(total=3)
+
+
+@dataclass(frozen=True)
+class Tenant:
+    """Runs `moorage` with the tenant's key against the demo's chain."""
+
+    folder: Path
+    environment: Mapping[str, str]
+
+    async def moorage(self, *arguments: str) -> str:
+        """Run one command to its end and return what it printed."""
+        return await run(self.command(*arguments), self.folder, self.environment, f"moorage {' '.join(arguments)}")
+
+    def deploy(self, processes: Processes) -> None:
+        """Start `moorage deploy`, which stays and brings the manifest to every new provider."""
+        command = self.command("deploy", "-f", str(EXAMPLE), "--fund", "1h", "--yes")
+        processes.start("tenant-deploy", command, self.environment)
+
+    async def address(self) -> str | None:
+        """Return where the page is, or None as long as it is nowhere."""
+        status = json.loads(await self.moorage("status", "-f", str(EXAMPLE), "-o", "json"))
+        for group in status["groups"]:
+            workloads = group["workloads"]
+            if workloads and all(workload["state"] == "running" for workload in workloads):
+                return next((address for workload in workloads for address in workload["addresses"]), None)
+        return None
+
+    async def page(self) -> tuple[str, str] | None:
+        """Fetch the page over HTTP.
+
+        Returns:
+            Its address and its body; None if it does not answer.
+        """
+        address = await self.address()
+        if address is None:
+            return None
+        with suppress(aiohttp.ClientError, TimeoutError):
+            async with aiohttp.ClientSession(timeout=PAGE_TIMEOUT) as session, session.get(address) as response:
+                if response.status == 200:
+                    return address, await response.text()
+        return None
+
+    async def wait_for_page(self, seconds: float) -> tuple[str, str]:
+        """Fetch the page as soon as it answers."""
+        async with asyncio.timeout(seconds):
+            while True:
+                if (page := await self.page()) is not None:
+                    return page
+                await asyncio.sleep(1)
+
+    def command(self, *arguments: str) -> list[str]:
+        return [sys.executable, "-m", "cli.main", *arguments]
+
+
+def make_tenant(rpc_url: str, market: Path, actors: Actors, folder: Path) -> Tenant:
+    """Return the tenant with its environment."""
+    environment = {
+        "PYTHONPATH": str(ROOT),
+        "MOORAGE_RPC": rpc_url,
+        "MOORAGE_MARKET": str(market),
+        "MOORAGE_KEY_FILE": str(actors.key_files["tenant"]),
+        "XDG_STATE_HOME": str(folder / "tenant-state"),
+    }
+    return Tenant(folder, environment)

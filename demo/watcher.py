@@ -1,0 +1,74 @@
+"""Follows the exchange block by block: prints every event, and lets the story wait for one."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from demo.narrator import Narrator, Wording
+from demo.processes import DemoFailed, Processes
+from moorage.chain.index import Happening, LogIndex, read_block
+from moorage.chain.market import Market
+from moorage.chain.rpc import Rpc
+
+POLL_SECONDS = 0.3
+
+
+class Watcher:
+    """Runs beside the story as a task."""
+
+    def __init__(self, rpc: Rpc, market: Market, narrator: Narrator, wording: Wording, processes: Processes) -> None:
+        self._rpc = rpc
+        self._index = LogIndex(rpc, market)
+        self._narrator = narrator
+        self._wording = wording
+        self._processes = processes
+        self._told = 0
+
+    async def follow(self) -> None:
+        """Tell each event as it happens, until cancelled."""
+        while True:
+            await self._look()
+            await asyncio.sleep(POLL_SECONDS)
+
+    def count(self, name: str) -> int:
+        """Return how many events of a name have been told."""
+        return sum(happening.name == name for happening in self._events())
+
+    def last(self, name: str) -> Happening:
+        """Return the newest event of a name."""
+        return [happening for happening in self._events() if happening.name == name][-1]
+
+    async def until(self, what: str, is_so: Callable[[], bool], seconds: float = 90) -> None:
+        """Wait until something is so.
+
+        Raises:
+            DemoFailed: it does not become so in time, or a program has ended.
+        """
+        limit = time.monotonic() + seconds
+        while not is_so():
+            self._processes.check()
+            if time.monotonic() > limit:
+                raise DemoFailed(f"{what}: not within {seconds:.0f} s; the logs are in {self._processes.folder}")
+            await asyncio.sleep(POLL_SECONDS)
+
+    async def until_event(self, name: str, count: int = 1, seconds: float = 90) -> Happening:
+        """Wait until an event has happened so many times, and return the newest.
+
+        Raises:
+            DemoFailed: it does not happen in time, or a program has ended.
+        """
+        await self.until(name, lambda: self.count(name) >= count, seconds)
+        return self.last(name)
+
+    def _events(self) -> list[Happening]:
+        return self._index.facts.happenings[: self._told]
+
+    async def _look(self) -> None:
+        await self._index.follow(await read_block(self._rpc))
+        for happening in self._index.facts.happenings[self._told :]:
+            text = self._wording.describe(happening)
+            if text is not None:
+                self._narrator.block(happening.block_number, text)
+            self._told += 1
