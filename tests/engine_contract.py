@@ -93,6 +93,8 @@ class EngineContract:
 
         after = (await world.engine.observe()).containers[0]
         assert after == replace(before, networks=before.networks | {f"{world.prefix}-internal"})
+        await world.engine.ensure_container(container(world, networks=("public",), published_ports=(80,)))
+        assert (await world.engine.observe()).containers[0] == before
 
     async def test_ensure_container__another_digest__replaces_it(self, world: World) -> None:
         await world.engine.ensure_container(container(world))

@@ -100,11 +100,12 @@ def test_plan__one_container_is_gone__starts_it_and_no_other(index: int) -> None
 
 
 def test_plan__created_but_not_started__starts_it() -> None:
-    created = replace(running(WEB.containers[0]), state=ContainerState.CREATED)
+    spec = replace(WEB.containers[0], restarts=3)
+    created = replace(running(spec), state=ContainerState.CREATED)
 
     intents = steps(WEB, observed=with_containers(all_of(WEB), created))
 
-    assert intents == (StartWorkload(LEASE, WEB.containers[0]),)
+    assert intents == (StartWorkload(LEASE, spec),)
 
 
 def test_plan__on_its_way_between_states__waits() -> None:

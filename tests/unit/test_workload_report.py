@@ -17,7 +17,17 @@ from provider_agent.core.containers import (
 from provider_agent.core.workload_plan import StartFailure
 from provider_agent.core.workload_report import WorkloadReport, WorkloadState, reports
 from provider_agent.core.workloads import DesiredLease, desired_lease
-from tests.factories.workloads import GROUP, IDENTITY, LEASE, VERSION, connection, lease_of, manifest, workload
+from tests.factories.workloads import (
+    GROUP,
+    IDENTITY,
+    LEASE,
+    OTHER_LEASE,
+    VERSION,
+    connection,
+    lease_of,
+    manifest,
+    workload,
+)
 
 NOW = 1_000_000
 WEB = lease_of(workload("web", connection(80)))
@@ -84,6 +94,19 @@ def test_report__engine_refuses__tells_why_and_when_it_tries_again() -> None:
     assert told == WorkloadReport(
         "web", WorkloadState.FAILED, "image example/web:1 was not found; next attempt in 7 s", ()
     )
+
+
+def test_report__engine_refused_an_earlier_version_only__is_not_told() -> None:
+    failure = StartFailure("of another digest", "image not found", 3, NOW - 1)
+
+    assert report(failures={WEB.containers[0].name: failure}).state is WorkloadState.STARTING
+
+
+def test_report__container_of_another_lease_with_the_same_name__is_not_taken_for_it() -> None:
+    spec = WEB.containers[0]
+    foreign = replace(container(spec), labels=sorted_labels({**spec.all_labels, "moorage.lease": OTHER_LEASE.hex()}))
+
+    assert report(foreign).state is WorkloadState.STARTING
 
 
 def test_report__several_replicas__is_as_the_worst_and_names_it() -> None:

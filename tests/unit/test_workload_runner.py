@@ -10,7 +10,7 @@ import pytest
 from provider_agent.core.containers import ContainerState, Observed
 from provider_agent.core.workload_report import WorkloadReport, WorkloadState
 from provider_agent.core.workloads import DesiredLease
-from provider_agent.shell.engine import EngineRefused, EngineUnavailable
+from provider_agent.shell.engine import EngineError, EngineRefused, EngineUnavailable
 from provider_agent.shell.memory_engine import MemoryEngine
 from provider_agent.shell.workload_runner import WorkloadRunner
 from tests.factories.workloads import IDENTITY, LEASE, NEXT_VERSION, OTHER_LEASE, connection, lease_of, workload
@@ -72,7 +72,7 @@ async def test_reconcile__any_one_call_fails__ends_in_the_same_state(does_restar
             site = Site()
             site.engine.failures = [*[None] * failing, error]
             for _ in range(4):
-                with suppress(EngineUnavailable):
+                with suppress(EngineError):
                     await site.runner.reconcile([APP], ())
                 if does_restart:
                     site.restart()
@@ -111,6 +111,17 @@ async def test_reconcile__image_is_nowhere__reports_it_waits_longer_each_time_an
     site.engine.images.add(missing)
     await site.runner.reconcile([APP], ())
     assert set(states(site, APP).values()) == {"running"}
+
+
+async def test_reconcile__lease_that_failed_is_dropped_and_comes_back__is_tried_at_once(site: Site) -> None:
+    broken = lease_of(workload("web", image="example/late:1"))
+    await site.runner.reconcile([broken], ())
+    await site.runner.reconcile([], ())
+    site.engine.images.add("example/late:1")
+
+    await site.runner.reconcile([broken], ())
+
+    assert states(site, broken) == {"web": "running"}
 
 
 async def test_reconcile__image_of_one_lease_is_nowhere__other_leases_run(site: Site) -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from moorage.manifest import Compute
 from moorage.types import Address, ProviderNumber
 from provider_agent.core.containers import Attachment, ContainerSpec, NetworkSpec, VolumeMount
 from provider_agent.core.workloads import Identity, desired_lease
@@ -200,6 +201,9 @@ def test_digest__another_version_or_network_only__is_the_same() -> None:
         {"read_only": True},
         {"storage": {"/data": 1}},
         {"connections": (connection(80),)},
+        {"connections": (connection(81, "web"),)},  # a container without any network cannot get one
+        {"compute": Compute(milli_cpu=251, memory_bytes=64 << 20, disk_bytes=1_000_000_000)},
+        {"compute": Compute(milli_cpu=250, memory_bytes=65 << 20, disk_bytes=1_000_000_000)},
     ],
 )
 def test_digest__anything_that_needs_a_new_container__is_another(changes: dict[str, object]) -> None:

@@ -17,7 +17,9 @@ PAGE = """<!doctype html>
 <p>Visits: <b id="visits">{{ visits }}</b></p>
 <p>Served by container <code id="container">{{ container }}</code>,
 lease <code id="lease">{{ lease }}</code>, provider <code id="provider">{{ provider }}</code></p>
-<form method="post" action="/sign"><input name="name" maxlength="40" placeholder="Your name"><button>Sign</button></form>
+<form method="post" action="/sign">
+<input name="name" maxlength="40" placeholder="Your name"><button>Sign</button>
+</form>
 <ul>{% for name in names %}<li>{{ name }}</li>{% endfor %}</ul>
 """
 MAX_NAMES = 20
