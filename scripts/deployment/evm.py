@@ -1,9 +1,9 @@
 """Probes the chain: whether it runs what the compiler has emitted."""
 
 from web3 import Web3
-from web3.exceptions import Web3Exception
 
 from scripts.deployment import DeploymentRefused
+from scripts.deployment.node import Reverted, Unanswered, call
 
 # PUSH0 (Shanghai); TSTORE, TLOAD, MCOPY (Cancun). Stores 1, loads it, copies it, returns it; sent as init code, so that
 # no contract is needed.
@@ -17,8 +17,8 @@ def check_evm(web3: Web3) -> None:
         DeploymentRefused: the program fails or returns something else.
     """
     try:
-        answer = bytes(web3.eth.call({"data": CANCUN_PROGRAM}))
-    except (Web3Exception, ValueError) as error:
+        answer = call(web3, {"data": CANCUN_PROGRAM})
+    except (Reverted, Unanswered) as error:
         raise DeploymentRefused(
             f"chain {web3.eth.chain_id} is too old: the contracts need the EVM of Cancun (EIP-1153, EIP-5656): {error}"
         ) from error

@@ -8,9 +8,9 @@ from eth_abi.exceptions import DecodingError
 from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 from web3 import Web3
-from web3.exceptions import ContractLogicError, Web3Exception
 
 from scripts.deployment import DeploymentRefused
+from scripts.deployment.node import Reverted, Unanswered, call
 
 MAX_DECIMALS = 36
 
@@ -69,7 +69,7 @@ class _Token:
         try:
             answer = self._call({"to": self.address, "data": _data(signature, *accounts)})
             (value,) = decode(["uint256"], answer)
-        except (Web3Exception, ValueError, DecodingError) as error:
+        except (Reverted, Unanswered, DecodingError) as error:
             raise DeploymentRefused(f"token {self.address}: {signature} does not answer with a number") from error
         return int(value)
 
@@ -79,7 +79,7 @@ class _Token:
             answer = self._call({"to": self.address, "data": _data("symbol()")})
             text = answer.rstrip(b"\0") if len(answer) == 32 else decode(["string"], answer)[0].encode()
             return "".join(character for character in text.decode() if character.isprintable())
-        except (Web3Exception, ValueError, DecodingError):
+        except (Reverted, Unanswered, DecodingError):
             return ""
 
     def proxy_warnings(self) -> list[str]:
@@ -102,9 +102,9 @@ class _Token:
         code = {"code": probe_code}
         try:
             answer = self._call({"to": holder, "data": data}, {holder: code, ESCROW: code})
-        except ContractLogicError as error:
-            raise DeploymentRefused(f"token {self.address}: refused by the probe: {_reason(error)}") from error
-        except (Web3Exception, ValueError) as error:
+        except Reverted as error:
+            raise DeploymentRefused(f"token {self.address}: refused: {error}") from error
+        except Unanswered as error:
             return f"the node does not simulate with changed code: {error}"
         return "" if any(answer) else "the node does not simulate with changed code; use another"
 
@@ -116,7 +116,7 @@ class _Token:
         ):
             try:
                 answer = self._call({"from": holder, "to": self.address, "data": data})
-            except (Web3Exception, ValueError) as error:
+            except (Reverted, Unanswered) as error:
                 raise DeploymentRefused(
                     f"token {self.address}: {name} of nothing reverts, so that it can't be judged: name a token_holder"
                 ) from error
@@ -124,14 +124,10 @@ class _Token:
                 raise DeploymentRefused(f"token {self.address}: {name} answers false")
 
     def _call(self, transaction: dict[str, Any], overrides: dict[str, Any] | None = None) -> bytes:
-        return bytes(self.web3.eth.call(transaction, "latest", overrides))
+        return call(self.web3, transaction, overrides)
 
 
 def _data(signature: str, *arguments: str | int) -> str:
     types = signature[signature.index("(") + 1 : -1]
     encoded = encode(types.split(",") if types else [], arguments)
     return "0x" + (keccak(text=signature)[:4] + encoded).hex()
-
-
-def _reason(error: ContractLogicError) -> str:
-    return str(error.message or error).removeprefix("execution reverted").removeprefix(": ") or "reverted"

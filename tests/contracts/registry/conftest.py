@@ -37,6 +37,12 @@ def registry(module_isolation: None, accounts: Any) -> Any:
 
 
 @pytest.fixture(scope="module")
+def empty_registry(module_isolation: None, accounts: Any) -> Any:
+    """One in which nobody is registered."""
+    return brownie.ProviderRegistry.deploy(ROOT_DELAY, {"from": accounts[0]})
+
+
+@pytest.fixture(scope="module")
 def provider(registry: Any, owner: Any, operator: Any, stranger: Any) -> int:
     """The number of a provider; another one is registered after it."""
     registry.register_provider(*Registration(operator), {"from": owner})

@@ -37,9 +37,9 @@ def test_deregister_provider__deregistered__its_number_is_not_given_away(
 ) -> None:
     registry.deregister_provider(provider, {"from": owner})
 
-    transaction = registry.register_provider(*Registration(operator), {"from": owner})
+    registry.register_provider(*Registration(operator), {"from": owner})
 
-    assert transaction.return_value == 3
+    assert (registry.owner_of(3), registry.bidder(provider)[1]) == (owner, 0)
 
 
 def test_deregister_provider__twice__is_refused(registry: Any, provider: int, owner: Any) -> None:

@@ -8,7 +8,15 @@ import brownie
 import pytest
 
 from tests.contracts.creation import creation_refusal
-from tests.contracts.registry.registration import EMPTY_ROOT, MAX_WORD, NOBODY, ROOT_DELAY, UNKNOWN, profile_of, roots_of
+from tests.contracts.registry.registration import (
+    EMPTY_ROOT,
+    MAX_WORD,
+    NOBODY,
+    ROOT_DELAY,
+    UNKNOWN,
+    profile_of,
+    roots_of,
+)
 
 
 @pytest.mark.parametrize("number", [0, UNKNOWN, 2**32, MAX_WORD])
@@ -20,8 +28,8 @@ def test_views__unknown_number__answer_with_nothing(registry: Any, provider: int
     assert roots_of(registry, number) == [EMPTY_ROOT, EMPTY_ROOT]
 
 
-def test_provider_count__none_registered__is_zero(registry: Any) -> None:
-    assert registry.provider_count() == 0
+def test_provider_count__none_registered__is_zero(empty_registry: Any) -> None:
+    assert empty_registry.provider_count() == 0
 
 
 def test_root_delay_blocks__as_deployed(registry: Any) -> None:
