@@ -1,0 +1,77 @@
+"""The gas below which no contract could do the same: what the chain itself asks for the transaction's effects.
+
+Prices of the Prague fork: EIP-2028 (calldata), EIP-2929 (cold access), EIP-2200 and EIP-3529 (storage and refunds).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from tests.benchmarks.gas_chain import Receipt
+from tests.benchmarks.gas_needs import Need
+from tests.benchmarks.gas_trace import Effect, Trace
+from tests.benchmarks.gas_transactions import Measured
+
+TRANSACTION = 21_000
+ZERO_BYTE, NONZERO_BYTE = 4, 16
+WORD = {Effect.READ: 2_100, Effect.NEW: 22_100, Effect.UPDATED: 5_000, Effect.CLEARED: 5_000}
+CLEARED_REFUND = 4_800
+LARGEST_REFUND = 5  # the fifth part of the gas
+OTHER_CONTRACT = 2_600
+LOG, LOG_TOPIC, LOG_BYTE = 375, 375, 8
+
+
+class Unexplained(Exception):
+    """A transaction touches what no rule needs, or a listed need is not touched."""
+
+
+@dataclass(frozen=True, slots=True)
+class Floor:
+    """What a transaction must cost, part by part."""
+
+    intrinsic: int
+    calldata: int
+    logs: int
+    words: int
+    contracts: int
+    refund: int
+
+    @property
+    def gas(self) -> int:
+        return self.intrinsic + self.calldata + self.logs + self.words + self.contracts - self.refund
+
+
+def floor(receipt: Receipt, needs: tuple[Need, ...], times: int) -> Floor:
+    """Add up what a transaction must cost. A word that each lease of a batch needs counts `times` times."""
+    words = sum(WORD[need.effect] * need.times(times) for need in needs)
+    cleared = sum(need.times(times) for need in needs if need.effect is Effect.CLEARED)
+    calldata = sum(NONZERO_BYTE if byte else ZERO_BYTE for byte in receipt.calldata)
+    logs = sum(LOG + LOG_TOPIC * topics + LOG_BYTE * size for topics, size in receipt.logs)
+    contracts = OTHER_CONTRACT * len({need.contract for need in needs if need.contract is not None})
+    before_refund = TRANSACTION + calldata + logs + words + contracts
+    refund = min(CLEARED_REFUND * cleared, before_refund // LARGEST_REFUND)
+    return Floor(TRANSACTION, calldata, logs, words, contracts, refund)
+
+
+def check_needs(measured: Measured, found: Trace, needs: tuple[Need, ...], contracts: dict[str, str]) -> None:
+    """Compare what a transaction has touched with what its rules need.
+
+    Raises:
+        Unexplained: they differ in a word, in what became of it, in how often, or in a contract.
+    """
+    unknown = [slot for slot in found.slots if slot not in measured.words]
+    if unknown:
+        raise Unexplained(f"{measured.operation} touches words of no known entity: {unknown}")
+    touched = Counter((measured.words[slot], effect) for slot, effect in found.slots.items())
+    needed = Counter({(need.word, need.effect): need.times(measured.leases) for need in needs})
+    if touched != needed:
+        raise Unexplained(f"{measured.operation} touches {_text(touched)}, its rules need {_text(needed)}")
+    called = {contracts.get(address, address) for address in found.contracts}
+    wanted = {need.contract for need in needs if need.contract is not None}
+    if called != wanted:
+        raise Unexplained(f"{measured.operation} calls {sorted(called)}, its rules need {sorted(wanted)}")
+
+
+def _text(words: Counter[tuple[str, Effect]]) -> str:
+    return ", ".join(f"{count} x {word} ({effect})" for (word, effect), count in sorted(words.items()))
