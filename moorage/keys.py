@@ -7,8 +7,10 @@ from pathlib import Path
 
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
+from eth_utils.address import is_address, to_checksum_address
 
 from moorage.private_file import is_private
+from moorage.types import Address
 
 
 class KeyFileError(Exception):
@@ -21,9 +23,7 @@ def load_key(path: Path, password_file: Path | None = None) -> LocalAccount:
     Raises:
         KeyFileError: no such file, readable by others, or not a key.
     """
-    text = _read(path, "key file")
-    if not is_private(path):
-        raise KeyFileError(f"{path}: others may read this key: run chmod 600 {path}")
+    text = _read_private(path)
     try:
         if text.startswith("{"):
             if password_file is None:
@@ -36,11 +36,49 @@ def load_key(path: Path, password_file: Path | None = None) -> LocalAccount:
         raise KeyFileError(f"{path}: neither 64 hex digits nor a keystore that this password opens") from None
 
 
+def open_keystore(path: Path, password: str) -> LocalAccount:
+    """Return the account of a keystore.
+
+    Raises:
+        KeyFileError: no such file, readable by others, no keystore, or another password.
+    """
+    text = _read_private(path)
+    try:
+        account = _account(bytes(Account.decrypt(json.loads(text), password)))
+    except (ValueError, TypeError, KeyError, NotImplementedError):
+        raise KeyFileError(f"{path}: not a keystore that this password opens") from None
+    if str(account.address) != keystore_address(path):
+        raise KeyFileError(f"{path}: the keystore says another address than its key has: use a backup of it")
+    return account
+
+
+def keystore_address(path: Path) -> Address:
+    """Return the address that a keystore says it is for, which needs no password.
+
+    Raises:
+        KeyFileError: no such file, readable by others, or no keystore.
+    """
+    try:
+        address = f"0x{json.loads(_read_private(path))['address'].removeprefix('0x')}"
+    except (ValueError, TypeError, KeyError, AttributeError):
+        address = ""
+    if not is_address(address):
+        raise KeyFileError(f"{path}: not a keystore (Web3 Secret Storage version 3) with its address")
+    return Address(to_checksum_address(address))
+
+
 def _account(key: bytes) -> LocalAccount:
     if len(key) != 32:
         raise ValueError
     account: LocalAccount = Account.from_key(key)
     return account
+
+
+def _read_private(path: Path) -> str:
+    text = _read(path, "key file")
+    if not is_private(path):
+        raise KeyFileError(f"{path}: others may read this key: run chmod 600 {path}")
+    return text
 
 
 def _read(path: Path, what: str) -> str:

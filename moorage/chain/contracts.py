@@ -82,6 +82,17 @@ class Bid:
 
 
 @dataclass(frozen=True, slots=True)
+class Permit:
+    """A signed allowance of the settlement token (EIP-2612), see moorage.chain.permit."""
+
+    deadline_seconds: int
+    """Chain time after which it is void."""
+    v: int
+    r: bytes
+    s: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Root:
     """A root certificate of a provider, as the registry's storage knows it."""
 
@@ -173,6 +184,10 @@ class Exchange(Contract):
 
     def deposit(self, account: Address, amount_base_units: int) -> Call:
         return self.call("deposit", account, amount_base_units)
+
+    def deposit_with_permit(self, account: Address, amount_base_units: int, permit: Permit) -> Call:
+        signature = (permit.v, permit.r, permit.s)
+        return self.call("deposit_with_permit", account, amount_base_units, permit.deadline_seconds, *signature)
 
     def withdraw(self, account: Address, amount_base_units: int) -> Call:
         return self.call("withdraw", account, amount_base_units)

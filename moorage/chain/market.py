@@ -99,13 +99,13 @@ async def check_market(rpc: Rpc, market: Market) -> None:
         chain_id = int(await rpc.call("eth_chainId"), 16)
         if chain_id != market.chain_id:
             raise MarketError(
-                f"the node at {rpc.url} is on chain {chain_id}, the contracts are on chain {market.chain_id}: "
+                f"the node at {rpc.name} is on chain {chain_id}, the contracts are on chain {market.chain_id}: "
                 "use a node of that chain or the deployments file of this one"
             )
         addresses = list(market.code_hashes)
         codes = await rpc.batch([("eth_getCode", (address, "latest")) for address in addresses])
     except NodeRefused as error:
-        raise MarketError(f"the node at {rpc.url} refuses: {error}") from error
+        raise MarketError(f"the node at {rpc.name} refuses: {error}") from error
     for address, code in zip(addresses, codes, strict=True):
         raw = bytes.fromhex(code.removeprefix("0x"))
         if not raw:

@@ -12,6 +12,7 @@ from typing import Any
 
 import aiohttp
 import msgspec
+from yarl import URL
 
 BATCH_SIZE = 200
 TIMEOUT = aiohttp.ClientTimeout(total=20, sock_connect=5)
@@ -44,6 +45,8 @@ class Rpc:
             url: http(s)://host:port of the node.
         """
         self.url = url
+        self.name = _without_secrets(url)
+        """The node as it is shown: its path and query may be an access token."""
         self._ids = itertools.count(1)
         self._session: aiohttp.ClientSession | None = None
 
@@ -80,11 +83,11 @@ class Rpc:
             answers = await self._post(requests)
             if not isinstance(answers, list):
                 _result(answers)
-                raise NodeUnavailable(f"{self.url} answered a batch with a single result")
+                raise NodeUnavailable(f"{self.name} answered a batch with a single result")
             by_id = {answer.get("id"): answer for answer in answers if isinstance(answer, dict)}
             for request in requests:
                 if request["id"] not in by_id:
-                    raise NodeUnavailable(f"{self.url} left a call of a batch unanswered")
+                    raise NodeUnavailable(f"{self.name} left a call of a batch unanswered")
                 results.append(_result(by_id[request["id"]]))
         return results
 
@@ -99,11 +102,19 @@ class Rpc:
             async with self._session.post(self.url, data=msgspec.json.encode(body), headers=headers) as response:
                 text = await response.read()
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-            raise NodeUnavailable(f"no answer from the node at {self.url}: {error or type(error).__name__}") from error
+            reason = str(error or type(error).__name__).replace(self.url, self.name)
+            raise NodeUnavailable(f"no answer from the node at {self.name}: {reason}") from error
         try:
             return msgspec.json.decode(text)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise NodeUnavailable(f"{self.url} answered something that is not JSON-RPC ({response.status})") from error
+            raise NodeUnavailable(f"{self.name} answered something that is not JSON-RPC ({response.status})") from error
+
+
+def _without_secrets(url: str) -> str:
+    try:
+        return str(URL(url).origin())
+    except ValueError:
+        return "an address that is not http(s)://host:port"
 
 
 def _result(answer: Any) -> Any:

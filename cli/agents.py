@@ -1,0 +1,69 @@
+"""The providers' agents as the commands see them: who they are by the registry, and one question at a time."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from cli.core.agents import Answer, AskStatus, Delivered, DeliverManifest, Failed, Report, Step, Workload
+from moorage.agent_api import LeaseStatus
+from moorage.agent_client import Agent, AgentError
+from moorage.chain.contracts import Registry
+from moorage.chain.index import read_block
+from moorage.chain.market import Market
+from moorage.chain.rpc import ChainError, Rpc
+from moorage.types import OrderId, ProviderNumber
+
+
+class Agents(Protocol):
+    """What a tenant can ask agents; moorage.agent_client.AgentClient is the real one."""
+
+    async def deliver_manifest(self, agent: Agent, lease: OrderId, manifest: bytes) -> None: ...
+
+    async def status(self, agent: Agent, lease: OrderId) -> LeaseStatus: ...
+
+
+class Interpreter:
+    """Finds agents in the registry and turns what they answer into values."""
+
+    def __init__(self, rpc: Rpc, market: Market, agents: Agents, manifest: bytes | None) -> None:
+        """
+        Args:
+            manifest: what is delivered; None if this machine does not have it.
+        """
+        self._rpc = rpc
+        self._registry = Registry(rpc, market)
+        self._agents = agents
+        self._manifest = manifest
+        self._found: dict[ProviderNumber, Agent] = {}
+
+    async def ask(self, step: Step) -> Answer:
+        """Ask an agent; every failure is a value."""
+        try:
+            agent = self._found.get(step.provider) or await self._find(step.provider)
+            match step:
+                case AskStatus():
+                    return _report(await self._agents.status(agent, step.lease))
+                case DeliverManifest():
+                    assert self._manifest is not None
+                    await self._agents.deliver_manifest(agent, step.lease, self._manifest)
+                    return Delivered()
+        except AgentError as error:
+            self._found.pop(step.provider, None)  # it may have moved or changed its certificate
+            return Failed(str(error), error.is_retryable)
+        except ChainError as error:
+            return Failed(str(error), True)
+
+    async def _find(self, provider: ProviderNumber) -> Agent:
+        """Look an agent up at a final block: a certificate that a reorganisation takes back must not be trusted."""
+        block = await read_block(self._rpc, "finalized")
+        found = await self._registry.provider(block, provider)
+        roots = await self._registry.roots(block, provider)
+        if found is None or not roots:
+            raise ChainError(f"its certificate is not final on chain yet (final is block {block.number})")
+        agent = self._found[provider] = Agent(provider, found.endpoint, roots)
+        return agent
+
+
+def _report(status: LeaseStatus) -> Report:
+    workloads = [Workload(each.name, each.state, each.reason, each.addresses) for each in status.workloads]
+    return Report(status.version, tuple(workloads))

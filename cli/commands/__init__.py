@@ -1,0 +1,1 @@
+"""One file for each command; main.py imports only the one that runs."""

@@ -1,0 +1,164 @@
+"""`moorage delete`: give a deployment up and wait until all money is where it belongs."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import click
+
+from cli import wallet
+from cli.core.closing import Done, EndDeployment, FinishLeases, GiveUp, Settlement, Wait, next_step, settlement
+from cli.core.money import Money
+from cli.core.report import heading, rows
+from cli.core.story import Line, tell
+from cli.core.view import DeploymentView, full
+from cli.environment import Environment
+from cli.failures import ExitStatus, Failure
+from cli.options import DEFAULT_FILE, Format, Options, market_options, path_option
+from cli.output import JsonScreen, Screen, note, open_screen, say
+from cli.records import Records
+from cli.selection import Selected, select
+from cli.session import Session, open_session
+from moorage.chain.contracts import Call
+from moorage.chain.rpc import NodeUnavailable
+from moorage.chain.sender import Refused, Sender
+from moorage.types import DeploymentState
+
+RETRY_SECONDS = 2.0
+
+
+@click.command()
+@path_option("-f", "--file", metavar="FILE", default=DEFAULT_FILE, show_default=True, help="Deployment file.")
+@click.option("--deployment", "identifier", metavar="ID", help="A deployment by its id, in place of the file.")
+@click.option("--detach", "is_detached", is_flag=True, help="Do not wait for the providers.")
+@market_options(asks=True)
+def command(environment: Environment, options: Options, file: Path, identifier: str | None, is_detached: bool) -> None:
+    """Give a deployment up: its orders and leases end, and what was not used comes back."""
+    environment.run(_delete(environment, options, file, identifier, is_detached))
+
+
+async def _delete(
+    environment: Environment, options: Options, file: Path, identifier: str | None, is_detached: bool
+) -> None:
+    async with open_session(options) as session:
+        tenant = wallet.address_of(options)
+        records = Records(environment.state_directory, session.market, tenant)
+        selected = await select(session, records, tenant, file, identifier)
+        if selected is None:
+            note(f"{file} has no live deployment of wallet {tenant}: nothing to delete")
+            return
+        if selected.view.state is not DeploymentState.CLOSED:
+            _confirm(environment, options, session.money, selected.view)
+            selected = await _close(environment, options, session, selected, is_detached)
+        if selected.view.state is DeploymentState.CLOSED:
+            records.remove(selected.view.id)
+        _show_settlement(options, session.money, selected.view)
+
+
+def _confirm(environment: Environment, options: Options, money: Money, view: DeploymentView) -> None:
+    if view.state is not DeploymentState.ACTIVE:
+        return  # it was agreed to before
+    if options.output is Format.TEXT:
+        say(heading(view))
+        for row in rows(view, {}, money):
+            say("  ".join(part for part in (row.group, row.state, row.price, row.detail) if part))
+    environment.confirm(f"Delete deployment {full(view.id)}?", is_agreed=options.is_agreed)
+
+
+async def _close(
+    environment: Environment, options: Options, session: Session, selected: Selected, is_detached: bool
+) -> Selected:
+    account = wallet.unlock(environment, options)
+    sender = Sender(session.rpc, account, session.market.chain_id)
+    told = {(line.block_number, line.text) for line in tell(selected.view, session.money)}
+    view = selected.view
+    with open_screen(environment, options.output) as screen:
+        try:
+            while view.state is not DeploymentState.CLOSED:
+                view = await _advance(session, sender, screen, view, told)
+                if is_detached and not isinstance(next_step(view), GiveUp):
+                    break
+                await asyncio.sleep(environment.poll_seconds)
+        except asyncio.CancelledError:
+            text = f"interrupted: run `moorage delete --deployment {full(view.id)}` again to see it to its end"
+            raise Failure(ExitStatus.ABORTED, text) from None
+    return Selected(view, selected.record)
+
+
+async def _advance(
+    session: Session, sender: Sender, screen: Screen, view: DeploymentView, told: set[tuple[int, str]]
+) -> DeploymentView:
+    """Do what is due next, and return the deployment as it is afterwards."""
+    try:
+        refusal = await _act(session, sender, view)
+        newer = await session.reader.view(view.id)
+    except NodeUnavailable as error:
+        _tell_once(screen, Line(view.block_number, "node", f"{error}; waiting"), told)
+        await asyncio.sleep(RETRY_SECONDS)
+        return view
+    if newer is None:
+        return view  # a reorganisation has taken it back for now
+    if refusal is not None and isinstance(next_step(newer), GiveUp):
+        raise Failure(ExitStatus.REFUSED, refusal)
+    for line in tell(newer, session.money):
+        _tell_once(screen, line, told)
+    match next_step(newer):
+        case Wait(reason):
+            _tell_once(screen, Line(newer.block_number, "waiting", reason), told, (0, reason))
+        case _:
+            pass
+    screen.show(heading(newer), rows(newer, {}, session.money))
+    return newer
+
+
+async def _act(session: Session, sender: Sender, view: DeploymentView) -> str | None:
+    """Send what is due, if anything; return why it was refused. Somebody else may have done it before."""
+    call = _call(session, view)
+    if call is None:
+        return None
+    (outcome,) = await sender.send_all([call])
+    return f"{call.description}: {outcome.reason}" if isinstance(outcome, Refused) else None
+
+
+def _call(session: Session, view: DeploymentView) -> Call | None:
+    match next_step(view):
+        case GiveUp(keys):
+            return session.exchange.close_deployment(view.id, keys)
+        case FinishLeases(keys):
+            return session.exchange.finish_leases(keys)
+        case EndDeployment():
+            return session.exchange.deployment_closed([view.id])
+        case Wait() | Done():
+            return None
+
+
+def _tell_once(screen: Screen, line: Line, told: set[tuple[int, str]], identity: tuple[int, str] | None = None) -> None:
+    key = identity or (line.block_number, line.text)
+    if key not in told:
+        told.add(key)
+        screen.tell(line)
+
+
+def _show_settlement(options: Options, money: Money, view: DeploymentView) -> None:
+    result = settlement(view)
+    if options.output is Format.JSON:
+        JsonScreen().tell(Line(view.block_number, "settlement", view.state.value, _fields(result, money)))
+        return
+    say(f"deployment {full(view.id)} is {view.state.value}")
+    say(f"  put in                {money.exact(result.put_in)}")
+    if result.collateral_received:
+        say(f"  collateral received   {money.exact(result.collateral_received)}")
+    say(f"  paid to providers     {money.exact(result.paid)}")
+    say(f"  tips                  {money.exact(result.tips)}")
+    say(f"  came back             {money.exact(result.came_back)} to your account on the exchange")
+
+
+def _fields(result: Settlement, money: Money) -> dict[str, str | int | None]:
+    return {
+        "put_in": money.exact(result.put_in),
+        "collateral_received": money.exact(result.collateral_received),
+        "paid": money.exact(result.paid),
+        "tips": money.exact(result.tips),
+        "came_back": money.exact(result.came_back),
+    }

@@ -1,0 +1,116 @@
+"""`moorage register`: a wallet, a look at the market, and the first deposit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+from eth_account.signers.local import LocalAccount
+
+from cli import wallet
+from cli.environment import Environment
+from cli.failures import ExitStatus, Failure
+from cli.funding import check_funds, deposit
+from cli.options import Format, Options, market_options, path_option
+from cli.output import emit, note, say
+from cli.session import Session, open_session
+from moorage import units
+from moorage.chain.index import read_block
+from moorage.chain.sender import Sender
+from moorage.types import Address
+
+COIN_DECIMALS = 18
+
+
+@click.command()
+@path_option("--import-key-file", "import_file", metavar="FILE", help="Take the key in this file into the wallet.")
+@click.option("--deposit", "amount", metavar="AMOUNT", help="Tokens of the wallet to pay into its account.")
+@market_options(asks=True)
+def command(environment: Environment, options: Options, import_file: Path | None, amount: str | None) -> None:
+    """Create or import a wallet, check the market, and pay in."""
+    document, lines = environment.run(_register(environment, options, import_file, amount))
+    if options.output is Format.JSON:
+        emit(document)
+    else:
+        for line in lines:
+            say(line)
+
+
+async def _register(
+    environment: Environment, options: Options, import_file: Path | None, amount: str | None
+) -> tuple[dict[str, Any], list[str]]:
+    async with open_session(options) as session:
+        base_units = _base_units(session, amount)
+        account = _account(environment, options, import_file, needs_key=base_units > 0)
+        address = Address(account.address) if isinstance(account, LocalAccount) else account
+        if base_units:
+            assert isinstance(account, LocalAccount)
+            await _deposit(environment, options, session, account, base_units)
+        return await _describe(options, session, address)
+
+
+def _account(
+    environment: Environment, options: Options, import_file: Path | None, *, needs_key: bool
+) -> LocalAccount | Address:
+    """Return the key, or the address alone where that suffices, of a wallet that is made if there is none."""
+    if import_file is not None:
+        if options.key_file is not None:
+            text = "--import-key-file fills a wallet, --key-file goes without one: give one of them"
+            raise Failure(ExitStatus.USAGE, text)
+        return wallet.import_key(environment, options, import_file)
+    if options.key_file is None and not options.wallet_file.exists():
+        account = wallet.create(environment, options)
+        note(f"new wallet {options.wallet_file}: keep a copy of it and its password, nobody can restore them")
+        return account
+    return wallet.unlock(environment, options) if needs_key else wallet.address_of(options)
+
+
+def _base_units(session: Session, amount: str | None) -> int:
+    """Return an amount that was typed in base units of the token."""
+    if amount is None:
+        return 0
+    decimals = session.market.parameters.token_decimals
+    base_units = units.to_base_units(units.parse_amount(amount, decimals), decimals)
+    if not base_units:
+        raise Failure(ExitStatus.USAGE, "--deposit 0: nothing to pay in")
+    return base_units
+
+
+async def _deposit(
+    environment: Environment, options: Options, session: Session, account: LocalAccount, base_units: int
+) -> None:
+    address = Address(account.address)
+    await check_funds(session, address, base_units)
+    shown = session.money.exact(units.to_ledger_units(base_units, session.market.parameters.token_decimals))
+    question = f"Pay {shown} from wallet {address} into its account on exchange {session.market.exchange}?"
+    environment.confirm(question, is_agreed=options.is_agreed)
+    sent = await deposit(session, Sender(session.rpc, account, session.market.chain_id), account, base_units)
+    note(f"block {sent.block_number}  paid in {shown}")
+
+
+async def _describe(options: Options, session: Session, address: Address) -> tuple[dict[str, Any], list[str]]:
+    market, money = session.market, session.money
+    block = await read_block(session.rpc)
+    coin = int(await session.rpc.call("eth_getBalance", address, "latest"), 16)
+    tokens = units.to_ledger_units(await session.token.balance(block, address), market.parameters.token_decimals)
+    (account,) = await session.exchange.accounts(block, [address])
+    document = {
+        "wallet": str(options.key_file or options.wallet_file),
+        "address": address,
+        "chain_id": market.chain_id,
+        "exchange": market.exchange,
+        "token": market.token,
+        "coin": units.format_amount(coin, COIN_DECIMALS),
+        "tokens": money.exact(tokens),
+        "account": money.exact(account.available),
+    }
+    lines = [
+        f"wallet    {document['wallet']}",
+        f"address   {address}",
+        f"market    exchange {market.exchange} on chain {market.chain_id}, token {market.token}",
+        f"coin      {document['coin']} to pay for gas",
+        f"tokens    {document['tokens']} in the wallet",
+        f"account   {document['account']} on the exchange",
+    ]
+    return document, lines

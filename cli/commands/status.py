@@ -1,0 +1,84 @@
+"""`moorage status`: how one deployment is, on chain and by its providers' agents."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import click
+
+from cli import wallet
+from cli.agents import Interpreter
+from cli.core.agents import NOTHING_KNOWN, Knowledge, learn, next_steps
+from cli.core.hints import hints
+from cli.core.report import columns, document, heading, rows
+from cli.core.story import tell
+from cli.core.view import DeploymentView
+from cli.environment import Environment
+from cli.failures import ExitStatus, Failure
+from cli.options import DEFAULT_FILE, Format, Options, market_options, path_option
+from cli.output import COLUMNS, as_text, cells, emit, note, say
+from cli.records import Records
+from cli.selection import select
+from cli.session import Session, open_session
+from moorage.keys import KeyFileError
+from moorage.request_auth import Domain
+from moorage.types import OrderId, OrderState, Version
+
+NO_MANIFEST = Version(bytes(32))
+"""Nothing is delivered by looking."""
+
+
+@click.command()
+@path_option("-f", "--file", metavar="FILE", default=DEFAULT_FILE, show_default=True, help="Deployment file.")
+@click.option("--deployment", "identifier", metavar="ID", help="A deployment by its id, in place of the file.")
+@click.option("-v", "--verbose", "is_verbose", is_flag=True, help="With its history.")
+@market_options()
+def command(environment: Environment, options: Options, file: Path, identifier: str | None, is_verbose: bool) -> None:
+    """Show how a deployment is: leases, prices, how long it is paid for, workloads and their addresses."""
+    environment.run(_status(environment, options, file, identifier, is_verbose))
+
+
+async def _status(
+    environment: Environment, options: Options, file: Path, identifier: str | None, is_verbose: bool
+) -> None:
+    async with open_session(options) as session:
+        tenant = wallet.address_of(options)
+        records = Records(environment.state_directory, session.market, tenant)
+        selected = await select(session, records, tenant, file, identifier)
+        if selected is None:
+            raise Failure(ExitStatus.ERROR, f"{file} has no live deployment of wallet {tenant}: see `moorage list`")
+        knowledge = await _ask_agents(environment, options, session, selected.view)
+    view, money = selected.view, session.money
+    history = tell(view, money, is_verbose=True) if is_verbose else ()
+    if options.output is Format.JSON:
+        events = [{"block": line.block_number, "event": line.event, "text": line.text} for line in history]
+        emit({**document(view, knowledge, money), **({"history": events} if is_verbose else {})})
+        return
+    say(heading(view))
+    for line in columns([COLUMNS, *map(cells, rows(view, knowledge, money))]):
+        say(line)
+    for hint in hints(view, money):
+        say(f"note: {hint.text}")
+    for told in history:
+        say(as_text(told))
+
+
+async def _ask_agents(
+    environment: Environment, options: Options, session: Session, view: DeploymentView
+) -> dict[OrderId, Knowledge]:
+    """Return what the agents of active leases say; without the key, nothing."""
+    if all(attempt.state is not OrderState.LEASE_ACTIVE for attempt in view.current):
+        return {}
+    try:
+        account = wallet.unlock(environment, options)
+    except (Failure, KeyFileError) as error:
+        note(f"workloads are not shown, agents tell only the tenant: {error}")
+        return {}
+    domain = Domain(session.market.chain_id, session.market.exchange)
+    agents = environment.connect_agents(domain, account)
+    interpreter = Interpreter(session.rpc, session.market, agents, None)
+    steps = next_steps(view, NO_MANIFEST, {}, 0.0)
+    answers = await asyncio.gather(*(interpreter.ask(step) for step in steps))
+    pairs = zip(steps, answers, strict=True)
+    return {step.lease: learn(NOTHING_KNOWN, answer, view.version, 0.0) for step, answer in pairs}

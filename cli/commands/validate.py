@@ -1,0 +1,84 @@
+"""`moorage validate`: everything that is wrong with a deployment file, or what it asks for."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import click
+
+from cli.environment import Environment
+from cli.options import DEFAULT_FILE, Format, Options, market_options, path_option
+from cli.output import emit, say
+from cli.session import open_session
+from moorage import regions, terms
+from moorage.chain.rpc import ChainError
+from moorage.deployment_file import CompiledDeployment, DeploymentFileError, DeploymentSpec, compile, load
+
+TYPICAL_SECONDS_PER_BLOCK = Fraction(12)
+"""For what has to be checked without a market."""
+NO_SALT = bytes(32)
+
+
+@click.command()
+@path_option("-f", "--file", metavar="FILE", default=DEFAULT_FILE, show_default=True, help="Deployment file.")
+@market_options(has_wallet=False)
+def command(environment: Environment, options: Options, file: Path) -> None:
+    """Check a deployment file. With a market in reach, also say what it costs."""
+    try:
+        document, lines = environment.run(_validate(options, file))
+    except DeploymentFileError as error:
+        if options.output is Format.JSON:
+            emit({"valid": False, "problems": [_problem(problem) for problem in error.problems]})
+        raise
+    if options.output is Format.JSON:
+        emit(document)
+    else:
+        for line in lines:
+            say(line)
+
+
+async def _validate(options: Options, file: Path) -> tuple[dict[str, Any], list[str]]:
+    spec = load(file)
+    document = {
+        "valid": True,
+        "services": [service.name for service in spec.services],
+        "datacenters": [datacenter.name for datacenter in spec.datacenters],
+    }
+    lines = [f"{file} is valid", *_summary(spec)]
+    try:
+        async with open_session(options) as session:
+            market = session.market
+            decimals = market.parameters.token_decimals
+            compiled = compile(spec, seconds_per_block=market.seconds_per_block, salt=NO_SALT, token_decimals=decimals)
+            charge = sum(terms.max_charge(group, market.parameters) for group in compiled.groups)
+            document["max_price_per_hour"] = session.money.per_hour(charge)
+            lines.append(f"at most {session.money.per_hour(charge)}, interest on collateral included")
+    except ChainError as error:
+        _compiled_anyhow(spec)
+        if options.is_rpc_given or options.market_file is not None:
+            lines.append(f"cost: no market in reach ({error})")
+    return document, lines
+
+
+def _compiled_anyhow(spec: DeploymentSpec) -> CompiledDeployment:
+    return compile(spec, seconds_per_block=TYPICAL_SECONDS_PER_BLOCK, salt=NO_SALT)
+
+
+def _summary(spec: DeploymentSpec) -> list[str]:
+    lines = [f"services: {', '.join(service.name for service in spec.services)}"]
+    for datacenter in spec.datacenters:
+        placed = ", ".join(f"{placement.nodes} x {placement.service}" for placement in datacenter.placements)
+        lines.append(f"datacenter {datacenter.name} in {regions.describe([datacenter.regions])}: {placed}")
+    return lines
+
+
+def _problem(problem: Any) -> dict[str, Any]:
+    position = problem.position
+    return {
+        "file": position.source.name,
+        "line": None if position.line is None else position.line + 1,
+        "column": None if position.line is None else position.column + 1,
+        "message": problem.message,
+    }

@@ -1,0 +1,1 @@
+"""What a tenant is told and what is due next, decided from values alone."""

@@ -1,0 +1,203 @@
+"""What to ask the providers' agents next, and what their answers mean: manifests are delivered until they run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from cli.core.story import Line
+from cli.core.view import Attempt, DeploymentView, full, short
+from moorage.types import OrderId, OrderState, ProviderNumber, Version
+
+FIRST_RETRY_SECONDS = 1.0
+MAX_RETRY_SECONDS = 30.0
+COMING_UP_SECONDS = 1.0
+RUNNING_SECONDS = 10.0
+RUNNING = "running"
+REFUSALS_THAT_COUNT = 5
+"""A refusal may come from an agent that is a few blocks behind; so many in a row are meant."""
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    name: str
+    state: str
+    reason: str | None
+    addresses: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What an agent says of a lease."""
+
+    version: Version | None
+    """Of the manifest that runs; None until it has one."""
+    workloads: tuple[Workload, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """The agent has taken the manifest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """There was no answer, or it was no."""
+
+    reason: str
+    is_retryable: bool
+
+
+Answer = Report | Delivered | Failed
+
+
+@dataclass(frozen=True, slots=True)
+class Knowledge:
+    """What is known of one lease from its agent."""
+
+    report: Report | None = None
+    is_delivered: bool = False
+    """Whether the agent has taken the manifest from us since it last said what it runs."""
+    deliveries: int = 0
+    problem: str | None = None
+    failures: int = 0
+    """In a row."""
+    refusals: int = 0
+    """In a row, of the kind that asking again does not help."""
+    next_seconds: float = 0.0
+    """When to ask again."""
+
+
+@dataclass(frozen=True, slots=True)
+class AskStatus:
+    lease: OrderId
+    provider: ProviderNumber
+
+
+@dataclass(frozen=True, slots=True)
+class DeliverManifest:
+    lease: OrderId
+    provider: ProviderNumber
+
+
+Step = AskStatus | DeliverManifest
+
+NOTHING_KNOWN = Knowledge()
+
+
+def next_steps(
+    view: DeploymentView, ours: Version, knowledge: Mapping[OrderId, Knowledge], now_seconds: float
+) -> tuple[Step, ...]:
+    """Return whom to ask what now.
+
+    Args:
+        view: the deployment.
+        ours: version of the manifest that can be delivered; nothing is if the chain wants another one.
+        knowledge: of each lease that was asked about.
+        now_seconds: of a clock that never goes back.
+    """
+    steps: list[Step] = []
+    for attempt in view.current:
+        known = knowledge.get(attempt.id, NOTHING_KNOWN)
+        if attempt.lease is None or attempt.state is not OrderState.LEASE_ACTIVE or now_seconds < known.next_seconds:
+            continue
+        has_other_version = known.report is not None and known.report.version != view.version
+        if has_other_version and ours == view.version and not known.is_delivered:
+            steps.append(DeliverManifest(attempt.id, attempt.lease.provider))
+        else:
+            steps.append(AskStatus(attempt.id, attempt.lease.provider))
+    return tuple(steps)
+
+
+def learn(known: Knowledge, answer: Answer, wanted: Version, now_seconds: float) -> Knowledge:
+    """Return what is known after an answer."""
+    match answer:
+        case Report():
+            wait = RUNNING_SECONDS if _runs(answer, wanted) else COMING_UP_SECONDS
+            if answer.version != wanted and not known.is_delivered:
+                wait = 0.0  # deliver at once
+            return Knowledge(answer, deliveries=known.deliveries, next_seconds=now_seconds + wait)
+        case Delivered():
+            return Knowledge(known.report, True, known.deliveries + 1, next_seconds=now_seconds + COMING_UP_SECONDS)
+        case Failed():
+            wait = min(FIRST_RETRY_SECONDS * 2 ** min(known.failures, 10), MAX_RETRY_SECONDS)
+            return replace(
+                known,
+                problem=answer.reason,
+                failures=known.failures + 1,
+                refusals=0 if answer.is_retryable else known.refusals + 1,
+                next_seconds=now_seconds + wait,
+            )
+
+
+def tell_change(view: DeploymentView, lease: OrderId, before: Knowledge, after: Knowledge) -> tuple[Line, ...]:
+    """Return what to tell about one lease after an answer."""
+    attempt = view.attempt(lease)
+    lines = []
+    if after.deliveries > before.deliveries == 0:
+        lines.append(_line(view, attempt, "delivered", f"manifest delivered to provider {attempt.provider}"))
+    if after.problem is not None and after.problem != before.problem:
+        text = f"no use of provider {attempt.provider}'s agent yet, trying again: {after.problem}"
+        lines.append(_line(view, attempt, "agent-problem", text, reason=after.problem))
+    if after.report is not None and after.report is not before.report:
+        lines += _workload_changes(view, attempt, before.report, after.report)
+    return tuple(lines)
+
+
+def _workload_changes(view: DeploymentView, attempt: Attempt, before: Report | None, after: Report) -> list[Line]:
+    known = {workload.name: workload for workload in before.workloads} if before is not None else {}
+    lines = []
+    for workload in after.workloads:
+        old = known.get(workload.name)
+        if old is not None and (old.state, old.addresses) == (workload.state, workload.addresses):
+            continue  # a reason alone counts down or up
+        where = f" at {', '.join(workload.addresses)}" if workload.addresses else ""
+        why = f": {workload.reason}" if workload.reason else ""
+        fields = {"workload": workload.name, "state": workload.state, "reason": workload.reason}
+        fields["addresses"] = " ".join(workload.addresses)
+        text = f"workload {workload.name} {workload.state}{where}{why}"
+        lines.append(_line(view, attempt, "workload", text, **fields))
+    return lines
+
+
+def is_all_running(view: DeploymentView, knowledge: Mapping[OrderId, Knowledge]) -> bool:
+    """Return whether each group has a lease on which all workloads of the newest version run."""
+    return bool(view.current) and all(
+        attempt.state is OrderState.LEASE_ACTIVE
+        and (report := knowledge.get(attempt.id, NOTHING_KNOWN).report) is not None
+        and _runs(report, view.version)
+        for attempt in view.current
+    )
+
+
+def running_line(view: DeploymentView, knowledge: Mapping[OrderId, Knowledge]) -> Line:
+    """Return what to tell once everything runs: where it can be reached."""
+    reports = [knowledge[attempt.id].report for attempt in view.current]
+    workloads = [workload for report in reports if report is not None for workload in report.workloads]
+    reachable = [f"{workload.name} at {', '.join(workload.addresses)}" for workload in workloads if workload.addresses]
+    addresses = " ".join(address for workload in workloads for address in workload.addresses)
+    where = "; ".join(reachable) if reachable else "nothing is exposed to the outside"
+    return Line(view.block_number, "running", f"all workloads run: {where}", {"addresses": addresses})
+
+
+def refused_for_good(view: DeploymentView, knowledge: Mapping[OrderId, Knowledge]) -> str | None:
+    """Return why an agent does not take what it is asked, if it has said so often enough to mean it."""
+    for attempt in view.current:
+        known = knowledge.get(attempt.id, NOTHING_KNOWN)
+        if known.refusals >= REFUSALS_THAT_COUNT:
+            return f"provider {attempt.provider} refuses (lease {short(attempt.id)}): {known.problem}"
+    return None
+
+
+def _runs(report: Report, wanted: Version) -> bool:
+    return (
+        report.version == wanted
+        and bool(report.workloads)
+        and all(workload.state == RUNNING for workload in report.workloads)
+    )
+
+
+def _line(view: DeploymentView, attempt: Attempt, event: str, text: str, **fields: str | int | None) -> Line:
+    about = {"order": full(attempt.id), "group": attempt.group.name, "provider": attempt.provider}
+    shown = f"{text} (group {attempt.group.name})" if len(view.current) > 1 else text
+    return Line(view.block_number, event, shown, {**about, **fields})

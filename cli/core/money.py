@@ -1,0 +1,47 @@
+"""Money and spans of blocks in the words of a tenant: tokens, tokens per hour, hours."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+from moorage import units
+
+SHOWN_PLACES = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    """How a market's amounts are shown."""
+
+    symbol: str
+    decimals: int
+    seconds_per_block: Fraction
+
+    def amount(self, ledger_units: int) -> str:
+        """Return an amount for people, cut after six decimals."""
+        one = units.ledger_units_per_token(self.decimals)
+        return f"{units.format_tokens(Fraction(ledger_units, one), SHOWN_PLACES)} {self.symbol}"
+
+    def exact(self, ledger_units: int) -> str:
+        """Return an amount with every decimal, for what somebody agrees to pay."""
+        return f"{units.format_amount(ledger_units, self.decimals)} {self.symbol}"
+
+    def hourly(self, charge_per_block: int) -> Fraction:
+        """Return a charge in tokens per hour."""
+        return units.price_per_hour(charge_per_block, self.seconds_per_block, self.decimals)
+
+    def per_hour(self, charge_per_block: int) -> str:
+        """Return a charge for people, rounded to the nearest sixth decimal: blocks seldom divide an hour's price."""
+        tokens = self.hourly(charge_per_block)
+        rounded = Fraction(round(tokens * 10**SHOWN_PLACES), 10**SHOWN_PLACES)
+        return f"{units.format_tokens(rounded or tokens, SHOWN_PLACES)} {self.symbol}/h"
+
+    def span(self, blocks: int) -> str:
+        """Return how long blocks last: `23h 59m`."""
+        return units.format_duration(units.to_seconds(max(blocks, 0), self.seconds_per_block))
+
+    def hours(self, blocks: int) -> str:
+        """Return how many hours blocks last, to the tenth, rounded down."""
+        tenths = units.to_seconds(max(blocks, 0), self.seconds_per_block) * 10 // units.SECONDS_PER_HOUR
+        return f"{tenths // 10}.{tenths % 10}"

@@ -1,0 +1,98 @@
+"""What a deployment is going to cost: how long each group is prepaid, and what has to be paid in before."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cli.core.money import Money
+from moorage import regions, terms, units
+from moorage.types import Group, Parameters
+
+
+@dataclass(frozen=True, slots=True)
+class GroupPlan:
+    """What one order costs, in ledger units."""
+
+    group: Group
+    max_charge_per_block: int
+    prepaid_blocks: int
+    """At the maximum price; a lower one lasts longer."""
+    deposit: int
+    """What the order holds: the prepaid blocks and the tip of its match."""
+
+
+@dataclass(frozen=True, slots=True)
+class OrderPlan:
+    """What `submit_deployment` takes from the tenant's account, in ledger units."""
+
+    groups: tuple[GroupPlan, ...]
+    tips: int
+    """Of each match, each finish and the closing; part of the total."""
+    total: int
+    available: int
+    """What the account has."""
+    missing_base_units: int
+    """Of the token, to be paid in first."""
+
+    @property
+    def max_charge_per_block(self) -> int:
+        return sum(group.max_charge_per_block for group in self.groups)
+
+    @property
+    def deposits(self) -> tuple[int, ...]:
+        return tuple(group.deposit for group in self.groups)
+
+
+def plan_order(groups: Sequence[Group], parameters: Parameters, fund_blocks: int, available: int) -> OrderPlan:
+    """Return what to pay for groups so that each is prepaid for a span, but never below what the exchange asks for.
+
+    Args:
+        groups: what is ordered.
+        parameters: of the market.
+        fund_blocks: the span.
+        available: ledger units in the tenant's account.
+    """
+    tip = parameters.facilitator_tip
+    blocks = max(fund_blocks, 2 * parameters.reconfirmation_period_blocks)
+    plans = []
+    for group in groups:
+        charge = terms.max_charge(group, parameters)
+        plans.append(GroupPlan(group, charge, blocks, blocks * charge + tip))
+    total = sum(plan.deposit + tip for plan in plans) + tip
+    base_unit = units.to_ledger_units(1, parameters.token_decimals)
+    missing = -(-max(total - available, 0) // base_unit)
+    return OrderPlan(tuple(plans), (2 * len(plans) + 1) * tip, total, available, missing)
+
+
+def describe_plan(plan: OrderPlan, money: Money, missing_ledger_units: int) -> list[str]:
+    """Return the lines that a tenant agrees to."""
+    blocks = max(group.prepaid_blocks for group in plan.groups)
+    lines = []
+    for group in plan.groups:
+        lines += _describe_group(group, money)
+    lines += [
+        f"cost at the maximum price  {money.per_hour(plan.max_charge_per_block)}",
+        f"prepaid                    {money.span(blocks)} ({blocks} blocks); lower bids make it last longer",
+        f"taken from your account    {money.exact(plan.total)}, tips of {money.exact(plan.tips)} included",
+        f"in your account now        {money.exact(plan.available)}",
+        f"paid in from your wallet   {money.exact(missing_ledger_units)}",
+        "what comes back            at `moorage delete` all that was not used, and the tips that nobody has earned;",
+        "                           if a provider fails also its collateral",
+    ]
+    return lines
+
+
+def _describe_group(plan: GroupPlan, money: Money) -> list[str]:
+    group = plan.group
+    renewal = "replaced if its provider fails" if group.persist else "not replaced if its provider fails"
+    head = f"group {group.name} in {regions.describe([group.regions])}, {renewal}"
+    collateral = money.amount(terms.collateral(group))
+    lines = [f"{head}: at most {money.per_hour(plan.max_charge_per_block)}, collateral {collateral}"]
+    for resource in group.resources:
+        compute = resource.compute
+        size = f"{units.format_cpu(compute.milli_cpu)} cpu, {units.format_size(compute.memory_bytes)} memory"
+        disk = units.format_size(compute.disk_bytes)
+        price = money.per_hour(resource.price_per_block)
+        lines.append(f"  {resource.count} x {size}, {disk} disk, at most {price} each")
+    return lines

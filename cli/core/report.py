@@ -1,0 +1,153 @@
+"""How a deployment is, for people and for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cli.core.agents import NOTHING_KNOWN, Knowledge
+from cli.core.money import Money
+from cli.core.view import Attempt, DeploymentView, full
+from moorage.types import Lease, OrderId, OrderState
+
+STATE_WORDS = {
+    OrderState.OPEN: "open order",
+    OrderState.CLOSED: "closed, never matched",
+    OrderState.LEASE_ACTIVE: "leased",
+    OrderState.LEASE_STALE: "stale, not replaced",
+    OrderState.LEASE_CLOSING: "closing",
+    OrderState.LEASE_CLOSED: "closed",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One group, or one of its workloads, in words."""
+
+    group: str
+    state: str
+    provider: str = ""
+    price: str = ""
+    runway: str = ""
+    detail: str = ""
+
+
+def rows(view: DeploymentView, knowledge: Mapping[OrderId, Knowledge], money: Money) -> tuple[Row, ...]:
+    """Return a row for each group and one for each of its workloads."""
+    result: list[Row] = []
+    for attempt in view.current:
+        result.append(_group_row(view, attempt, money))
+        known = knowledge.get(attempt.id, NOTHING_KNOWN)
+        for workload in known.report.workloads if known.report else ():
+            told = [*workload.addresses, *([workload.reason] if workload.reason else [])]
+            result.append(Row(f"  {workload.name}", workload.state, detail=", ".join(told)))
+        if known.problem is not None and attempt.is_live:
+            result.append(Row("", "", detail=f"agent: {known.problem}"))
+    return tuple(result)
+
+
+def _group_row(view: DeploymentView, attempt: Attempt, money: Money) -> Row:
+    name, state, lease = attempt.group.name, STATE_WORDS[attempt.state], attempt.lease
+    if attempt.state is OrderState.OPEN:
+        best = money.per_hour(attempt.bids[0].charge_per_block) if attempt.bids else ""
+        return Row(name, state, price=best, detail=_open_detail(view, attempt, money))
+    if lease is None or not attempt.is_live:
+        return Row(name, state, provider=str(attempt.provider or ""))
+    runway = f"{money.hours(runway_blocks(view, lease))} h"
+    price = money.per_hour(lease.charge_per_block)
+    return Row(name, state, str(lease.provider), price, runway, confirmation(view, lease))
+
+
+def _open_detail(view: DeploymentView, attempt: Attempt, money: Money) -> str:
+    bids = f"{len(attempt.bids)} bid{'' if len(attempt.bids) == 1 else 's'}"
+    left = attempt.match_block - view.block_number
+    if left > 0:
+        return f"{bids}, to be matched in {left} block{'' if left == 1 else 's'} ({money.span(left)})"
+    return f"{bids}, to be matched now" if attempt.bids else "no bids yet"
+
+
+def confirmation(view: DeploymentView, lease: Lease) -> str:
+    """Return how fresh the provider's last confirmation is."""
+    if lease.state is OrderState.LEASE_CLOSING:
+        return "nothing more is charged"
+    if lease.is_stale(view.block_number, view.period_blocks):
+        return "overdue: anyone may end it as stale"
+    left = lease.deadline_block(view.period_blocks) - view.block_number
+    if lease.is_awaiting:
+        return f"first confirmation within {left} blocks"
+    if lease.is_exhausted(view.block_number, view.period_blocks):
+        return "used up: fund it"
+    return f"confirmed {view.block_number - lease.confirmed_block} blocks ago, next within {left}"
+
+
+def runway_blocks(view: DeploymentView, lease: Lease) -> int:
+    """Return how many prepaid blocks are ahead."""
+    if lease.is_awaiting:
+        return lease.funded_block - lease.confirmed_block
+    return max(lease.funded_block - view.block_number, 0)
+
+
+def heading(view: DeploymentView) -> str:
+    """Return the line above the rows."""
+    return f"deployment {full(view.id)} is {view.state.value} at block {view.block_number}"
+
+
+def charge_per_block(view: DeploymentView) -> int:
+    """Return what all active leases cost."""
+    leases = [attempt.lease for attempt in view.current if attempt.state is OrderState.LEASE_ACTIVE]
+    return sum(lease.charge_per_block for lease in leases if lease is not None)
+
+
+def document(view: DeploymentView, knowledge: Mapping[OrderId, Knowledge], money: Money) -> dict[str, Any]:
+    """Return the same for programs: ids complete, money in tokens as text."""
+    return {
+        "deployment": full(view.id),
+        "state": view.state.value,
+        "version": full(view.version),
+        "block": view.block_number,
+        "price_per_hour": money.per_hour(charge_per_block(view)),
+        "groups": [_group_document(view, attempt, knowledge, money) for attempt in view.current],
+    }
+
+
+def _group_document(
+    view: DeploymentView, attempt: Attempt, knowledge: Mapping[OrderId, Knowledge], money: Money
+) -> dict[str, Any]:
+    known, lease = knowledge.get(attempt.id, NOTHING_KNOWN), attempt.lease
+    is_open, is_leased = attempt.state is OrderState.OPEN, lease is not None and attempt.is_live
+    return {
+        "name": attempt.group.name,
+        "order": full(attempt.id),
+        "state": attempt.state.value,
+        "provider": attempt.provider,
+        "bids": len(attempt.bids) if is_open else None,
+        "match_block": attempt.match_block if is_open else None,
+        "price_per_hour": money.per_hour(lease.charge_per_block) if lease and is_leased else None,
+        "runway_hours": money.hours(runway_blocks(view, lease)) if lease and is_leased else None,
+        "runway_blocks": runway_blocks(view, lease) if lease and is_leased else None,
+        "confirmed_block": lease.confirmed_block if lease and is_leased and not lease.is_awaiting else None,
+        "agent_problem": known.problem,
+        "workloads": [
+            {
+                "name": workload.name,
+                "state": workload.state,
+                "reason": workload.reason,
+                "addresses": list(workload.addresses),
+            }
+            for workload in (known.report.workloads if known.report else ())
+        ],
+    }
+
+
+def listing(view: DeploymentView, file: str, money: Money) -> tuple[str, ...]:
+    """Return the columns of one line in a list of deployments."""
+    price = money.per_hour(charge_per_block(view)) if charge_per_block(view) else ""
+    groups = ", ".join(f"{attempt.group.name} {STATE_WORDS[attempt.state]}" for attempt in view.current)
+    return full(view.id), view.state.value, price, groups, file
+
+
+def columns(table: list[tuple[str, ...]]) -> list[str]:
+    """Return rows as lines with aligned columns."""
+    widths = [max(len(row[index]) for row in table) for index in range(len(table[0]))] if table else []
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table]

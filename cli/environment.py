@@ -1,0 +1,119 @@
+"""What surrounds a run of the program: its terminal, directories, clocks. Tests make one of their own."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+from cli.failures import ExitStatus, Failure
+
+if TYPE_CHECKING:
+    from eth_account.signers.local import LocalAccount
+
+    from cli.agents import Agents
+    from moorage.request_auth import Domain
+
+Value = TypeVar("Value")
+
+SCRYPT_WORK = 2**18
+"""The n of scrypt: a second for whoever has the file, for each password that is tried."""
+
+
+def _connect_agents(domain: Domain, account: LocalAccount) -> Agents:
+    from moorage.agent_client import AgentClient
+
+    return AgentClient(domain, account)
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """One run's surroundings."""
+
+    home: Path
+    state_directory: Path
+    """$XDG_STATE_HOME or what stands for it; ours is a directory in it."""
+    is_interactive: bool
+    """Whether somebody can be asked."""
+    is_terminal: bool
+    """Whether the output is a terminal that can be drawn on."""
+    poll_seconds: float = 0.5
+    scrypt_work: int = SCRYPT_WORK
+    clock: Callable[[], float] = field(default=time.monotonic)
+    connect_agents: Callable[[Domain, LocalAccount], Agents] = field(default=_connect_agents)
+
+    @classmethod
+    def of_process(cls) -> Environment:
+        """Return the surroundings of this process."""
+        home = Path.home()
+        state = os.environ.get("XDG_STATE_HOME", "")
+        return cls(
+            home=home,
+            state_directory=Path(state) if state.startswith("/") else home / ".local" / "state",
+            is_interactive=sys.stdin.isatty(),
+            is_terminal=sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb",
+        )
+
+    def run(self, program: Coroutine[None, None, Value]) -> Value:
+        """Run a program to its end; Ctrl-C and SIGTERM cancel it."""
+        return asyncio.run(_cancelled_by_sigterm(program))
+
+    def ask_password(self, prompt: str, *, is_new: bool = False) -> str:
+        """Return what is typed without being shown; twice if it is new.
+
+        Raises:
+            Failure: nobody is there.
+            click.Abort: Ctrl-C.
+        """
+        if not self.is_interactive:
+            raise Failure(ExitStatus.WALLET, f"{prompt}: nobody to ask, give --password-file (MOORAGE_PASSWORD_FILE)")
+        with _interruptible():
+            return str(click.prompt(prompt, hide_input=True, confirmation_prompt=is_new, err=True))
+
+    def confirm(self, question: str, *, is_agreed: bool) -> None:
+        """Return if the person agrees.
+
+        Raises:
+            Failure: nobody is there.
+            click.Abort: it does not agree.
+        """
+        if is_agreed:
+            return
+        if not self.is_interactive:
+            raise Failure(ExitStatus.USAGE, f"{question} Nobody to ask: give --yes to agree")
+        with _interruptible():
+            click.confirm(question, abort=True, err=True)
+
+
+async def _cancelled_by_sigterm(program: Coroutine[None, None, Value]) -> Value:
+    task = asyncio.current_task()
+    if task is not None and _is_main_thread():
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    return await program
+
+
+def _is_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let Ctrl-C end a question at once: asyncio's own handler would wait for the answer."""
+    if not _is_main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,95 @@
+"""How the program ends: an exit status for each kind of failure, and one line that says what, where and what to do."""
+
+from __future__ import annotations
+
+import asyncio
+from enum import IntEnum
+
+import click
+
+
+class ExitStatus(IntEnum):
+    """The program's exit codes; docs/command-line.md explains them."""
+
+    OK = 0
+    ERROR = 1
+    USAGE = 2
+    INVALID_FILE = 3
+    CHAIN_UNAVAILABLE = 4
+    WRONG_MARKET = 5
+    WALLET = 6
+    REFUSED = 7
+    AGENT = 8
+    ABORTED = 130
+
+
+class Failure(Exception):
+    """An expected end that is not success."""
+
+    def __init__(self, status: ExitStatus, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+
+
+ADVICE = {
+    "insufficient funds": "pay in with `moorage register --deposit AMOUNT`",
+    "collateral below tip": "raise pricing.collateral in the deployment file",
+    "deposit too small": "prepay longer with --fund",
+    "price too high": "lower pricing.max-price in the deployment file",
+    "insufficient balance": "the wallet has too few tokens",
+    "too little of the chain's coin": "send it some of the chain's own coin",
+}
+"""What to do about refusals, by what their text contains."""
+
+
+def explain(error: BaseException) -> Failure:
+    """Return what the person at the terminal is told about an error, and the exit status."""
+    if isinstance(error, Failure):
+        return error
+    if isinstance(error, click.Abort | KeyboardInterrupt | asyncio.CancelledError):
+        return Failure(ExitStatus.ABORTED, "aborted")
+    if isinstance(error, click.ClickException):
+        return Failure(ExitStatus.USAGE, error.format_message())
+    return _of_library(error) or _of_system(error)
+
+
+def _of_library(error: BaseException) -> Failure | None:
+    # Imported here: these take a second, and whoever has such an error has them already.
+    from moorage.agent_client import AgentError
+    from moorage.chain.market import MarketError
+    from moorage.chain.rpc import NodeRefused, NodeUnavailable
+    from moorage.chain.sender import NotSent
+    from moorage.deployment_file import DeploymentFileError
+    from moorage.keys import KeyFileError
+    from moorage.units import UnitError
+
+    text = str(error)
+    match error:
+        case DeploymentFileError():
+            return Failure(ExitStatus.INVALID_FILE, text)
+        case NodeUnavailable():
+            return Failure(ExitStatus.CHAIN_UNAVAILABLE, f"{text}: check --rpc (MOORAGE_RPC)")
+        case NodeRefused():
+            return Failure(ExitStatus.CHAIN_UNAVAILABLE, f"the node refuses: {text}")
+        case MarketError():
+            return Failure(ExitStatus.WRONG_MARKET, text)
+        case NotSent():
+            advice = next((advice for part, advice in ADVICE.items() if part in text), None)
+            return Failure(ExitStatus.REFUSED, f"{text}: {advice}" if advice else text)
+        case KeyFileError():
+            return Failure(ExitStatus.WALLET, text)
+        case AgentError():
+            return Failure(ExitStatus.AGENT, text)
+        case UnitError():
+            return Failure(ExitStatus.USAGE, text)
+        case _:
+            return None
+
+
+def _of_system(error: BaseException) -> Failure:
+    if isinstance(error, OSError):
+        where = f"{error.filename}: " if error.filename else ""
+        return Failure(ExitStatus.ERROR, f"{where}{error.strerror or error}")
+    kind = type(error).__name__
+    return Failure(ExitStatus.ERROR, f"internal error, {kind}: {error} (MOORAGE_DEBUG=1 shows where; please report it)")

@@ -1,0 +1,131 @@
+"""The options that commands share, as one value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import click
+from click.core import ParameterSource
+
+from cli.environment import Environment
+
+DEFAULT_FILE = Path("moorage.yml")
+DEFAULT_RPC = "http://127.0.0.1:8545"
+WALLET_IN_HOME = Path(".config/moorage/wallet.json")
+
+Command = Callable[..., None]
+
+
+class Format(StrEnum):
+    TEXT = "text"
+    JSON = "json"
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the person has asked for, whatever the command."""
+
+    rpc_url: str
+    is_rpc_given: bool
+    market_file: Path | None
+    """None: deployments/<chain id>.json in the current directory."""
+    output: Format
+    wallet_file: Path
+    key_file: Path | None
+    """A raw key in place of the wallet."""
+    password_file: Path | None
+    is_agreed: bool
+
+
+def path_option(*names: str, variable: str | None = None, **settings: Any) -> Callable[[Command], Command]:
+    """Return an option that is a path."""
+    return click.option(
+        *names, type=click.Path(path_type=Path), envvar=variable, show_envvar=variable is not None, **settings
+    )
+
+
+_MARKET = (
+    click.option(
+        "--rpc", "rpc_url", metavar="URL", envvar="MOORAGE_RPC", show_envvar=True, default=DEFAULT_RPC,
+        show_default=True, help="The node to ask.",
+    ),
+    path_option(
+        "--market", "market_file", variable="MOORAGE_MARKET", metavar="FILE",
+        help="The file of the market's contracts.  [default: deployments/<chain id>.json]",
+    ),
+    click.option(
+        "-o", "--output", type=click.Choice([each.value for each in Format]), default=Format.TEXT.value, show_default=True,
+        help="For people or for programs.",
+    ),
+)  # fmt: skip
+_WALLET = (
+    path_option(
+        "--wallet", "wallet_file", variable="MOORAGE_WALLET", metavar="FILE",
+        help=f"Keystore with the tenant's key.  [default: ~/{WALLET_IN_HOME}]",
+    ),
+    path_option(
+        "--key-file", variable="MOORAGE_KEY_FILE", metavar="FILE",
+        help="For automation: a file with the raw key, in place of the wallet.",
+    ),
+    path_option(
+        "--password-file", variable="MOORAGE_PASSWORD_FILE", metavar="FILE",
+        help="File with the wallet's password; without it you are asked.",
+    ),
+)  # fmt: skip
+_AGREE = (click.option("--yes", "-y", "is_agreed", is_flag=True, help="Agree without being asked."),)
+
+
+def market_options(*, has_wallet: bool = True, asks: bool = False) -> Callable[[Command], Command]:
+    """Give a command the options of every command as `options`, and the environment.
+
+    Args:
+        has_wallet: whether the command needs the tenant's key or address.
+        asks: whether it asks before it does something.
+    """
+    chosen = (*_MARKET, *(_WALLET if has_wallet else ()), *(_AGREE if asks else ()))
+
+    def decorate(command: Command) -> Command:
+        @wraps(command)
+        def run(**given: Any) -> None:
+            context = click.get_current_context()
+            environment = context.find_object(Environment) or Environment.of_process()
+            command(environment=environment, options=_collected(context, environment, given), **given)
+
+        decorated: Command = run
+        for option in reversed(chosen):
+            decorated = option(decorated)
+        return decorated
+
+    return decorate
+
+
+def _collected(context: click.Context, environment: Environment, given: dict[str, Any]) -> Options:
+    """Take the shared options out of what was given."""
+    wallet, key = given.pop("wallet_file", None), given.pop("key_file", None)
+    if _is_typed(context, "wallet_file") and _is_typed(context, "key_file"):
+        raise click.UsageError("--wallet and --key-file are two ways to name one key: give one of them")
+    if _is_typed(context, "wallet_file"):
+        key = None
+    return Options(
+        rpc_url=given.pop("rpc_url"),
+        is_rpc_given=context.get_parameter_source("rpc_url") is not ParameterSource.DEFAULT,
+        market_file=_expanded(given.pop("market_file")),
+        output=Format(given.pop("output")),
+        wallet_file=_expanded(wallet) or environment.home / WALLET_IN_HOME,
+        key_file=_expanded(key),
+        password_file=_expanded(given.pop("password_file", None)),
+        is_agreed=given.pop("is_agreed", False),
+    )
+
+
+def _is_typed(context: click.Context, name: str) -> bool:
+    return context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+
+
+def _expanded(path: Path | None) -> Path | None:
+    return None if path is None else path.expanduser()

@@ -1,0 +1,129 @@
+"""Where everything that is shown goes: plain lines, JSON for programs, or a live view on a terminal."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Protocol
+
+import click
+
+from cli.core.report import Row
+from cli.core.story import Line
+from cli.environment import Environment
+from cli.options import Format
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.live import Live
+
+BLOCK_WIDTH = 8
+
+
+class Screen(Protocol):
+    """What shows a run that takes time. Use as a context manager."""
+
+    def __enter__(self) -> Screen: ...
+
+    def __exit__(self, *error: object) -> None: ...
+
+    def tell(self, line: Line) -> None:
+        """Show something that has happened."""
+
+    def show(self, heading: str, rows: tuple[Row, ...]) -> None:
+        """Show how things are."""
+
+
+def say(text: str = "") -> None:
+    """Write a line of the result."""
+    click.echo(text)
+
+
+def note(text: str) -> None:
+    """Write a line that is not part of the result."""
+    click.echo(text, err=True)
+
+
+def emit(document: Any) -> None:
+    """Write the result for programs."""
+    click.echo(json.dumps(document, indent=2))
+
+
+def open_screen(environment: Environment, output: Format) -> Screen:
+    """Return the screen that suits the run."""
+    if output is Format.JSON:
+        return JsonScreen()
+    return LiveScreen() if environment.is_terminal else PlainScreen()
+
+
+class PlainScreen:
+    """One line for each thing that happens, with its block; for logs and pipes."""
+
+    def __enter__(self) -> PlainScreen:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+    def tell(self, line: Line) -> None:
+        click.echo(as_text(line))
+
+    def show(self, heading: str, rows: tuple[Row, ...]) -> None:
+        pass
+
+
+class JsonScreen(PlainScreen):
+    """One JSON object on a line for each thing that happens."""
+
+    def tell(self, line: Line) -> None:
+        document = {"block": line.block_number, "event": line.event, "text": line.text, **line.fields}
+        click.echo(json.dumps(document))
+
+
+class LiveScreen:
+    """The same lines, and below them how things are now."""
+
+    def __init__(self) -> None:
+        from rich.console import Console  # a terminal is there: the time to import it is not noticed
+        from rich.live import Live
+
+        self._console = Console(highlight=False)
+        self._live: Live = Live(console=self._console, refresh_per_second=4, transient=True)
+
+    def __enter__(self) -> LiveScreen:
+        self._live.__enter__()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._live.__exit__(None, None, None)
+
+    def tell(self, line: Line) -> None:
+        self._console.print(as_text(line), markup=False, soft_wrap=True)
+
+    def show(self, heading: str, rows: tuple[Row, ...]) -> None:
+        self._live.update(table(heading, rows))
+
+
+def as_text(line: Line) -> str:
+    """Return a line with its block in front."""
+    return f"{f'block {line.block_number}':<{BLOCK_WIDTH + 2}}  {line.text}"
+
+
+def table(heading: str, rows: tuple[Row, ...]) -> RenderableType:
+    """Return rows as a table for a terminal; everything in it is text, never markup."""
+    from rich.table import Table
+    from rich.text import Text
+
+    result = Table(title=Text(heading), title_justify="left", box=None, pad_edge=False, header_style="bold")
+    for name in COLUMNS:
+        result.add_column(name, overflow="fold")
+    for row in rows:
+        result.add_row(*map(Text, cells(row)))
+    return result
+
+
+COLUMNS = ("GROUP", "STATE", "PROVIDER", "PRICE", "RUNWAY", "")
+
+
+def cells(row: Row) -> tuple[str, ...]:
+    """Return a row's columns."""
+    return row.group, row.state, row.provider, row.price, row.runway, row.detail

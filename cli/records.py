@@ -1,0 +1,122 @@
+"""What the tenant's own machine remembers of its deployments: the manifest, and the salt that names the deployment.
+
+A record is written before the transaction is sent, so that no deployment is ever without its manifest.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from cli.failures import ExitStatus, Failure
+from moorage.chain.market import Market
+from moorage.private_file import write_private
+from moorage.types import Address, DeploymentId
+
+FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One deployment that was or is about to be submitted."""
+
+    deployment: DeploymentId
+    file: Path
+    """Absolute path of the deployment file."""
+    salt: bytes
+    """Of the deployment's id; the manifest has one of its own."""
+    manifest: bytes
+    """Canonical."""
+    terms_digest: bytes
+    """Of what was ordered with it: groups and wait duration."""
+    created_seconds: int
+    """Unix time."""
+
+
+class Records:
+    """The records of one wallet on one market. Files are of mode 0600: manifests hold what is nobody else's."""
+
+    def __init__(self, state_directory: Path, market: Market, tenant: Address) -> None:
+        self._directory = state_directory / "moorage" / f"{market.chain_id}-{market.exchange}" / tenant
+
+    def all(self) -> tuple[Record, ...]:
+        """Return every record, the newest first.
+
+        Raises:
+            Failure: a file is not a record.
+        """
+        paths = sorted(self._directory.glob("*.json")) if self._directory.is_dir() else []
+        records = [_read(path) for path in paths]
+        return tuple(sorted(records, key=lambda record: (-record.created_seconds, record.deployment)))
+
+    def of_file(self, file: Path) -> tuple[Record, ...]:
+        """Return the records of one deployment file, the newest first."""
+        return tuple(record for record in self.all() if record.file == file.resolve())
+
+    def find(self, deployment: DeploymentId) -> Record | None:
+        """Return the record of a deployment if this machine has it."""
+        path = self._path(deployment)
+        return _read(path) if path.exists() else None
+
+    def save(self, record: Record) -> None:
+        """Keep a record; it is whole on the disk when this returns."""
+        document = {
+            "format": FORMAT,
+            "file": str(record.file),
+            "salt": record.salt.hex(),
+            "manifest": record.manifest.decode(),
+            "terms_digest": record.terms_digest.hex(),
+            "created_seconds": record.created_seconds,
+        }
+        write_private(self._path(record.deployment), msgspec.json.encode(document))
+
+    def remove(self, deployment: DeploymentId) -> None:
+        """Forget a deployment that has ended."""
+        self._path(deployment).unlink(missing_ok=True)
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Keep other runs from submitting at the same time: two of them would order everything twice.
+
+        Raises:
+            Failure: another run is at it.
+        """
+        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(self._directory / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                text = "another `moorage deploy` of this wallet is about to submit: wait until it has"
+                raise Failure(ExitStatus.ERROR, text) from None
+            yield
+        finally:
+            os.close(descriptor)
+
+    def _path(self, deployment: DeploymentId) -> Path:
+        return self._directory / f"{deployment.hex()}.json"
+
+
+def _read(path: Path) -> Record:
+    try:
+        document: Any = msgspec.json.decode(path.read_bytes())
+        if document["format"] != FORMAT:
+            raise ValueError(f"format {document['format']}")
+        return Record(
+            deployment=DeploymentId(bytes.fromhex(path.stem)),
+            file=Path(document["file"]),
+            salt=bytes.fromhex(document["salt"]),
+            manifest=document["manifest"].encode(),
+            terms_digest=bytes.fromhex(document["terms_digest"]),
+            created_seconds=int(document["created_seconds"]),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        text = f"{path}: not a record of a deployment ({error}): restore it, or move it away and use --deployment"
+        raise Failure(ExitStatus.ERROR, text) from None

@@ -1,0 +1,52 @@
+"""A run's connection to its market: node, contracts and money, checked before anything else is done."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from cli.core.money import Money
+from cli.options import Options
+from cli.tenant_reader import TenantReader
+from moorage.chain.contracts import Exchange, Token
+from moorage.chain.market import Market, MarketError, check_market, load_market
+from moorage.chain.rpc import NodeRefused, Rpc
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A market that is what it says."""
+
+    rpc: Rpc
+    market: Market
+    market_file: Path
+    money: Money
+    exchange: Exchange
+    token: Token
+    reader: TenantReader
+
+
+@asynccontextmanager
+async def open_session(options: Options) -> AsyncIterator[Session]:
+    """Connect to the market that is asked for.
+
+    Raises:
+        NodeUnavailable: the node does not answer.
+        MarketError: there is no such market on its chain.
+    """
+    async with Rpc(options.rpc_url) as rpc:
+        file = options.market_file or Path(f"deployments/{await _chain_id(rpc)}.json")
+        market = load_market(file)
+        await check_market(rpc, market)
+        money = Money(market.token_symbol, market.parameters.token_decimals, market.seconds_per_block)
+        reader = TenantReader(rpc, market)
+        yield Session(rpc, market, file, money, Exchange(rpc, market), Token(rpc, market), reader)
+
+
+async def _chain_id(rpc: Rpc) -> int:
+    try:
+        return int(await rpc.call("eth_chainId"), 16)
+    except (NodeRefused, TypeError, ValueError) as error:
+        raise MarketError(f"the node at {rpc.name} does not say which chain it is on: {error}") from error

@@ -1,0 +1,145 @@
+"""Follows a deployment block by block: tells what happens, delivers manifests, shows how it is. Deploy's only loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+
+from cli.agents import Interpreter
+from cli.core.agents import (
+    NOTHING_KNOWN,
+    Answer,
+    Knowledge,
+    Step,
+    is_all_running,
+    learn,
+    next_steps,
+    refused_for_good,
+    running_line,
+    tell_change,
+)
+from cli.core.hints import hints
+from cli.core.money import Money
+from cli.core.report import heading, rows
+from cli.core.story import Line, tell
+from cli.core.view import DeploymentView
+from cli.failures import ExitStatus, Failure
+from cli.output import Screen
+from cli.tenant_reader import TenantReader
+from moorage.chain.rpc import NodeUnavailable
+from moorage.types import DeploymentId, DeploymentState, OrderId, Version
+
+RETRY_SECONDS = 2.0
+
+
+class Watch:
+    """What one run knows of a deployment."""
+
+    def __init__(
+        self,
+        reader: TenantReader,
+        interpreter: Interpreter,
+        screen: Screen,
+        money: Money,
+        version: Version,
+        clock: Callable[[], float],
+        poll_seconds: float,
+    ) -> None:
+        """
+        Args:
+            version: of the manifest that the interpreter can deliver.
+            clock: one that never goes back, in seconds.
+        """
+        self._reader = reader
+        self._interpreter = interpreter
+        self._screen = screen
+        self._money = money
+        self._version = version
+        self._clock = clock
+        self._poll_seconds = poll_seconds
+        self._told: set[tuple[object, ...]] = set()
+        self._knowledge: dict[OrderId, Knowledge] = {}
+        self._asking: dict[OrderId, tuple[Step, asyncio.Task[Answer]]] = {}
+        self._was_running = False
+
+    async def run(self, deployment: DeploymentId, *, is_detached: bool) -> None:
+        """Follow a deployment until it ends, or until all its workloads run if detached.
+
+        Raises:
+            Failure: it has ended, or (detached) an agent does not take its manifest.
+        """
+        view: DeploymentView | None = None
+        try:
+            while True:
+                try:
+                    view = await self._newer(deployment, view)
+                except NodeUnavailable as error:
+                    self._tell_once((str(error),), Line(view.block_number if view else 0, "node", f"{error}; waiting"))
+                    await asyncio.sleep(RETRY_SECONDS)
+                    continue
+                if view is not None and self._is_over(view, is_detached):
+                    return
+                await asyncio.sleep(self._poll_seconds)
+        finally:
+            for _, task in self._asking.values():
+                task.cancel()
+
+    async def _newer(self, deployment: DeploymentId, view: DeploymentView | None) -> DeploymentView | None:
+        """Return the newest view, having told what is new in it."""
+        if view is None or await self._reader.block_number() != view.block_number:
+            view = await self._reader.view(deployment)
+        if view is None:
+            self._tell_once(("absent",), Line(0, "absent", "the deployment is not on chain, or not any more; waiting"))
+            return None
+        self._tell_all(tell(view, self._money))
+        self._tell_hints(view)
+        self._take_answers(view)
+        self._ask(view)
+        self._screen.show(heading(view), rows(view, self._knowledge, self._money))
+        return view
+
+    def _ask(self, view: DeploymentView) -> None:
+        for step in next_steps(view, self._version, self._knowledge, self._clock()):
+            if step.lease not in self._asking:
+                self._asking[step.lease] = step, asyncio.create_task(self._interpreter.ask(step))
+
+    def _take_answers(self, view: DeploymentView) -> None:
+        for lease, (_, task) in list(self._asking.items()):
+            if task.done():
+                del self._asking[lease]
+                before = self._knowledge.get(lease, NOTHING_KNOWN)
+                after = learn(before, task.result(), view.version, self._clock())
+                self._knowledge[lease] = after
+                for line in tell_change(view, lease, before, after):
+                    self._screen.tell(line)
+
+    def _is_over(self, view: DeploymentView, is_detached: bool) -> bool:
+        is_running = is_all_running(view, self._knowledge)
+        if is_running and not self._was_running:
+            self._screen.tell(running_line(view, self._knowledge))
+        self._was_running = is_running
+        if view.state is not DeploymentState.ACTIVE:
+            raise Failure(
+                ExitStatus.ERROR, f"the deployment is {view.state.value}: it was given up with `moorage delete`"
+            )
+        if view.live_groups == 0:
+            raise Failure(ExitStatus.ERROR, "no group lives any more: `moorage delete` brings back what is left")
+        if not is_detached:
+            return False
+        refusal = refused_for_good(view, self._knowledge)
+        if refusal is not None:
+            raise Failure(ExitStatus.AGENT, f"{refusal}; the deployment lives on, see `moorage status`")
+        return is_running
+
+    def _tell_all(self, lines: Iterable[Line]) -> None:
+        for line in lines:
+            self._tell_once((line.block_number, line.event, line.text), line)
+
+    def _tell_hints(self, view: DeploymentView) -> None:
+        for line in hints(view, self._money):
+            self._tell_once((line.event, line.fields["order"]), line)
+
+    def _tell_once(self, identity: tuple[object, ...], line: Line) -> None:
+        if identity not in self._told:
+            self._told.add(identity)
+            self._screen.tell(line)
