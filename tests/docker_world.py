@@ -73,7 +73,7 @@ async def docker_world(url: str) -> AsyncIterator[DockerWorld]:
         docker = await stack.enter_async_context(aiodocker.Docker(url=url))
         engine = await stack.enter_async_context(connected(url, owner, OPTIONS))
         port = await stack.enter_async_context(_empty_registry())
-        await _import_image(docker)
+        await import_image(docker)
         stack.push_async_callback(_clean, docker, prefix)
         yield DockerWorld(engine, docker, owner, prefix, IMAGE, f"127.0.0.1:{port}/absent:1")
 
@@ -108,7 +108,7 @@ async def _empty_registry() -> AsyncIterator[int]:
         await runner.cleanup()
 
 
-async def _import_image(docker: aiodocker.Docker) -> None:
+async def import_image(docker: aiodocker.Docker) -> None:
     try:
         await docker.images.inspect(IMAGE)
     except aiodocker.DockerError:

@@ -1,0 +1,345 @@
+"""A market with real daemons for tests: agents and facilitators as processes, a tenant in this one.
+
+async with open_site() as site:
+    agent = site.start_agent(0)
+    order = await site.order(await site.submit(body))
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import aiodocker
+
+from moorage import manifest, pki, terms
+from moorage.agent_client import Agent, AgentClient, AgentError, AgentRefused
+from moorage.chain.contracts import Exchange, Registry
+from moorage.chain.index import read_block
+from moorage.chain.market import Market
+from moorage.chain.reader import MarketReader
+from moorage.manifest import Compute, Connection, Manifest, ManifestGroup, Workload
+from moorage.regions import mask_of
+from moorage.request_auth import Domain
+from moorage.snapshot import Snapshot
+from moorage.types import (
+    Address,
+    ComputeUnit,
+    DeploymentId,
+    Group,
+    Lease,
+    OrderId,
+    OrderState,
+    ProviderNumber,
+    ResourceGroup,
+)
+from provider_agent.core.workloads import Identity
+from tests.bytecode import ROOT
+from tests.chain import ONE_TOKEN, Chain, deploy_market, deposit, register_provider, start_chain, write_market
+from tests.docker_world import IMAGE, engine_url, import_image
+
+BLOCK_SECONDS = 0.5
+PERIOD = 120
+"""Long enough for a daemon to start again on a busy machine; a test that wants to see one pass mines blocks."""
+GRACE = 120
+WAIT_BLOCKS = 3
+PATIENCE_SECONDS = 60.0
+UNIT = Compute(milli_cpu=100, memory_bytes=2**26, disk_bytes=10**8)
+FOREVER = ("/bin/sh", "-c", "while :; do /bin/sleep 1; done")
+PRICES = ("0.2", "0.3", "0.4")
+SETTINGS = """
+rpc = "{rpc}"
+market = "market.json"
+data_dir = "data-{index}"
+operator_key_file = "operator-{index}"
+region = "local"
+endpoint = "https://127.0.0.1:{port}"
+listen = "127.0.0.1:{port}"
+docker = "{docker}"
+collateral_cap = "1000"
+claim_after = "1h"
+[capacity]
+cpu = 2
+memory = "1GiB"
+disk = "10GB"
+[prices]
+cpu = "{price}"
+memory = "0"
+disk = "0"
+"""
+
+Found = TypeVar("Found")
+
+
+def make_manifest(
+    *, image: str = IMAGE, count: int = 1, command: Sequence[str] = FOREVER, memory: int = 2**26
+) -> bytes:
+    """Return a manifest of one workload that everybody may reach on a port."""
+    workload = Workload(
+        name="web",
+        image=image,
+        command=tuple(command),
+        args=(),
+        env={},
+        user=None,
+        read_only=False,
+        resource_group=0,
+        compute=Compute(milli_cpu=UNIT.milli_cpu, memory_bytes=memory, disk_bytes=UNIT.disk_bytes),
+        count=count,
+        depends_on=(),
+        connections=(Connection(port=8080, protocol="http", workload=None, datacenter=None, is_global=True),),
+        health=None,
+        storage={},
+        host=(),
+    )
+    group = ManifestGroup(name="dock", workloads=(workload,))
+    return manifest.encode(Manifest(format="0.1", salt=secrets.token_hex(32), groups=(group,)))
+
+
+def make_group() -> Group:
+    """Return what the manifest needs: one compute unit at up to one token per hour of half-second blocks."""
+    compute = ComputeUnit(UNIT.milli_cpu, UNIT.memory_bytes, UNIT.disk_bytes)
+    price = ONE_TOKEN * 1 // 7_200
+    return Group("dock", mask_of("local"), True, (ResourceGroup(compute, price, 10 * ONE_TOKEN, 1),))
+
+
+@dataclass
+class Site:
+    """One market, up to three providers on the one engine, and a tenant with 100 tokens in its account."""
+
+    chain: Chain
+    market: Market
+    folder: Path
+    docker: aiodocker.Docker
+    docker_url: str
+    reader: MarketReader
+    processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    providers: list[ProviderNumber] = field(default_factory=list)
+    roots: list[pki.Credential] = field(default_factory=list)
+    ports: list[int] = field(default_factory=list)
+
+    @property
+    def exchange(self) -> Exchange:
+        return self.reader.exchange
+
+    @property
+    def client(self) -> AgentClient:
+        return self.client_of(1)
+
+    def client_of(self, account: int) -> AgentClient:
+        domain = Domain(self.market.chain_id, self.market.exchange)
+        return AgentClient(domain, self.chain.accounts[account])
+
+    def agent(self, index: int = 0) -> Agent:
+        return Agent(self.providers[index], f"https://127.0.0.1:{self.ports[index]}", (self.roots[index].der,))
+
+    async def add_provider(self) -> int:
+        """Register a provider and write its files; each one is dearer than the one before."""
+        index = len(self.providers)
+        number = ProviderNumber(index + 1)
+        root = pki.create_root(number, self.market.exchange, datetime.now(UTC))
+        data = self.folder / f"data-{index}"
+        pki.store(root, data / "root.pem")
+        self.ports.append(_free_port())
+        self.write_key(f"operator-{index}", 7 + index)
+        (self.folder / f"provider-{index}.toml").write_text(
+            SETTINGS.format(
+                rpc=self.chain.url, index=index, port=self.ports[index], docker=self.docker_url, price=PRICES[index]
+            )
+        )
+        endpoint = f"https://127.0.0.1:{self.ports[index]}"
+        found = await register_provider(self.chain, self.market, index, endpoint=endpoint, certificate=root.der)
+        assert found == number
+        (data / "provider.json").write_text(json.dumps({"exchange": self.market.exchange, "provider": number}))
+        self.providers.append(number)
+        self.roots.append(root)
+        return index
+
+    def write_key(self, name: str, account: int) -> Path:
+        path = self.folder / name
+        path.touch(mode=0o600)
+        path.write_text(self.chain.accounts[account].key.hex())
+        return path
+
+    def start_agent(self, index: int = 0, crash_at: str = "") -> subprocess.Popen[bytes]:
+        """Start an agent; with `crash_at` it kills itself at that point."""
+        command = ["provider_agent.main", "run", "-c", f"provider-{index}.toml"]
+        return self._start(command, f"agent-{index}", {"MOORAGE_CRASH_AT": crash_at})
+
+    def start_facilitator(self, account: int = 2) -> subprocess.Popen[bytes]:
+        key = self.write_key(f"facilitator-{account}", account)
+        command = ["facilitator_bot.main", "run", "--rpc", self.chain.url, "--market", "market.json"]
+        return self._start([*command, "--key-file", str(key)], f"facilitator-{account}", {})
+
+    def _start(self, command: Sequence[str], name: str, more: dict[str, str]) -> subprocess.Popen[bytes]:
+        with (self.folder / f"{name}.log").open("ab") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", *command],
+                cwd=self.folder,
+                env={**os.environ, "PYTHONPATH": str(ROOT), **more},
+                stdout=log,
+                stderr=log,
+            )
+        self.processes.append(process)
+        return process
+
+    def logs(self) -> str:
+        return "\n".join(f"--- {path.name}\n{path.read_text()[-3000:]}" for path in sorted(self.folder.glob("*.log")))
+
+    async def submit(self, body: bytes, *, group: Group | None = None, blocks: int = 200) -> DeploymentId:
+        """Order what a manifest needs, with so many blocks at the maximum price beyond the least."""
+        salt, group = secrets.token_bytes(32), group or make_group()
+        parameters = self.market.parameters
+        deposit_units = terms.minimum_deposit(group, parameters) + blocks * terms.max_charge(group, parameters)
+        version = manifest.version_of(body)
+        call = self.exchange.submit_deployment(salt, version, WAIT_BLOCKS, [group], [deposit_units])
+        await self.chain.transact(self.chain.tenant, call)
+        tenant = Address(self.chain.tenant.address)
+        return terms.deployment_id(self.market.chain_id, self.market.exchange, tenant, salt)
+
+    async def until(self, what: str, look: Callable[[Snapshot], Awaitable[Found | None]]) -> Found:
+        """Look at each snapshot until something is found."""
+        limit = time.monotonic() + PATIENCE_SECONDS
+        while time.monotonic() < limit:
+            found = await look(await self.reader.snapshot())
+            if found is not None:
+                return found
+            await asyncio.sleep(0.2)
+        raise AssertionError(f"{what}: not within {PATIENCE_SECONDS:.0f} s\n{self.logs()}")
+
+    async def lease(self, deployment: DeploymentId, not_before: int = 0) -> Lease:
+        """Wait for an active lease of a deployment that was matched at or after a block."""
+
+        async def look(snapshot: Snapshot) -> Lease | None:
+            for lease in snapshot.leases.values():
+                is_of_it = snapshot.leased_orders[lease.id].key.deployment == deployment
+                if is_of_it and lease.state is OrderState.LEASE_ACTIVE and lease.confirmed_block >= not_before:
+                    return lease
+            return None
+
+        return await self.until("a lease", look)
+
+    async def confirmed(self, lease: OrderId, after: int = 0) -> Lease:
+        """Wait for a confirmation of a lease in a block after one."""
+
+        async def look(snapshot: Snapshot) -> Lease | None:
+            found = snapshot.leases.get(lease)
+            is_so = found is not None and not found.is_awaiting and found.confirmed_block > after
+            return found if is_so else None
+
+        return await self.until("a confirmation", look)
+
+    async def deliver(self, lease: OrderId, body: bytes, index: int = 0) -> None:
+        """Hand a manifest over as soon as the agent takes it."""
+
+        async def look(_: Snapshot) -> bool | None:
+            try:
+                await self.client.deliver_manifest(self.agent(index), lease, body)
+                return True
+            except AgentRefused as error:
+                assert error.status in (404, 409, 503), error
+            except AgentError:
+                pass
+            return None
+
+        await self.until("the manifest delivered", look)
+
+    async def running(self, lease: OrderId, index: int = 0) -> list[Any]:
+        """Wait until the containers of a lease run, and return them."""
+
+        async def look(_: Snapshot) -> list[Any] | None:
+            found = [each for each in await self.containers(index) if each["Labels"]["moorage.lease"] == lease.hex()]
+            return found if found and all(each["State"] == "running" for each in found) else None
+
+        return await self.until("running workloads", look)
+
+    async def closed(self, deployment: DeploymentId) -> None:
+        """Close a deployment and wait until it is closed on chain."""
+        snapshot = await self.reader.snapshot()
+        orders = (*snapshot.orders.values(), *snapshot.leased_orders.values())
+        keys = [order.key for order in orders if order.key.deployment == deployment]
+        await self.chain.transact(self.chain.tenant, self.exchange.close_deployment(deployment, keys))
+
+        async def look(snapshot: Snapshot) -> bool | None:
+            return True if deployment not in snapshot.deployments else None
+
+        await self.until("the deployment closed", look)
+
+    async def containers(self, index: int = 0) -> list[dict[str, Any]]:
+        return [dict(each._container) for each in await self.docker.containers.list(all=True, filters=self.mine(index))]
+
+    async def left(self, index: int = 0) -> list[str]:
+        """Return all that a provider has on the engine."""
+        names = [each["Names"][0] for each in await self.containers(index)]
+        names += [each["Name"] for each in await self.docker.networks.list(filters=json.loads(self.mine(index)))]
+        volumes = await self.docker._query_json("volumes", params={"filters": self.mine(index)})
+        return names + [each["Name"] for each in volumes["Volumes"] or ()]
+
+    def mine(self, index: int) -> str:
+        labels = Identity(self.market.chain_id, self.market.exchange, self.providers[index]).labels
+        return json.dumps({"label": [f"{key}={value}" for key, value in labels]})
+
+    async def clear(self) -> None:
+        """End the daemons and remove what they have on the engine."""
+        for process in self.processes:
+            process.kill()
+            process.wait()
+        for index in range(len(self.providers)):
+            for container in await self.docker.containers.list(all=True, filters=self.mine(index)):
+                await container.delete(force=True, v=True)
+            for network in await self.docker.networks.list(filters=json.loads(self.mine(index))):
+                await self.docker._query_json(f"networks/{network['Id']}", "DELETE")
+
+
+@asynccontextmanager
+async def open_site(folder: Path, providers: int = 1) -> AsyncIterator[Site]:
+    """Start a chain of its own with a market and so many providers; no daemon runs yet."""
+    url = engine_url()
+    assert url is not None, "no Docker engine at DOCKER_HOST or /var/run/docker.sock: run setup/engine.sh"
+    async with AsyncExitStack() as stack:
+        # its own chain id: no other test on the engine can be meant by the labels
+        chain_id = 10**9 + secrets.randbelow(10**8)
+        chain = await stack.enter_async_context(start_chain(block_time=BLOCK_SECONDS, chain_id=chain_id))
+        market = await deploy_market(chain, period=PERIOD, grace=GRACE)
+        write_market(market, folder / "market.json")
+        docker = await stack.enter_async_context(aiodocker.Docker(url=url))
+        await import_image(docker)
+        site = Site(chain, market, folder, docker, url, MarketReader(chain.rpc, market))
+        stack.push_async_callback(site.clear)
+        await deposit(chain, market, chain.tenant.address, 100 * ONE_TOKEN)
+        for _ in range(providers):
+            await site.add_provider()
+        yield site
+
+
+async def died(process: subprocess.Popen[bytes], site: Site) -> int:
+    """Wait until a daemon has ended, and return how."""
+    try:
+        return await asyncio.to_thread(process.wait, PATIENCE_SECONDS)
+    except subprocess.TimeoutExpired:
+        raise AssertionError(f"the daemon goes on\n{site.logs()}") from None
+
+
+async def final_root(site: Site, index: int) -> bytes:
+    """Return the root certificate of a provider as a tenant reads it: at a final block."""
+    final = await read_block(site.chain.rpc, "finalized")
+    (root,) = await Registry(site.chain.rpc, site.market).roots(final, site.providers[index])
+    return root
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])

@@ -1,0 +1,82 @@
+"""An agent that is killed anywhere picks up where it was: one lease, one container, nobody loses anything."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from moorage.chain.contracts import provider_account
+from tests.chain import ONE_TOKEN
+from tests.datacenters import PERIOD, Site, died, make_manifest, open_site
+from tests.slow_registry import slow_registry
+
+pytestmark = pytest.mark.timeout(240)
+
+BEFORE_THE_LEASE = ("before-SubmitFulfillment", "after-SubmitFulfillment")
+WITH_THE_LEASE = ("before-ConfirmLeases", "after-ConfirmLeases")
+WITH_THE_MANIFEST = ("before-workloads", "after-workloads")
+AT_THE_END = ("before-ConfirmClosed", "after-ConfirmClosed")
+
+
+@pytest.fixture
+async def site(tmp_path: Path) -> AsyncIterator[Site]:
+    async with open_site(tmp_path) as opened:
+        opened.start_facilitator()
+        yield opened
+
+
+@pytest.mark.parametrize("point", [*BEFORE_THE_LEASE, *WITH_THE_LEASE, *WITH_THE_MANIFEST, *AT_THE_END])
+async def test_i18_agent__killed_at_any_point__picks_up_from_chain_and_labels(site: Site, point: str) -> None:
+    agent = site.start_agent(crash_at=point)
+    body = make_manifest()
+    deployment = await site.submit(body)
+    if point in (*BEFORE_THE_LEASE, *WITH_THE_LEASE):
+        assert await died(agent, site) == -signal.SIGKILL
+        agent = site.start_agent()
+    lease = await site.lease(deployment)
+    await site.deliver(lease.id, body)
+    if point in WITH_THE_MANIFEST:
+        assert await died(agent, site) == -signal.SIGKILL
+        agent = site.start_agent()
+    (container,) = await site.running(lease.id)
+    confirmed = await site.confirmed(lease.id)
+    if point in AT_THE_END:
+        closing = asyncio.create_task(site.closed(deployment))
+        assert await died(agent, site) == -signal.SIGKILL
+        site.start_agent()
+        await closing
+    else:
+        await site.chain.mine(PERIOD // 2)
+        again = await site.confirmed(lease.id, after=confirmed.confirmed_block)
+        assert again.provider == site.providers[0]
+        assert [each["Id"] for each in await site.containers()] == [container["Id"]]
+        await site.closed(deployment)
+
+    (account,) = await site.exchange.accounts(None, [provider_account(site.providers[0])])
+    assert account.locked == 0
+    assert account.available > 1_000 * ONE_TOKEN  # all collateral is back, and it has earned
+    assert await site.left() == []
+
+
+async def test_i18_agent__killed_during_a_pull__pulls_again(site: Site) -> None:
+    async with slow_registry(site.docker) as registry:
+        agent = site.start_agent()
+        body = make_manifest(image=registry.image)
+        deployment = await site.submit(body)
+        lease = await site.lease(deployment)
+        await site.deliver(lease.id, body)
+        await registry.is_asked.wait()
+        agent.kill()
+        await died(agent, site)
+        assert await site.containers() == []
+
+        registry.may_answer.set()
+        site.start_agent()
+
+        assert len(await site.running(lease.id)) == 1
+        await site.closed(deployment)
+        assert await site.left() == []
