@@ -46,16 +46,6 @@ def roots_of(registry: Any, provider: int) -> list[tuple[str, int, int]]:
     return [(str(fingerprint), added, active) for fingerprint, added, active in registry.roots(provider)]
 
 
-def events_of(transaction: Any) -> list[tuple[str, dict[str, Any]]]:
-    """Return all events of a transaction, in order; bytes as hex."""
-    events = (transaction.events[index] for index in range(len(transaction.events)))
-    return [(event.name, {key: _plain(value) for key, value in event.items()}) for event in events]
-
-
-def _plain(value: Any) -> Any:
-    return "0x" + value.hex() if isinstance(value, bytes) else value
-
-
 def slot_of(contract: str, variable: str) -> int:
     """Return the storage slot of a contract's variable, from the compiler."""
     from vyper.compiler import compile_code

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from tests.contracts.events import events_of
 from tests.contracts.market import refusal
-from tests.contracts.registry.registration import NOBODY, UNKNOWN, events_of, profile_of, roots_of
+from tests.contracts.registry.registration import NOBODY, UNKNOWN, profile_of, roots_of
 
 
 @pytest.fixture

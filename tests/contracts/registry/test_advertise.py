@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from tests.contracts.events import events_of
 from tests.contracts.market import refusal
-from tests.contracts.registry.registration import MAX_WORD, UNKNOWN, events_of, profile_of
+from tests.contracts.registry.registration import MAX_WORD, UNKNOWN, profile_of
 
 
 @pytest.mark.parametrize("caller", ["operator", "owner"])

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from tests.contracts.events import events_of
 from tests.contracts.market import refusal
-from tests.contracts.registry.registration import UNKNOWN, Registration, events_of, profile_of, roots_of
+from tests.contracts.registry.registration import UNKNOWN, Registration, profile_of, roots_of
 
 
 def test_deregister_provider__registered__keeps_all_but_the_region(

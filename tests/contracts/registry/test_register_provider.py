@@ -7,6 +7,7 @@ from typing import Any
 import brownie
 import pytest
 
+from tests.contracts.events import events_of
 from tests.contracts.market import refusal
 from tests.contracts.registry.registration import (
     CERTIFICATE,
@@ -17,7 +18,6 @@ from tests.contracts.registry.registration import (
     MAX_WORD,
     NOBODY,
     Registration,
-    events_of,
     fingerprint_of,
     profile_of,
     roots_of,

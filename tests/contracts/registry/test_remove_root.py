@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.contracts.events import events_of
 from tests.contracts.market import refusal
 from tests.contracts.registry.registration import (
     CERTIFICATE,
@@ -13,7 +14,6 @@ from tests.contracts.registry.registration import (
     NEXT_CERTIFICATE,
     NO_FINGERPRINT,
     UNKNOWN,
-    events_of,
     fingerprint_of,
     roots_of,
 )

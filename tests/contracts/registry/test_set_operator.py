@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from tests.contracts.events import events_of
 from tests.contracts.market import refusal
-from tests.contracts.registry.registration import NOBODY, UNKNOWN, events_of, profile_of
+from tests.contracts.registry.registration import NOBODY, UNKNOWN, profile_of
 
 
 def test_set_operator__by_the_owner__changes_the_operator_only(

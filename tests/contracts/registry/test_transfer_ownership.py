@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from tests.contracts.events import events_of
 from tests.contracts.market import refusal
-from tests.contracts.registry.registration import NOBODY, UNKNOWN, events_of, profile_of
+from tests.contracts.registry.registration import NOBODY, UNKNOWN, profile_of
 
 
 def test_transfer_ownership__offered__changes_nothing_but_the_offer(

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from tests.contracts.events import events_of
 from tests.contracts.market import refusal
-from tests.contracts.registry.registration import EAST, MAX_WORD, UNKNOWN, events_of, profile_of
+from tests.contracts.registry.registration import EAST, MAX_WORD, UNKNOWN, profile_of
 
 UPDATE = (EAST, "https://east.example", '{"tier": 4}')
 
