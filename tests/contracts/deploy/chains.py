@@ -1,0 +1,35 @@
+"""Chains of a test's own, beside Brownie's."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from web3 import Web3
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+@contextmanager
+def anvil(*options: str, port: int | None = None) -> Iterator[str]:
+    """Run a chain and yield its URL."""
+    port = port or free_port()
+    process = subprocess.Popen(["anvil", "--quiet", "--port", str(port), *options], stdout=subprocess.DEVNULL)
+    url = f"http://127.0.0.1:{port}"
+    try:
+        web3 = Web3(Web3.HTTPProvider(url))
+        deadline = time.monotonic() + 10
+        while not web3.is_connected():
+            assert time.monotonic() < deadline and process.poll() is None, "anvil does not start"
+            time.sleep(0.02)
+        yield url
+    finally:
+        process.terminate()
+        process.wait(timeout=10)

@@ -1,0 +1,113 @@
+"""Claims: what was confirmed goes to the provider's account, whoever asks."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.contracts.market import ACTIVE, CHARGE, CLOSING, PERIOD, UNKNOWN_ID, logged, refusal
+
+NOTHING = "leases: nothing to claim"
+
+
+@pytest.fixture(scope="module")
+def lease(market, provider):
+    """A lease of which 60 blocks were confirmed and none claimed."""
+    [order] = market.active(provider)
+    market.mine_to(market.lease(order)["confirmed_block"] + 60)
+    market.confirm(provider, order)
+    return order
+
+
+@pytest.mark.parametrize("role", ["operator", "owner", "stranger", "tenant", "attacker"])
+def test_claim__by_anyone__pays_the_provider(market, exchange, provider, lease, role):
+    before = market.available(provider.account)
+    confirmed = market.lease(lease)["confirmed_block"]
+
+    tx = exchange.claim([lease.id], {"from": getattr(market, role)})
+
+    assert logged(tx) == [("LeaseClaimed", {"lease": lease.id, "amount": 60 * CHARGE})]
+    assert market.available(provider.account) - before == 60 * CHARGE
+    after = market.lease(lease)
+    assert (after["state"], after["claimed_block"], after["confirmed_block"]) == (ACTIVE, confirmed, confirmed)
+    assert after["earned"] == 0
+
+
+def test_claim__one_block_confirmed__pays_one_block(market, exchange, provider):
+    [order] = market.active(provider)
+    market.confirm(provider, order)
+
+    [(_, fields)] = logged(exchange.claim([order.id], {"from": market.stranger}))
+
+    assert fields["amount"] == CHARGE
+
+
+def test_claim__second_time__is_refused(market, exchange, lease):
+    exchange.claim([lease.id], {"from": market.stranger})
+
+    assert refusal(exchange.claim, [lease.id], by=market.stranger) == NOTHING
+
+
+def test_claim__same_lease_twice_in_a_batch__pays_once(market, exchange, lease):
+    tx = exchange.claim([lease.id, lease.id], {"from": market.stranger})
+
+    assert len(logged(tx)) == 1
+
+
+def test_claim__deadline_missed__pays_what_was_confirmed(market, exchange, lease):
+    market.mine_to(market.lease(lease)["deadline_block"] + 1)
+
+    [(_, fields)] = logged(exchange.claim([lease.id], {"from": market.stranger}))
+
+    assert fields["amount"] == 60 * CHARGE
+
+
+def test_claim__closing_lease__pays_up_to_the_closing(market, exchange, lease):
+    market.mine_to(market.lease(lease)["confirmed_block"] + PERIOD)
+    market.close(lease)
+
+    [(_, fields)] = logged(exchange.claim([lease.id], {"from": market.stranger}))
+
+    assert fields["amount"] == (60 + PERIOD) * CHARGE
+    assert market.lease(lease)["state"] == CLOSING
+
+
+def test_claim__all_blocks_confirmed__pays_all_that_was_prepaid(market, exchange, provider):
+    [order] = market.exhausted(provider)
+
+    [(_, fields)] = logged(exchange.claim([order.id], {"from": market.stranger}))
+
+    assert fields["amount"] == 9_880
+
+
+def test_claim__mixed_batch__pays_what_is_earned(market, exchange, provider, lease):
+    [matched] = market.matched(provider)
+    [unconfirmed] = market.active(provider)
+    [open_order] = market.submit()
+    [ended] = market.active(provider)
+    market.close(ended)
+    exchange.confirm_closed(provider.number, [ended.key], {"from": provider.operator})
+    others = [UNKNOWN_ID, matched.id, unconfirmed.id, open_order.id, ended.id]
+
+    assert refusal(exchange.claim, others, by=market.stranger) == NOTHING
+    tx = exchange.claim([*others, lease.id], {"from": market.stranger})
+
+    assert [fields["lease"] for _, fields in logged(tx)] == [lease.id]
+
+
+def test_claim__leases_of_two_providers__pays_each_its_own(market, exchange, provider, rival, lease):
+    [other] = market.active(rival)
+    market.confirm(rival, other)
+    before = market.available(provider.account), market.available(rival.account)
+
+    exchange.claim([lease.id, other.id], {"from": market.stranger})
+
+    after = market.available(provider.account), market.available(rival.account)
+    assert (after[0] - before[0], after[1] - before[1]) == (60 * CHARGE, CHARGE)
+
+
+def test_claim__empty_batch__is_refused(market, exchange):
+    assert refusal(exchange.claim, [], by=market.stranger) == NOTHING
+
+
+def test_claim__batch_above_32__is_refused(market, exchange, lease):
+    assert refusal(exchange.claim, [lease.id] * 33, by=market.stranger) == ""
