@@ -29,14 +29,26 @@ is_built() { # name hash
   [ "$(docker image inspect --format '{{index .Config.Labels "moorage.example.content"}}' "${image_of[$1]}" 2>/dev/null)" = "$2" ]
 }
 
+python_with_pip() { # prints one: the project's own, or this system's
+  local python
+  for python in "$here/../../.venv/bin/python" python3; do
+    if "$python" -m pip --version >/dev/null 2>&1; then
+      echo "$python"
+      return
+    fi
+  done
+  return 1
+}
+
 is_debian_12() {
-  [ -r /etc/os-release ] && (. /etc/os-release && [ "${ID:-}" = debian ] && [ "${VERSION_ID:-}" = 12 ]) \
-    && command -v apt-get dpkg-deb python3 >/dev/null && python3 -m pip --version >/dev/null 2>&1
+  # shellcheck source=/dev/null
+  [ -r /etc/os-release ] && (. /etc/os-release && [ "${ID:-}" = debian ] && [ "${VERSION_ID:-}" = 12 ])
 }
 
 build_rootfs() { # directory names...
-  if is_debian_12; then
-    bash "$here/images/rootfs.sh" "$@"
+  local python
+  if is_debian_12 && python="$(python_with_pip)"; then
+    PYTHON="$python" bash "$here/images/rootfs.sh" "$@"
   else
     docker run --rm -e http_proxy -e https_proxy -e PIP_INDEX_URL -v "$here/images:/images:ro" -v "$1:$1" debian:12-slim \
       bash /images/rootfs.sh "$@"

@@ -7,6 +7,7 @@ umask 022
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 out="$1"
 shift
+python="${PYTHON:-python3}" # any version that has pip: it only unpacks wheels
 lists=() # options of apt; empty = the package lists that this system already has
 
 # In the closure only for the scripts that run when a package is installed; nothing runs here.
@@ -53,13 +54,15 @@ unpack() { # root packages...
   printf 'root:x:0:\napp:x:10001:\n' >"$root/etc/group"
 }
 
-install_pip() { # only in a container without pip
-  python3 -m pip --version >/dev/null 2>&1 || apt-get -qq -y --no-install-recommends install python3-pip >&2
+install_pip() { # in a container that has none
+  "$python" -m pip --version >/dev/null 2>&1 && return
+  apt-get -qq update >&2
+  apt-get -qq -y --no-install-recommends install python3-pip >&2
 }
 
 add_guestbook() { # root
   install_pip
-  python3 -m pip install --quiet --no-compile --only-binary :all: --python-version 3.11 --implementation cp --require-hashes \
+  "$python" -m pip install --quiet --no-compile --only-binary :all: --python-version 3.11 --implementation cp --require-hashes \
     --root-user-action ignore --target "$1/app/site-packages" --requirement "$here/guestbook/requirements.txt" >&2
   cp "$here/guestbook/guestbook.py" "$1/app/"
   [ "$(id -u)" != 0 ] || compile_imported "$1"
@@ -89,6 +92,7 @@ main() {
     add_files "$name" "$out/root/$name"
     tar -C "$out/root/$name" --owner 0 --group 0 --numeric-owner --sort name -cf "$out/$name.tar" .
   done
+  rm -rf "$out"/{root,debs,lists,none,no-packages,pkgcache*,srcpkgcache*}
 }
 
 main "$@"
