@@ -21,8 +21,9 @@ NEW_PER_PEER = Rate(per_second=50, burst=100)
 
 @dataclass(frozen=True, slots=True)
 class ConnectionLimits:
-    total: int = 512
-    per_peer: int = 32
+    total: int = 256
+    """Each costs up to 0.3 MB, most of it the buffer of the TLS layer."""
+    per_peer: int = 16
     new_per_peer: Rate = NEW_PER_PEER
     life_seconds: int = 30
     """From accept to close, handshake, request and response included."""

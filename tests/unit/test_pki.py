@@ -161,6 +161,10 @@ def test_h22_handshake__two_roots_during_a_rotation__accepts_both(root: Credenti
         assert shake_hands(client, server_of(pki.issue_server(each, NOW), tmp_path)) == "TLSv1.3"
 
 
+def test_h22_server_context__any__lets_no_session_outlive_its_certificate(root: Credential, tmp_path: Path) -> None:
+    assert server_of(pki.issue_server(root, NOW), tmp_path).num_tickets == 0
+
+
 def test_h22_renewal__48_hours__leaves_no_moment_without_a_valid_leaf(root: Credential) -> None:
     store = Store([root.certificate])
     current = pki.issue_server(root, NOW)

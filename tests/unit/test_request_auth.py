@@ -215,6 +215,13 @@ def test_verify__no_header__is_missing() -> None:
     assert verify(None, ACTION, DOMAIN, NOW) == Rejected(Reason.MISSING)
 
 
+def test_h16_verify__valid_but_longer_than_any_real_header__is_rejected() -> None:
+    padded = json.dumps(opened(signed())) + " " * 2000
+    header = "Moorage " + base64.urlsafe_b64encode(padded.encode()).decode().rstrip("=")
+
+    assert verify(header, ACTION, DOMAIN, NOW) == Rejected(Reason.MALFORMED)
+
+
 @pytest.mark.parametrize(
     "header",
     [
