@@ -11,16 +11,10 @@ from contextlib import contextmanager
 from web3 import Web3
 
 
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
-
-
 @contextmanager
-def anvil(*options: str, port: int | None = None) -> Iterator[str]:
+def anvil(*options: str) -> Iterator[str]:
     """Run a chain and yield its URL."""
-    port = port or free_port()
+    port = _free_port()
     process = subprocess.Popen(["anvil", "--quiet", "--port", str(port), *options], stdout=subprocess.DEVNULL)
     url = f"http://127.0.0.1:{port}"
     try:
@@ -33,3 +27,9 @@ def anvil(*options: str, port: int | None = None) -> Iterator[str]:
     finally:
         process.terminate()
         process.wait(timeout=10)
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])

@@ -13,6 +13,7 @@ from eth_utils import keccak
 
 from scripts import deploy
 from scripts.deployment import DeploymentRefused
+from scripts.deployment.contracts import Contracts
 from scripts.deployment.result import sources_hash
 from tests.contracts.deploy.conftest import quoted
 
@@ -23,6 +24,8 @@ FIXED = {
     "closing_grace_blocks": 50,
     "max_fulfillments": 32,
 }
+
+HINT = "set MOORAGE_REDEPLOY=1 to deploy another in its place"
 
 
 def code_hash_at(address: str) -> str:
@@ -134,6 +137,36 @@ def test_deploy_market__registry_block_in_the_future__is_refused(
     write_parameters(registry=quoted(registry), root_delay_blocks=None, registry_block=10**6)
 
     assert refusal() == "registry_block = 1000000: the chain is not that high yet"
+
+
+def test_deploy_market__chain_has_a_market__is_refused_before_anything_is_sent(
+    write_parameters: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_parameters()
+    deployed()
+    height = brownie.web3.eth.block_number
+    monkeypatch.setattr("scripts.deployment.result.LOCAL_CHAINS", set())
+
+    assert refusal().endswith("31337.json exists: chain 31337 has a market; " + HINT)
+    assert brownie.web3.eth.block_number == height
+
+
+def test_deploy_market__chain_may_have_another_market__is_replaced(
+    write_parameters: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_parameters()
+    first = deployed()
+    monkeypatch.setattr("scripts.deployment.result.LOCAL_CHAINS", set())
+    monkeypatch.setenv("MOORAGE_REDEPLOY", "1")
+
+    assert deployed()["block"] == first["block"] + 3
+
+
+def test_contracts__deployer_without_coins_on_a_live_chain__is_refused() -> None:
+    account = brownie.accounts.add()
+
+    with pytest.raises(DeploymentRefused, match=f"^deployer {account.address} has no coins for gas on chain 31337$"):
+        Contracts(account, is_live=True)
 
 
 def test_deploy_market__file_for_another_chain__is_refused(write_parameters: Callable[..., Path]) -> None:

@@ -40,7 +40,7 @@ def test_deployer__development_chain__is_its_first_account(accounts: Any) -> Non
 
 
 def test_deployer__live_chain_and_no_key__is_refused() -> None:
-    with pytest.raises(DeploymentRefused, match="^no deployer: set DEPLOYER_ID to a key .*, or DEPLOYER_KEY"):
+    with pytest.raises(DeploymentRefused, match=r"^no deployer: set DEPLOYER_ID to a key .*, or DEPLOYER_KEY"):
         deployer(is_development=False)
 
 

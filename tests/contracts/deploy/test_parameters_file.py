@@ -74,9 +74,7 @@ def test_read_parameters__mistake__is_named(
 
 
 def test_read_parameters__no_file__says_how_to_get_one(tmp_path: Path) -> None:
-    with pytest.raises(
-        DeploymentRefused, match=r"none\.toml: No such file or directory: write it after deploy/example"
-    ):
+    with pytest.raises(DeploymentRefused, match=r"none\.toml: No such file or directory: write it after deploy/ex"):
         read_parameters(tmp_path / "none.toml")
 
 

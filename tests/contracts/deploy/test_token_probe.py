@@ -139,7 +139,7 @@ def test_probe_token__no_supply__is_refused(holder: Any) -> None:
     assert refusal_of(token, holder) == "its supply is zero"
 
 
-# ------------------------------------------------------------------------------------- nothing to move, or no simulation
+# ------------------------------------------------------------------------------------ nothing to move, or no simulation
 
 
 def test_probe_token__holder_has_none__is_taken_with_a_warning(holder: Any) -> None:
