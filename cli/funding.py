@@ -25,8 +25,8 @@ async def check_funds(session: Session, tenant: Address, amount_base_units: int)
     balance = await session.token.balance(None, tenant)
     if balance < amount_base_units:
         money, decimals = session.money, session.market.parameters.token_decimals
-        has = money.exact(units.to_ledger_units(balance, decimals))
-        needs = money.exact(units.to_ledger_units(amount_base_units, decimals))
+        has = money.amount(units.to_ledger_units(balance, decimals))
+        needs = money.at_most(units.to_ledger_units(amount_base_units, decimals))
         text = f"wallet {tenant} has {has}, {needs} are needed: send it tokens of {session.market.token}"
         raise Failure(ExitStatus.WALLET, text)
 

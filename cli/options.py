@@ -13,6 +13,7 @@ import click
 from click.core import ParameterSource
 
 from cli.environment import Environment
+from cli.failures import ExitStatus, Failure
 
 DEFAULT_FILE = Path("moorage.yml")
 DEFAULT_RPC = "http://127.0.0.1:8545"
@@ -49,6 +50,11 @@ def path_option(*names: str, variable: str | None = None, **settings: Any) -> Ca
     )
 
 
+def refuse_unit(option: str, error: Exception) -> Failure:
+    """Return what to raise when what was typed is no amount or time."""
+    return Failure(ExitStatus.USAGE, f"{option}: {error}")
+
+
 _MARKET = (
     click.option(
         "--rpc", "rpc_url", metavar="URL", envvar="MOORAGE_RPC", show_envvar=True, default=DEFAULT_RPC,
@@ -59,8 +65,8 @@ _MARKET = (
         help="The file of the market's contracts.  [default: deployments/<chain id>.json]",
     ),
     click.option(
-        "-o", "--output", type=click.Choice([each.value for each in Format]), default=Format.TEXT.value, show_default=True,
-        help="For people or for programs.",
+        "-o", "--output", type=click.Choice([each.value for each in Format]), default=Format.TEXT.value,
+        show_default=True, help="For people or for programs.",
     ),
 )  # fmt: skip
 _WALLET = (

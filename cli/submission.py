@@ -75,8 +75,8 @@ async def submit(
     if plan.missing_base_units:
         sent = await deposit(session, sender, account, plan.missing_base_units)
         paid = units.to_ledger_units(plan.missing_base_units, session.market.parameters.token_decimals)
-        amount = session.money.exact(paid)
-        screen.tell(Line(sent.block_number, "deposited", f"paid in {amount}", {"amount": amount}))
+        text = f"paid in {session.money.at_most(paid)}"
+        screen.tell(Line(sent.block_number, "deposited", text, {"amount": session.money.number(paid)}))
     version = manifest.version_of(record.manifest)
     wait_blocks = compiled.wait_duration_blocks
     call = session.exchange.submit_deployment(record.salt, version, wait_blocks, compiled.groups, plan.deposits)

@@ -146,19 +146,19 @@ def _show_settlement(options: Options, money: Money, view: DeploymentView) -> No
         JsonScreen().tell(Line(view.block_number, "settlement", view.state.value, _fields(result, money)))
         return
     say(f"deployment {full(view.id)} is {view.state.value}")
-    say(f"  put in                {money.exact(result.put_in)}")
+    say(f"  put in                {money.amount(result.put_in)}")
     if result.collateral_received:
-        say(f"  collateral received   {money.exact(result.collateral_received)}")
-    say(f"  paid to providers     {money.exact(result.paid)}")
-    say(f"  tips                  {money.exact(result.tips)}")
-    say(f"  came back             {money.exact(result.came_back)} to your account on the exchange")
+        say(f"  collateral received   {money.amount(result.collateral_received)}")
+    say(f"  paid to providers     {money.amount(result.paid)}")
+    say(f"  tips                  {money.amount(result.tips)}")
+    say(f"  came back             {money.amount(result.came_back)} to your account on the exchange")
 
 
 def _fields(result: Settlement, money: Money) -> dict[str, str | int | None]:
     return {
-        "put_in": money.exact(result.put_in),
-        "collateral_received": money.exact(result.collateral_received),
-        "paid": money.exact(result.paid),
-        "tips": money.exact(result.tips),
-        "came_back": money.exact(result.came_back),
+        "put_in": money.number(result.put_in),
+        "collateral_received": money.number(result.collateral_received),
+        "paid": money.number(result.paid),
+        "tips": money.number(result.tips),
+        "came_back": money.number(result.came_back),
     }

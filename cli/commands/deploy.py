@@ -18,7 +18,7 @@ from cli.core.view import full
 from cli.environment import Environment
 from cli.failures import ExitStatus, Failure
 from cli.funding import check_funds
-from cli.options import DEFAULT_FILE, Format, Options, market_options, path_option
+from cli.options import DEFAULT_FILE, Format, Options, market_options, path_option, refuse_unit
 from cli.output import Screen, note, open_screen, say
 from cli.records import Record, Records
 from cli.selection import by_file
@@ -55,7 +55,11 @@ def command(environment: Environment, options: Options, file: Path, fund: str, i
 
     Interrupting it leaves the deployment as it is; the same command takes it up again.
     """
-    environment.run(_deploy(environment, options, file, units.parse_duration(fund), is_detached, is_new))
+    try:
+        fund_seconds = units.parse_duration(fund)
+    except units.UnitError as error:
+        raise refuse_unit("--fund", error) from error
+    environment.run(_deploy(environment, options, file, fund_seconds, is_detached, is_new))
 
 
 async def _deploy(

@@ -12,7 +12,7 @@ from cli import wallet
 from cli.environment import Environment
 from cli.failures import ExitStatus, Failure
 from cli.funding import check_funds, deposit
-from cli.options import Format, Options, market_options, path_option
+from cli.options import Format, Options, market_options, path_option, refuse_unit
 from cli.output import emit, note, say
 from cli.session import Session, open_session
 from moorage import units
@@ -71,7 +71,10 @@ def _base_units(session: Session, amount: str | None) -> int:
     if amount is None:
         return 0
     decimals = session.market.parameters.token_decimals
-    base_units = units.to_base_units(units.parse_amount(amount, decimals), decimals)
+    try:
+        base_units = units.to_base_units(units.parse_amount(amount, decimals), decimals)
+    except units.UnitError as error:
+        raise refuse_unit("--deposit", error) from error
     if not base_units:
         raise Failure(ExitStatus.USAGE, "--deposit 0: nothing to pay in")
     return base_units
@@ -82,7 +85,7 @@ async def _deposit(
 ) -> None:
     address = Address(account.address)
     await check_funds(session, address, base_units)
-    shown = session.money.exact(units.to_ledger_units(base_units, session.market.parameters.token_decimals))
+    shown = session.money.at_most(units.to_ledger_units(base_units, session.market.parameters.token_decimals))
     question = f"Pay {shown} from wallet {address} into its account on exchange {session.market.exchange}?"
     environment.confirm(question, is_agreed=options.is_agreed)
     sent = await deposit(session, Sender(session.rpc, account, session.market.chain_id), account, base_units)
@@ -102,15 +105,16 @@ async def _describe(options: Options, session: Session, address: Address) -> tup
         "exchange": market.exchange,
         "token": market.token,
         "coin": units.format_amount(coin, COIN_DECIMALS),
-        "tokens": money.exact(tokens),
-        "account": money.exact(account.available),
+        "symbol": money.symbol,
+        "tokens": money.number(tokens),
+        "account": money.number(account.available),
     }
     lines = [
         f"wallet    {document['wallet']}",
         f"address   {address}",
         f"market    exchange {market.exchange} on chain {market.chain_id}, token {market.token}",
         f"coin      {document['coin']} to pay for gas",
-        f"tokens    {document['tokens']} in the wallet",
-        f"account   {document['account']} on the exchange",
+        f"tokens    {money.amount(tokens)} in the wallet",
+        f"account   {money.amount(account.available)} on the exchange",
     ]
     return document, lines

@@ -53,7 +53,7 @@ async def _validate(options: Options, file: Path) -> tuple[dict[str, Any], list[
             decimals = market.parameters.token_decimals
             compiled = compile(spec, seconds_per_block=market.seconds_per_block, salt=NO_SALT, token_decimals=decimals)
             charge = sum(terms.max_charge(group, market.parameters) for group in compiled.groups)
-            document["max_price_per_hour"] = session.money.per_hour(charge)
+            document |= {"token": session.money.symbol, "max_price_per_hour": session.money.hourly_number(charge)}
             lines.append(f"at most {session.money.per_hour(charge)}, interest on collateral included")
     except ChainError as error:
         _compiled_anyhow(spec)

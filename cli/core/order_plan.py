@@ -74,9 +74,9 @@ def describe_plan(plan: OrderPlan, money: Money, missing_ledger_units: int) -> l
     lines += [
         f"cost at the maximum price  {money.per_hour(plan.max_charge_per_block)}",
         f"prepaid                    {money.span(blocks)} ({blocks} blocks); lower bids make it last longer",
-        f"taken from your account    {money.exact(plan.total)}, tips of {money.exact(plan.tips)} included",
-        f"in your account now        {money.exact(plan.available)}",
-        f"paid in from your wallet   {money.exact(missing_ledger_units)}",
+        f"taken from your account    {money.at_most(plan.total)}, tips of {money.at_most(plan.tips)} included",
+        f"in your account now        {money.amount(plan.available)}",
+        f"paid in from your wallet   {money.at_most(missing_ledger_units)}",
         "what comes back            at `moorage delete` all that was not used, and the tips that nobody has earned;",
         "                           if a provider fails also its collateral",
     ]

@@ -106,7 +106,8 @@ def document(view: DeploymentView, knowledge: Mapping[OrderId, Knowledge], money
         "state": view.state.value,
         "version": full(view.version),
         "block": view.block_number,
-        "price_per_hour": money.per_hour(charge_per_block(view)),
+        "token": money.symbol,
+        "price_per_hour": money.hourly_number(charge_per_block(view)),
         "groups": [_group_document(view, attempt, knowledge, money) for attempt in view.current],
     }
 
@@ -123,7 +124,7 @@ def _group_document(
         "provider": attempt.provider,
         "bids": len(attempt.bids) if is_open else None,
         "match_block": attempt.match_block if is_open else None,
-        "price_per_hour": money.per_hour(lease.charge_per_block) if lease and is_leased else None,
+        "price_per_hour": money.hourly_number(lease.charge_per_block) if lease and is_leased else None,
         "runway_hours": money.hours(runway_blocks(view, lease)) if lease and is_leased else None,
         "runway_blocks": runway_blocks(view, lease) if lease and is_leased else None,
         "confirmed_block": lease.confirmed_block if lease and is_leased and not lease.is_awaiting else None,

@@ -82,7 +82,8 @@ class _Teller:
     def bid(self, event: Event, data: Mapping[str, Any]) -> Line:
         price = self._money.per_hour(data["charge"])
         text = f"order {short(data['order'])}: provider {data['provider']} bids {price}"
-        return self._line(event, "bid", text, provider=data["provider"], price_per_hour=price)
+        hourly = self._money.hourly_number(data["charge"])
+        return self._line(event, "bid", text, provider=data["provider"], price_per_hour=hourly)
 
     def cancelled(self, event: Event, data: Mapping[str, Any]) -> Line:
         text = f"order {short(data['order'])}: provider {data['provider']} takes its bid back"
@@ -94,11 +95,11 @@ class _Teller:
 
     def order_funded(self, event: Event, data: Mapping[str, Any]) -> Line:
         text = f"order {short(data['order'])} funded with {self._money.amount(data['amount'])}"
-        return self._line(event, "order-funded", text, amount=self._money.exact(data["amount"]))
+        return self._line(event, "order-funded", text, amount=self._money.number(data["amount"]))
 
     def order_closed(self, event: Event, data: Mapping[str, Any]) -> Line:
         text = f"order {short(data['order'])} closed: {self._money.amount(data['refund'])} back"
-        return self._line(event, "order-closed", text, refund=self._money.exact(data["refund"]))
+        return self._line(event, "order-closed", text, refund=self._money.number(data["refund"]))
 
     def matched(self, event: Event, data: Mapping[str, Any]) -> Line:
         self._awaiting.add(data["lease"])
@@ -107,7 +108,8 @@ class _Teller:
             f"lease {short(data['lease'])} matched: provider {data['provider']} at {price}, "
             f"prepaid for {self._money.span(data['blocks'])}"
         )
-        fields = {"provider": data["provider"], "price_per_hour": price, "prepaid_blocks": data["blocks"]}
+        hourly = self._money.hourly_number(data["charge"])
+        fields = {"provider": data["provider"], "price_per_hour": hourly, "prepaid_blocks": data["blocks"]}
         return self._line(event, "matched", text, **fields)
 
     def confirmed(self, event: Event, data: Mapping[str, Any]) -> Line | None:
@@ -132,7 +134,7 @@ class _Teller:
         if not self._is_verbose:
             return None
         text = f"lease {short(data['lease'])}: {self._money.amount(data['amount'])} paid to the provider"
-        return self._line(event, "claimed", text, amount=self._money.exact(data["amount"]))
+        return self._line(event, "claimed", text, amount=self._money.number(data["amount"]))
 
     def stale(self, event: Event, data: Mapping[str, Any]) -> Line:
         slashed, earned = self._money.amount(data["slashed"]), self._money.amount(data["earned"])
@@ -140,7 +142,7 @@ class _Teller:
             f"lease {short(data['lease'])} is stale: provider {data['provider']} did not confirm; "
             f"you receive its collateral of {slashed}, {earned} were still owed to it"
         )
-        fields = {"provider": data["provider"], "collateral_received": self._money.exact(data["slashed"])}
+        fields = {"provider": data["provider"], "collateral_received": self._money.number(data["slashed"])}
         return self._line(event, "stale", text, **fields)
 
     def closing(self, event: Event, data: Mapping[str, Any]) -> Line:
@@ -151,7 +153,7 @@ class _Teller:
             f"lease {short(data['lease'])} closed: {self._money.amount(data['earned'])} to provider "
             f"{data['provider']}, {self._money.amount(data['refund'])} back"
         )
-        fields = {"provider": data["provider"], "refund": self._money.exact(data["refund"])}
+        fields = {"provider": data["provider"], "refund": self._money.number(data["refund"])}
         return self._line(event, "closed", text, **fields)
 
     def deployment_closing(self, event: Event, data: Mapping[str, Any]) -> Line:
