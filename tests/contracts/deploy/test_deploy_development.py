@@ -9,7 +9,7 @@ from typing import Any
 
 import brownie
 import pytest
-from eth_utils import keccak
+from eth_utils.crypto import keccak
 
 from scripts import deploy
 from scripts.deployment import DeploymentRefused

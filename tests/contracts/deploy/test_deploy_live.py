@@ -14,7 +14,7 @@ import brownie
 import pytest
 import yaml
 from eth_account import Account
-from eth_utils import keccak
+from eth_utils.crypto import keccak
 from web3 import Web3
 
 from scripts.deployment.result import ROOT
@@ -77,11 +77,11 @@ def chain() -> Iterator[Web3]:
 
 @pytest.fixture
 def project(tmp_path: Path, chain: Web3) -> Copy:
-    return Copy(tmp_path, chain.provider.endpoint_uri)  # type: ignore[attr-defined]
+    return Copy(tmp_path, chain.provider.endpoint_uri)
 
 
 def give_coins(chain: Web3) -> None:
-    chain.provider.make_request("anvil_setBalance", [DEPLOYER, hex(10**20)])  # type: ignore[arg-type]
+    chain.provider.make_request("anvil_setBalance", [DEPLOYER, hex(10**20)])
 
 
 def check(result: dict[str, Any], chain: Web3, first_block: int) -> None:
@@ -100,7 +100,7 @@ def test_deploy__key_file_then_key_on_a_chain_started_anew__describes_what_is_th
     """Brownie remembers the contracts of the chain before, at the addresses that those of the new one get."""
     keystore = project.home / ".brownie" / "accounts" / "cold.json"
     keystore.parent.mkdir()
-    keystore.write_text(json.dumps(Account.encrypt(KEY, "open sesame", kdf="pbkdf2", iterations=2)))
+    keystore.write_text(json.dumps(Account.encrypt(bytes.fromhex(KEY[2:]), "open sesame", kdf="pbkdf2", iterations=2)))
     give_coins(chain)
 
     run = project.deploy(DEPLOYER_ID="cold", DEPLOYER_PASSWORD="open sesame")
@@ -109,8 +109,8 @@ def test_deploy__key_file_then_key_on_a_chain_started_anew__describes_what_is_th
     first = project.result
     check(first, chain, first_block=1)
 
-    chain.provider.make_request("anvil_reset", [])  # type: ignore[arg-type]
-    chain.provider.make_request("anvil_mine", ["0x5"])  # type: ignore[arg-type]
+    chain.provider.make_request("anvil_reset", [])
+    chain.provider.make_request("anvil_mine", ["0x5"])
     give_coins(chain)
 
     run = project.deploy(DEPLOYER_KEY=KEY, MOORAGE_REDEPLOY="1")

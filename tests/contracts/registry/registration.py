@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import brownie
-from eth_utils import keccak
+from eth_utils.crypto import keccak
 
 ROOT_DELAY = 10
 WEST, EAST = 1, 2  # regions

@@ -35,9 +35,11 @@ def token(module_isolation: None, holder: Any) -> Any:
 @pytest.fixture(scope="session")
 def signer() -> LocalAccount:
     """An owner of tokens that signs and never sends."""
-    return Account.from_key("0x" + "51" * 32)
+    signer: LocalAccount = Account.from_key("0x" + "51" * 32)
+    return signer
 
 
 @pytest.fixture(scope="session")
 def other_signer() -> LocalAccount:
-    return Account.from_key("0x" + "52" * 32)
+    signer: LocalAccount = Account.from_key("0x" + "52" * 32)
+    return signer
