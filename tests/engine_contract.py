@@ -117,6 +117,12 @@ class EngineContract:
         again = (await world.engine.observe()).containers[0]
         assert (again.state, again.restarts) == (ContainerState.RUNNING, 1)
 
+    async def test_ensure_image__is_there_or_nowhere__is_told_apart(self, world: World) -> None:
+        await world.engine.ensure_image(world.image)
+
+        with pytest.raises(ImageNotFound):
+            await world.engine.ensure_image(world.absent_image)
+
     async def test_ensure_container__image_is_nowhere__says_so_and_makes_nothing(self, world: World) -> None:
         with pytest.raises(ImageNotFound, match="was not found"):
             await world.engine.ensure_container(container(world, image=world.absent_image))

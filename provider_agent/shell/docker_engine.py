@@ -87,9 +87,18 @@ class DockerEngine:
             if await self._own(f"networks/{spec.name}") is None:
                 await self._create_network(spec)
 
+    async def ensure_image(self, image: str) -> None:
+        with _refusing():
+            try:
+                await self._call("GET", f"images/{image}/json")
+            except aiodocker.DockerError as error:
+                if error.status != HTTPStatus.NOT_FOUND:
+                    raise
+                await self._pull(image)
+
     async def ensure_container(self, spec: ContainerSpec) -> None:
         with _refusing():
-            await self._ensure_image(spec.image)
+            await self.ensure_image(spec.image)
             found = await self._own(f"containers/{spec.name}/json")
             if found is not None and not is_as_specified(found, spec):
                 await self.remove_container(spec.name)
@@ -193,14 +202,6 @@ class DockerEngine:
     async def _disconnect(self, network: str, container: str) -> None:
         with _ignoring(HTTPStatus.NOT_FOUND):
             await self._call("POST", f"networks/{network}/disconnect", body={"Container": container, "Force": True})
-
-    async def _ensure_image(self, image: str) -> None:
-        try:
-            await self._call("GET", f"images/{image}/json")
-        except aiodocker.DockerError as error:
-            if error.status != HTTPStatus.NOT_FOUND:
-                raise
-            await self._pull(image)
 
     async def _pull(self, image: str) -> None:
         try:

@@ -52,11 +52,19 @@ class Engine(Protocol):
         """
         ...
 
+    async def ensure_image(self, image: str) -> None:
+        """Pull an image unless it is there. Takes as long as a registry, maybe a hostile one, makes it take.
+
+        Raises:
+            ImageNotFound, ImagePullFailed
+        """
+        ...
+
     async def ensure_container(self, spec: ContainerSpec) -> None:
         """Make a container run as specified, on its networks and on no other.
 
-        The image is pulled if it is not there. A container of this name is replaced if its digest or its number of
-        restarts is another; the old one goes only when the new image is there.
+        The image is pulled if it is not there after all. A container of this name is replaced if its digest or its
+        number of restarts is another; the old one goes only when the new image is there.
 
         Raises:
             ImageNotFound, ImagePullFailed, NameConflict, EngineRefused

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
@@ -31,6 +32,7 @@ class MemoryEngine:
 
     Attributes:
         images: what can be pulled; asking for another raises ImageNotFound.
+        endless_images: pulling one of these never ends.
         failures: what the next calls raise, in order; None lets one through.
         calls: the names of the methods called, for tests of what is not done.
     """
@@ -38,6 +40,7 @@ class MemoryEngine:
     owner: Labels
     clock: Callable[[], int]
     images: set[str] = field(default_factory=set)
+    endless_images: set[str] = field(default_factory=set)
     failures: list[EngineError | None] = field(default_factory=list)
     calls: list[str] = field(default_factory=list)
     _containers: dict[str, ObservedContainer] = field(default_factory=dict)
@@ -60,10 +63,15 @@ class MemoryEngine:
         if self._own(self._networks.get(spec.name), spec.name) is None:
             self._networks[spec.name] = ObservedNetwork(spec.name, spec.labels)
 
+    async def ensure_image(self, image: str) -> None:
+        self._enter("ensure_image")
+        if image in self.endless_images:
+            await asyncio.Event().wait()
+        self._check_image(image)
+
     async def ensure_container(self, spec: ContainerSpec) -> None:
         self._enter("ensure_container")
-        if spec.image not in self.images:
-            raise ImageNotFound(f"image {spec.image} was not found")
+        self._check_image(spec.image)
         found = self._own(self._containers.get(spec.name), spec.name)
         networks = frozenset(attachment.network for attachment in spec.attachments)
         if not networks <= self._networks.keys():
@@ -115,6 +123,10 @@ class MemoryEngine:
     def names(self) -> frozenset[str]:
         """Return the names of all containers, whoever they belong to."""
         return frozenset(self._containers)
+
+    def _check_image(self, image: str) -> None:
+        if image not in self.images:
+            raise ImageNotFound(f"image {image} was not found")
 
     def _start(self, spec: ContainerSpec, networks: frozenset[str]) -> None:
         labels = sorted_labels(spec.all_labels)

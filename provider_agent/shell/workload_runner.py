@@ -1,13 +1,12 @@
 """Brings the engine to what the leases need, and tells how far that has come.
 
-A pass may take as long as the slowest image takes to pull: it belongs into a task of its own, beside the loop that
-confirms leases.
+Leases do not wait for each other: a tenant whose registry answers a byte a minute delays nobody but itself.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from itertools import groupby
 from typing import assert_never
 
@@ -32,7 +31,9 @@ from provider_agent.core.workload_report import WorkloadReport, reports
 from provider_agent.core.workloads import DesiredLease
 from provider_agent.shell.engine import Engine, EngineError, EngineUnavailable
 
-LEASES_AT_A_TIME = 4
+STEPS_AT_A_TIME = 4
+"""What two cores can start at once; pulling an image is not counted."""
+PASS_SECONDS = 10.0
 
 log = structlog.get_logger(__name__)
 
@@ -40,13 +41,23 @@ log = structlog.get_logger(__name__)
 class WorkloadRunner:
     """Carries out plans. Remembers only what the engine refused; to forget it costs one attempt too early."""
 
-    def __init__(self, engine: Engine, public_host: str, clock: Callable[[], float]) -> None:
-        """Take an engine, the host's public name, and a clock that tells Unix time."""
+    def __init__(
+        self, engine: Engine, public_host: str, clock: Callable[[], float], pass_seconds: float = PASS_SECONDS
+    ) -> None:
+        """
+        Args:
+            public_host: the host's name or address for those outside.
+            clock: tells Unix time.
+            pass_seconds: how long a pass waits for its steps; what takes longer goes on beside the next ones.
+        """
         self._engine = engine
         self._public_host = public_host
         self._clock = clock
         self._failures: dict[str, StartFailure] = {}
         self._observed: Observed | None = None
+        self._pass_seconds = pass_seconds
+        self._gate = asyncio.Semaphore(STEPS_AT_A_TIME)
+        self._busy: dict[OrderId, asyncio.Task[None]] = {}
 
     async def reconcile(self, desired: Sequence[DesiredLease], ended: Collection[OrderId]) -> None:
         """Take every step that is due. Expected failures end up in the reports.
@@ -58,12 +69,15 @@ class WorkloadRunner:
         Raises:
             EngineUnavailable: the engine does not answer; some steps may have been taken.
         """
+        await self._abandon(ended)
         self._observed = await self._engine.observe()
         self._forget(desired)
-        intents = plan(desired, self._observed, ended, self._now(), self._failures)
-        await self._carry_out(intents)
-        if intents:
-            self._observed = await self._engine.observe()
+        idle = [lease for lease in desired if lease.lease not in self._busy]
+        intents = plan(idle, self._observed, ended, self._now(), self._failures)
+        for lease, steps in groupby(intents, key=lambda intent: intent.lease):
+            self._busy[lease] = asyncio.create_task(self._lease(tuple(steps)))
+        if self._busy:
+            await self._settle()
 
     def reports(self, lease: DesiredLease) -> tuple[WorkloadReport, ...]:
         """Return how the workloads of a lease were at the end of the last pass."""
@@ -80,31 +94,46 @@ class WorkloadRunner:
 
     def is_reset(self, lease: OrderId) -> bool:
         """Return whether the last pass has seen that nothing of a lease is left."""
-        return self._observed is not None and is_reset(lease, self._observed)
+        return self._observed is not None and lease not in self._busy and is_reset(lease, self._observed)
 
-    async def _carry_out(self, intents: Iterable[Intent]) -> None:
-        gate = asyncio.Semaphore(LEASES_AT_A_TIME)
-        steps = [self._lease(tuple(group), gate) for _, group in groupby(intents, key=lambda intent: intent.lease)]
-        for result in await asyncio.gather(*steps, return_exceptions=True):
-            if isinstance(result, BaseException):
-                raise result
+    async def _abandon(self, leases: Collection[OrderId]) -> None:
+        """Stop what is still under way for leases that are over."""
+        tasks = [self._busy.pop(lease) for lease in leases if lease in self._busy]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _lease(self, intents: Sequence[Intent], gate: asyncio.Semaphore) -> None:
-        async with gate:
-            for intent in intents:
-                try:
-                    await self._step(intent)
-                except EngineUnavailable:
-                    raise
-                except EngineError as error:
-                    log.warning("engine refused", lease=intent.lease.hex(), step=_described(intent), reason=str(error))
+    async def _settle(self) -> None:
+        """Wait until all is done, or long enough, and look again."""
+        done, _ = await asyncio.wait(self._busy.values(), timeout=self._pass_seconds)
+        self._busy = {lease: task for lease, task in self._busy.items() if task not in done}
+        errors = [error for task in done if (error := task.exception()) is not None]
+        if errors:
+            raise errors[0]
+        self._observed = await self._engine.observe()
+
+    async def _lease(self, steps: Sequence[Intent]) -> None:
+        for intent in steps:
+            try:
+                await self._step(intent)
+            except EngineUnavailable:
+                raise
+            except EngineError as error:
+                log.warning("engine refused", lease=intent.lease.hex(), step=_described(intent), reason=str(error))
 
     async def _step(self, intent: Intent) -> None:
         match intent:
-            case CreateNetwork(spec=network):
-                await self._engine.ensure_network(network)
             case StartWorkload(spec=container) | ReconnectWorkload(spec=container):
                 await self._ensure(container)
+            case _:
+                async with self._gate:
+                    await self._change(intent)
+        log.info("engine changed", lease=intent.lease.hex(), step=_described(intent))
+
+    async def _change(self, intent: CreateNetwork | RemoveContainer | RemoveNetwork | RemoveVolume) -> None:
+        match intent:
+            case CreateNetwork(spec=network):
+                await self._engine.ensure_network(network)
             case RemoveContainer(name=name):
                 await self._engine.remove_container(name)
             case RemoveNetwork(name=name):
@@ -113,11 +142,12 @@ class WorkloadRunner:
                 await self._engine.remove_volume(name)
             case _:
                 assert_never(intent)
-        log.info("engine changed", lease=intent.lease.hex(), step=_described(intent))
 
     async def _ensure(self, container: ContainerSpec) -> None:
         try:
-            await self._engine.ensure_container(container)
+            await self._engine.ensure_image(container.image)
+            async with self._gate:
+                await self._engine.ensure_container(container)
         except EngineUnavailable:
             raise
         except EngineError as error:

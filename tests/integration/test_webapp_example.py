@@ -81,7 +81,7 @@ async def site(images: None) -> AsyncIterator[Site]:
     group = compiled.groups[0].name
     lease = desired_lease(identity, order, decode(encoded), group, version_of(encoded))
     async with aiodocker.Docker(url=URL) as docker, connected(URL, identity.labels, DockerOptions()) as engine:
-        runner = WorkloadRunner(engine, "127.0.0.1", time.time)
+        runner = WorkloadRunner(engine, "127.0.0.1", time.time, pass_seconds=START_SECONDS)
         try:
             await runner.reconcile([lease], ())
             yield Site(lease, runner, engine, docker)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
+from moorage.types import OrderId
 from provider_agent.core.containers import ContainerState, Observed
 from provider_agent.core.workload_report import WorkloadReport, WorkloadState
 from provider_agent.core.workloads import DesiredLease
@@ -36,7 +37,7 @@ class Site:
         self.restart()
 
     def restart(self) -> None:
-        self.runner = WorkloadRunner(self.engine, "127.0.0.1", clock=lambda: self.now_seconds)
+        self.runner = WorkloadRunner(self.engine, "127.0.0.1", clock=lambda: self.now_seconds, pass_seconds=0.05)
 
 
 @pytest.fixture
@@ -65,7 +66,7 @@ async def test_reconcile__any_one_call_fails__ends_in_the_same_state(does_restar
     reference = Site()
     await reference.runner.reconcile([APP], ())
     calls = len(reference.engine.calls)
-    assert calls == 8  # observe, three networks, three containers, observe
+    assert calls == 11  # observe, three networks, three images and containers, observe
 
     for failing in range(calls):
         for error in (EngineUnavailable("gone"), EngineRefused("no")):
@@ -124,6 +125,31 @@ async def test_reconcile__lease_that_failed_is_dropped_and_comes_back__is_tried_
     assert states(site, broken) == {"web": "running"}
 
 
+async def test_reconcile__pull_that_never_ends__delays_no_other_lease(site: Site) -> None:
+    site.engine.endless_images.add("example/tarpit:1")
+    stuck = [
+        lease_of(workload("web", image="example/tarpit:1"), lease=OrderId(bytes([number]) * 32)) for number in range(9)
+    ]
+    await site.runner.reconcile(stuck, ())
+
+    await site.runner.reconcile([*stuck, APP], ())
+
+    assert set(states(site, APP).values()) == {"running"}
+    assert states(site, stuck[0]) == {"web": "starting"}
+
+
+async def test_reconcile__lease_ends_during_a_pull__is_reset(site: Site) -> None:
+    site.engine.endless_images.add("example/tarpit:1")
+    stuck = lease_of(workload("web", connection(80), image="example/tarpit:1"))
+    await site.runner.reconcile([stuck], ())
+    assert not site.runner.is_reset(LEASE)
+
+    await site.runner.reconcile([], [LEASE])
+
+    assert site.runner.is_reset(LEASE)
+    assert await site.engine.observe() == Observed()
+
+
 async def test_reconcile__image_of_one_lease_is_nowhere__other_leases_run(site: Site) -> None:
     broken = lease_of(workload("web", image="example/absent:1"), lease=OTHER_LEASE)
 
@@ -176,6 +202,6 @@ async def test_reconcile__new_version__keeps_what_did_not_change(site: Site) -> 
 
     await site.runner.reconcile([after], ())
 
-    assert site.engine.calls == ["observe", "ensure_container", "observe"]
+    assert site.engine.calls == ["observe", "ensure_image", "ensure_container", "observe"]
     assert kept in (await site.engine.observe()).containers
     assert states(site, after) == {"app": "running", "web": "running"}
