@@ -5,6 +5,7 @@ The index only says what exists and what to read; the state of everything is rea
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -129,6 +130,7 @@ class LogIndex:
         self._market = market
         self._abi = abi.load("Exchange")
         self._last: Block | None = None
+        self._lock = asyncio.Lock()
         self.facts = MarketFacts(market.parameters)
         self.generation = 0
         """Grows with each reorganisation: what was concluded from earlier facts must be concluded anew."""
@@ -139,6 +141,10 @@ class LogIndex:
         Raises:
             NodeUnavailable: the node does not give the logs.
         """
+        async with self._lock:  # two followers at once would take the same events in twice
+            await self._follow(head)
+
+    async def _follow(self, head: Block) -> None:
         if self._last is not None and not await self._is_canonical(self._last):
             self._last = None
             self.facts = MarketFacts(self._market.parameters)
