@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import brownie
 from brownie.exceptions import VirtualMachineError
 from eth_abi import encode
-from eth_utils import keccak
+from eth_utils import keccak, to_checksum_address
 
 from tests.contracts.client import views
 
@@ -149,7 +149,7 @@ class Provider:
 
 def account_of(provider: int) -> str:
     """Return the account of a provider: its number as an address."""
-    return f"0x{provider:040x}"
+    return str(to_checksum_address(f"0x{provider:040x}"))
 
 
 class Market:
