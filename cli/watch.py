@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
+from typing import Protocol
 
-from cli.agents import Interpreter
 from cli.core.agents import (
     NOTHING_KNOWN,
     Answer,
@@ -25,11 +25,24 @@ from cli.core.story import Line, tell
 from cli.core.view import DeploymentView
 from cli.failures import ExitStatus, Failure
 from cli.output import Screen
-from cli.tenant_reader import TenantReader
 from moorage.chain.rpc import NodeUnavailable
 from moorage.types import DeploymentId, DeploymentState, OrderId, Version
 
 RETRY_SECONDS = 2.0
+
+
+class Views(Protocol):
+    """Where deployments are read; cli.tenant_reader.TenantReader is the real one."""
+
+    async def block_number(self) -> int: ...
+
+    async def view(self, deployment: DeploymentId) -> DeploymentView | None: ...
+
+
+class Asker(Protocol):
+    """Who asks agents; cli.agents.Interpreter is the real one."""
+
+    async def ask(self, step: Step) -> Answer: ...
 
 
 class Watch:
@@ -37,8 +50,8 @@ class Watch:
 
     def __init__(
         self,
-        reader: TenantReader,
-        interpreter: Interpreter,
+        views: Views,
+        asker: Asker,
         screen: Screen,
         money: Money,
         version: Version,
@@ -47,11 +60,11 @@ class Watch:
     ) -> None:
         """
         Args:
-            version: of the manifest that the interpreter can deliver.
+            version: of the manifest that can be delivered.
             clock: one that never goes back, in seconds.
         """
-        self._reader = reader
-        self._interpreter = interpreter
+        self._views = views
+        self._asker = asker
         self._screen = screen
         self._money = money
         self._version = version
@@ -86,8 +99,8 @@ class Watch:
 
     async def _newer(self, deployment: DeploymentId, view: DeploymentView | None) -> DeploymentView | None:
         """Return the newest view, having told what is new in it."""
-        if view is None or await self._reader.block_number() != view.block_number:
-            view = await self._reader.view(deployment)
+        if view is None or await self._views.block_number() != view.block_number:
+            view = await self._views.view(deployment)
         if view is None:
             self._tell_once(("absent",), Line(0, "absent", "the deployment is not on chain, or not any more; waiting"))
             return None
@@ -101,7 +114,7 @@ class Watch:
     def _ask(self, view: DeploymentView) -> None:
         for step in next_steps(view, self._version, self._knowledge, self._clock()):
             if step.lease not in self._asking:
-                self._asking[step.lease] = step, asyncio.create_task(self._interpreter.ask(step))
+                self._asking[step.lease] = step, asyncio.create_task(self._asker.ask(step))
 
     def _take_answers(self, view: DeploymentView) -> None:
         for lease, (_, task) in list(self._asking.items()):
@@ -119,9 +132,7 @@ class Watch:
             self._screen.tell(running_line(view, self._knowledge))
         self._was_running = is_running
         if view.state is not DeploymentState.ACTIVE:
-            raise Failure(
-                ExitStatus.ERROR, f"the deployment is {view.state.value}: it was given up with `moorage delete`"
-            )
+            raise Failure(ExitStatus.ERROR, f"the deployment is {view.state.value}: somebody has deleted it")
         if view.live_groups == 0:
             raise Failure(ExitStatus.ERROR, "no group lives any more: `moorage delete` brings back what is left")
         if not is_detached:

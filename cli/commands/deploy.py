@@ -161,8 +161,8 @@ async def _follow(
 ) -> None:
     agents = environment.connect_agents(Domain(session.market.chain_id, session.market.exchange), account)
     watch = Watch(
-        reader=session.reader,
-        interpreter=Interpreter(session.rpc, session.market, agents, record.manifest),
+        views=session.reader,
+        asker=Interpreter(session.rpc, session.market, agents, record.manifest),
         screen=screen,
         money=session.money,
         version=manifest.version_of(record.manifest),

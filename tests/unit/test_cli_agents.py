@@ -1,0 +1,174 @@
+"""Whom to ask what, and what the answers mean."""
+
+from __future__ import annotations
+
+import pytest
+
+from cli.core.agents import (
+    COMING_UP_SECONDS,
+    MAX_RETRY_SECONDS,
+    NOTHING_KNOWN,
+    REFUSALS_THAT_COUNT,
+    RUNNING_SECONDS,
+    AskStatus,
+    Delivered,
+    DeliverManifest,
+    Failed,
+    Knowledge,
+    Report,
+    Workload,
+    is_all_running,
+    learn,
+    next_steps,
+    refused_for_good,
+    running_line,
+    tell_change,
+)
+from moorage.types import OrderState, ProviderNumber
+from tests.factories.deployments import ORDER, OTHER_VERSION, VERSION, attempt, view
+
+P1 = ProviderNumber(1)
+WEB = Workload("web", "running", None, ("http://203.0.113.1:80",))
+RUNNING = Report(VERSION, (WEB,))
+EMPTY = Report(None, ())
+LEASED = view(attempt())
+
+
+@pytest.mark.parametrize(
+    ("knowledge", "steps"),
+    [
+        ({}, (AskStatus(ORDER, P1),)),
+        ({ORDER: Knowledge(EMPTY)}, (DeliverManifest(ORDER, P1),)),
+        ({ORDER: Knowledge(Report(OTHER_VERSION, ()))}, (DeliverManifest(ORDER, P1),)),
+        ({ORDER: Knowledge(EMPTY, is_delivered=True)}, (AskStatus(ORDER, P1),)),
+        ({ORDER: Knowledge(RUNNING)}, (AskStatus(ORDER, P1),)),
+        ({ORDER: Knowledge(RUNNING, next_seconds=10.1)}, ()),
+    ],
+)
+def test_next_steps__active_lease__asks_first_and_delivers_what_is_missing(knowledge, steps):
+    assert next_steps(LEASED, VERSION, knowledge, 10.0) == steps
+
+
+@pytest.mark.parametrize("state", [state for state in OrderState if state is not OrderState.LEASE_ACTIVE])
+def test_next_steps__no_active_lease__asks_nobody(state):
+    assert next_steps(view(attempt(state)), VERSION, {}, 0.0) == ()
+
+
+def test_next_steps__chain_wants_another_version__delivers_nothing():
+    assert next_steps(LEASED, OTHER_VERSION, {ORDER: Knowledge(EMPTY)}, 0.0) == (AskStatus(ORDER, P1),)
+
+
+def test_next_steps__lease_was_replaced__asks_only_the_new_provider():
+    stale = attempt(OrderState.LEASE_STALE)
+    renewed = attempt(nonce=stale.id, replaced=stale.id)
+
+    assert next_steps(view(stale, renewed), VERSION, {}, 0.0) == (AskStatus(renewed.id, P1),)
+
+
+@pytest.mark.parametrize(
+    ("before", "answer", "after"),
+    [
+        (NOTHING_KNOWN, RUNNING, Knowledge(RUNNING, next_seconds=5 + RUNNING_SECONDS)),
+        (NOTHING_KNOWN, EMPTY, Knowledge(EMPTY, next_seconds=5)),
+        (
+            Knowledge(EMPTY),
+            Delivered(),
+            Knowledge(EMPTY, is_delivered=True, deliveries=1, next_seconds=5 + COMING_UP_SECONDS),
+        ),
+        (
+            Knowledge(EMPTY, is_delivered=True, deliveries=1),
+            EMPTY,
+            Knowledge(EMPTY, deliveries=1, next_seconds=5 + COMING_UP_SECONDS),
+        ),
+        (Knowledge(RUNNING), Failed("gone", True), Knowledge(RUNNING, problem="gone", failures=1, next_seconds=6)),
+        (
+            Knowledge(problem="no", failures=3, refusals=2),
+            Failed("no", False),
+            Knowledge(problem="no", failures=4, refusals=3, next_seconds=5 + 8),
+        ),
+        (
+            Knowledge(problem="no", failures=90, refusals=2),
+            Failed("gone", True),
+            Knowledge(problem="gone", failures=91, next_seconds=5 + MAX_RETRY_SECONDS),
+        ),
+        (Knowledge(EMPTY, problem="gone", failures=9), RUNNING, Knowledge(RUNNING, next_seconds=5 + RUNNING_SECONDS)),
+    ],
+)
+def test_learn__answer__says_when_to_ask_again(before, answer, after):
+    assert learn(before, answer, VERSION, 5.0) == after
+
+
+def texts(before, after):
+    return [line.text for line in tell_change(LEASED, ORDER, before, after)]
+
+
+def test_tell_change__first_delivery__is_told_once():
+    once = Knowledge(EMPTY, is_delivered=True, deliveries=1)
+
+    assert texts(NOTHING_KNOWN, once) == ["manifest delivered to provider 1"]
+    assert texts(once, Knowledge(EMPTY, is_delivered=True, deliveries=2)) == []
+
+
+def test_tell_change__same_problem_again__is_not_told():
+    gone = Knowledge(problem="gone", failures=1)
+
+    assert texts(NOTHING_KNOWN, gone) == ["no use of provider 1's agent yet, trying again: gone"]
+    assert texts(gone, Knowledge(problem="gone", failures=2)) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        (None, WEB, ["workload web running at http://203.0.113.1:80"]),
+        (WEB, WEB, []),
+        (WEB, Workload("web", "restarting", "exited with code 3", ()), ["workload web restarting: exited with code 3"]),
+        (
+            Workload("web", "failed", "next attempt in 5 s", ()),
+            Workload("web", "failed", "next attempt in 4 s", ()),
+            [],
+        ),
+    ],
+)
+def test_tell_change__workload__is_told_when_state_or_addresses_differ(old, new, told):
+    before = Knowledge(Report(VERSION, (old,))) if old else NOTHING_KNOWN
+
+    assert texts(before, Knowledge(Report(VERSION, (new,)))) == told
+
+
+@pytest.mark.parametrize(
+    ("attempts", "report", "is_running"),
+    [
+        ((attempt(),), RUNNING, True),
+        ((attempt(),), None, False),
+        ((attempt(),), Report(VERSION, ()), False),
+        ((attempt(),), Report(OTHER_VERSION, (WEB,)), False),
+        ((attempt(),), Report(VERSION, (WEB, Workload("db", "starting", None, ()))), False),
+        ((attempt(OrderState.LEASE_CLOSING),), RUNNING, False),
+        ((attempt(), attempt(OrderState.OPEN, 1)), RUNNING, False),
+        ((), RUNNING, False),
+    ],
+)
+def test_all_running__every_group_has_to__on_the_newest_version(attempts, report, is_running):
+    assert is_all_running(view(*attempts), {ORDER: Knowledge(report)}) is is_running
+
+
+def test_running_line__addresses__are_told_with_their_workloads():
+    knowledge = {ORDER: Knowledge(Report(VERSION, (WEB, Workload("db", "running", None, ()))))}
+
+    line = running_line(LEASED, knowledge)
+
+    assert line.text == "all workloads run: web at http://203.0.113.1:80"
+    assert line.fields == {"addresses": "http://203.0.113.1:80"}
+
+
+def test_running_line__nothing_exposed__says_so():
+    knowledge = {ORDER: Knowledge(Report(VERSION, (Workload("db", "running", None, ()),)))}
+
+    assert running_line(LEASED, knowledge).text == "all workloads run: nothing is exposed to the outside"
+
+
+@pytest.mark.parametrize(("refusals", "is_told"), [(REFUSALS_THAT_COUNT - 1, False), (REFUSALS_THAT_COUNT, True)])
+def test_refused_for_good__often_enough__is_believed(refusals, is_told):
+    reason = refused_for_good(LEASED, {ORDER: Knowledge(problem="409: asks more", refusals=refusals)})
+
+    assert (reason is not None) is is_told

@@ -1,0 +1,73 @@
+"""What a deployment costs before it is submitted."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from cli.core.order_plan import GroupPlan, OrderPlan, describe_plan, plan_order
+from moorage import terms
+from tests.factories.deployments import MONEY, ONE, PARAMETERS, PERIOD, TIP, group
+
+
+def test_plan__long_span__prepays_it_and_all_tips():
+    plan = plan_order([group("a", price=40), group("b", price=60)], PARAMETERS, 1_000, 0)
+
+    assert plan == OrderPlan(
+        groups=(
+            GroupPlan(group("a", price=40), 40, 1_000, 40_000 + TIP),
+            GroupPlan(group("b", price=60), 60, 1_000, 60_000 + TIP),
+        ),
+        tips=5 * TIP,
+        total=100_000 + 5 * TIP,
+        available=0,
+        missing_base_units=100_000 + 5 * TIP,
+    )
+
+
+@pytest.mark.parametrize(("span", "prepaid"), [(0, 2 * PERIOD), (2 * PERIOD, 2 * PERIOD), (2 * PERIOD + 1, 21)])
+def test_plan__short_span__prepays_two_periods(span, prepaid):
+    plan = plan_order([group(price=40)], PARAMETERS, span, 0)
+
+    assert plan.groups[0].prepaid_blocks == prepaid
+    assert plan.groups[0].deposit >= terms.minimum_deposit(group(price=40), PARAMETERS)
+
+
+def test_plan__interest_on_collateral__is_in_the_charge():
+    parameters = replace(PARAMETERS, collateral_interest_rate=10**9)
+
+    plan = plan_order([group(price=40, collateral=ONE)], parameters, 100, 0)
+
+    assert plan.max_charge_per_block == 40 + 10**9
+
+
+@pytest.mark.parametrize(("available", "missing"), [(0, 4_300), (4_299, 1), (4_300, 0), (9_999, 0)])
+def test_plan__money_in_the_account__only_the_rest_is_missing(available, missing):
+    assert plan_order([group(price=40)], PARAMETERS, 100, available).missing_base_units == missing
+
+
+def test_plan__token_with_6_decimals__missing_is_rounded_up_to_what_it_can_move():
+    parameters = replace(PARAMETERS, token_decimals=6)
+
+    plan = plan_order([group(price=10**12)], parameters, 100, 0)
+
+    assert (plan.total, plan.missing_base_units) == (100 * 10**12 + 300, 101)
+
+
+def test_plan__described__says_what_is_paid_and_what_comes_back():
+    plan = plan_order([group(price=ONE // 3_600, count=2)], PARAMETERS, 86_400, ONE)
+
+    lines = describe_plan(plan, MONEY, 47 * ONE)
+
+    assert lines == [
+        "group west in local, replaced if its provider fails: at most 2 MOOR/h, collateral 48 MOOR",
+        "  2 x 500m cpu, 256MiB memory, 1GB disk, at most 1 MOOR/h each",
+        "cost at the maximum price  2 MOOR/h",
+        "prepaid                    1d (86400 blocks); lower bids make it last longer",
+        "taken from your account    48 MOOR, tips of 0.000001 MOOR included",
+        "in your account now        1 MOOR",
+        "paid in from your wallet   47 MOOR",
+        "what comes back            at `moorage delete` all that was not used, and the tips that nobody has earned;",
+        "                           if a provider fails also its collateral",
+    ]
