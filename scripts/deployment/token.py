@@ -13,6 +13,7 @@ from scripts.deployment import DeploymentRefused
 from scripts.deployment.node import Reverted, Unanswered, call
 
 MAX_DECIMALS = 36
+MAX_MONEY = 2**96 - 1  # ledger units that an exchange holds
 
 # An address without key or code, in the place of the exchange.
 ESCROW = to_checksum_address(keccak(text="moorage.token-probe.escrow")[:20])
@@ -47,9 +48,10 @@ def probe_token(web3: Web3, token: str, holder: str, probe_code: str) -> TokenFa
     decimals = reader.number("decimals()")
     if decimals > MAX_DECIMALS:
         raise DeploymentRefused(f"token {token}: {decimals} decimals, at most {MAX_DECIMALS} are supported")
-    if reader.number("totalSupply()") == 0:
+    supply = reader.number("totalSupply()")
+    if supply == 0:
         raise DeploymentRefused(f"token {token}: its supply is zero")
-    warnings = [*reader.proxy_warnings()]
+    warnings = [*reader.proxy_warnings(), *_supply_warnings(supply, decimals)]
     balance = reader.number("balanceOf(address)", holder)
     amount = min(balance, max(10**decimals, 1000))  # the smallest fee shows in 1000
     obstacle = reader.move(holder, amount, probe_code) if amount else f"{holder} has none; name a token_holder"
@@ -125,6 +127,17 @@ class _Token:
 
     def _call(self, transaction: dict[str, Any], overrides: dict[str, Any] | None = None) -> bytes:
         return call(self.web3, transaction, overrides)
+
+
+def _supply_warnings(supply: int, decimals: int) -> list[str]:
+    """An exchange counts what it holds by its balance, and whoever gives it tokens fills it."""
+    capacity = MAX_MONEY // 10 ** (18 - min(decimals, 18))
+    if supply <= capacity:
+        return []
+    tokens = capacity // 10**decimals
+    return [
+        f"has a larger supply than an exchange holds: whoever sends it {tokens:_} tokens stops all further deposits"
+    ]
 
 
 def _data(signature: str, *arguments: str | int) -> str:

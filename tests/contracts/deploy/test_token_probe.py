@@ -10,7 +10,7 @@ import pytest
 from scripts.deployment import DeploymentRefused
 from scripts.deployment.token import ESCROW, IMPLEMENTATION_SLOT, TokenFacts, probe_token
 
-SUPPLY = 10**24
+SUPPLY = 10**15
 NO_HOLDER = "0x00000000000000000000000000000000000Decaf"
 
 # transfers return True, return nothing, look as if they had a permit, have a list, or call somebody
@@ -79,7 +79,7 @@ def test_probe_token__our_own__is_taken(holder: Any) -> None:
     assert probe(token, holder) == TokenFacts(decimals=18, symbol="MOOR", warnings=())
 
 
-@pytest.mark.parametrize("decimals", [0, 6, 18])
+@pytest.mark.parametrize("decimals", [3, 6, 18])
 def test_probe_token__takes_a_fee__is_refused(holder: Any, decimals: int) -> None:
     token = brownie.FeeOnTransferToken.deploy(SUPPLY, decimals, {"from": holder})
 
@@ -110,6 +110,22 @@ def test_probe_token__behind_a_proxy__warns(holder: Any) -> None:
     assert warning.startswith(f"is a proxy of {brownie.web3.to_checksum_address(NO_HOLDER)}: ")
 
 
+@pytest.mark.parametrize(
+    ("decimals", "capacity", "tokens"),
+    [(0, 79_228_162_514, "79_228_162_514"), (18, 2**96 - 1, "79_228_162_514"), (20, 2**96 - 1, "792_281_625")],
+)
+def test_probe_token__more_than_an_exchange_holds__warns(
+    holder: Any, decimals: int, capacity: int, tokens: str
+) -> None:
+    fits = brownie.StandardToken.deploy(capacity, decimals, {"from": holder})
+    overflows = brownie.StandardToken.deploy(capacity + 1, decimals, {"from": holder})
+
+    assert probe(fits, holder).warnings == ()
+    assert probe(overflows, holder).warnings == (
+        f"has a larger supply than an exchange holds: whoever sends it {tokens} tokens stops all further deposits",
+    )
+
+
 # ---------------------------------------------------------------------------------------------- what it says of itself
 
 
@@ -123,7 +139,7 @@ def test_probe_token__another_contract__is_refused(holder: Any) -> None:
     assert refusal_of(registry, holder) == "decimals() does not answer with a number"
 
 
-@pytest.mark.parametrize(("decimals", "is_taken"), [(0, True), (36, True), (37, False), (255, False)])
+@pytest.mark.parametrize(("decimals", "is_taken"), [(3, True), (36, True), (37, False), (255, False)])
 def test_probe_token__decimals__are_bounded(holder: Any, decimals: int, is_taken: bool) -> None:
     token = brownie.StandardToken.deploy(SUPPLY, decimals, {"from": holder})
 
