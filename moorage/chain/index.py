@@ -149,6 +149,8 @@ class LogIndex:
             self._last = None
             self.facts = MarketFacts(self._market.parameters)
             self.generation += 1
+        if self._last is not None and head.number <= self._last.number:
+            return  # the node, or a slower caller, is behind: what is known stays known
         start = self._market.first_block if self._last is None else self._last.number + 1
         pending: list[Happening] = []
         for first in range(start, head.number + 1, LOG_RANGE_BLOCKS):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -47,7 +46,8 @@ async def test_c21_facilitators__two_at_once__each_order_is_matched_once(site: S
 
     deployments = [await site.submit(make_manifest()) for _ in range(4)]
     leases = [await site.lease(deployment) for deployment in deployments]
-    await asyncio.gather(*(site.closed(deployment) for deployment in deployments))
+    for deployment in deployments:
+        await site.closed(deployment)
 
     happened = Counter((each.name, each.arguments.get("lease")) for each in site.reader.index.facts.happenings)
     assert all(happened["LeaseCreated", lease.id] == 1 for lease in leases)
