@@ -24,6 +24,10 @@ help: ## this list
 demo: setup ## the whole exchange on this machine; KEEP=1 leaves it running
 	KEEP=$(KEEP) $(python) -m demo
 
+.PHONY: demo-stop
+demo-stop: ## end a demo that was left running
+	$(python) -m demo stop
+
 .PHONY: test
 test: setup ## all tests, stage by stage, but those marked as long
 	@failed=; for stage in test-units test-system test-contracts; do \
@@ -100,6 +104,6 @@ locks: environments ## pin anew what requirements/*.in ask for, at the newest ve
 
 .PHONY: clean
 clean: ## remove all that was installed or built here
-	rm -rf .venv .venv-brownie .brownie-home .setup tools/node_modules build reports *.egg-info \
+	rm -rf .venv .venv-brownie .brownie-home .setup tools/node_modules build *.egg-info \
 		.pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} +
