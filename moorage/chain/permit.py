@@ -1,0 +1,69 @@
+"""Signs EIP-2612 permits, for tokens that have them in the standard form."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from eth_abi.exceptions import DecodingError
+from eth_account.messages import encode_typed_data
+from eth_account.signers.local import LocalAccount
+
+from moorage.chain import abi
+from moorage.chain.contracts import Permit
+from moorage.chain.market import Market
+from moorage.chain.rpc import NodeRefused, Rpc
+from moorage.types import Address
+
+DOMAIN_VERSIONS = ("1", "2")
+"""The standard does not say how to learn a token's version; these two are what tokens have."""
+_PERMIT_TYPE = {
+    "Permit": [
+        {"name": "owner", "type": "address"},
+        {"name": "spender", "type": "address"},
+        {"name": "value", "type": "uint256"},
+        {"name": "nonce", "type": "uint256"},
+        {"name": "deadline", "type": "uint256"},
+    ]
+}
+
+
+async def sign_permit(
+    rpc: Rpc, market: Market, account: LocalAccount, amount_base_units: int, deadline_seconds: int
+) -> Permit | None:
+    """Sign that the exchange may take exactly this amount; None if the token has no permit that is known here.
+
+    The domain is built from the market, never taken from the node: a signature is good for this token only.
+
+    Raises:
+        NodeUnavailable: the node does not answer.
+    """
+    separator = await _ask(rpc, market.token, "DOMAIN_SEPARATOR")
+    nonce = await _ask(rpc, market.token, "nonces", account.address)
+    name = await _ask(rpc, market.token, "name")
+    if separator is None or nonce is None or name is None:
+        return None
+    message = {
+        "owner": account.address,
+        "spender": market.exchange,
+        "value": amount_base_units,
+        "nonce": nonce,
+        "deadline": deadline_seconds,
+    }
+    for version in DOMAIN_VERSIONS:
+        domain = {"name": name, "version": version, "chainId": market.chain_id, "verifyingContract": market.token}
+        signable = encode_typed_data(domain, _PERMIT_TYPE, message)
+        if signable.header == separator:
+            signed = account.sign_message(signable)
+            return Permit(deadline_seconds, signed.v, signed.r.to_bytes(32, "big"), signed.s.to_bytes(32, "big"))
+    return None
+
+
+async def _ask(rpc: Rpc, token: Address, function: str, *arguments: Any) -> Any:
+    """Return what an optional view of the token returns, or None if it has no such view."""
+    erc20 = abi.load("ERC20")
+    data = f"0x{erc20.encode(function, *arguments).hex()}"
+    try:
+        answer = await rpc.call("eth_call", {"to": token, "data": data}, "latest")
+        return erc20.decode(function, bytes.fromhex(answer[2:]))
+    except (NodeRefused, DecodingError, UnicodeDecodeError):
+        return None
