@@ -79,6 +79,4 @@ def _password(environment: Environment, options: Options, prompt: str, *, is_new
 
 def _check_exists(path: Path) -> None:
     if not path.exists():
-        raise Failure(
-            ExitStatus.WALLET, f"{path}: no wallet there: `moorage register` makes one, --wallet names another"
-        )
+        raise Failure(ExitStatus.WALLET, f"{path}: no wallet: `moorage register` makes one, --wallet names another")

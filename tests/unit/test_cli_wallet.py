@@ -1,0 +1,172 @@
+"""The tenant's key in its files."""
+
+from __future__ import annotations
+
+import json
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+from eth_account import Account
+
+from cli import wallet
+from cli.environment import Environment
+from cli.failures import ExitStatus, Failure
+from cli.options import Format, Options
+from moorage.keys import KeyFileError
+
+KEY = "0x" + "5e" * 32
+ADDRESS = Account.from_key(KEY).address
+PASSWORD = "correct horse battery"
+
+
+@pytest.fixture
+def environment(tmp_path) -> Environment:
+    return Environment(tmp_path, tmp_path / "state", is_interactive=False, is_terminal=False, scrypt_work=2)
+
+
+def written(path: Path, text: str, mode: int = 0o600) -> Path:
+    path.write_text(text)
+    path.chmod(mode)
+    return path
+
+
+@pytest.fixture
+def options(tmp_path) -> Any:
+    def make(**changes: Any) -> Options:
+        fields: dict[str, Any] = {
+            "rpc_url": "",
+            "is_rpc_given": False,
+            "market_file": None,
+            "output": Format.TEXT,
+            "wallet_file": tmp_path / "config" / "wallet.json",
+            "key_file": None,
+            "password_file": written(tmp_path / "password", PASSWORD + "\n"),
+            "is_agreed": True,
+        }
+        return Options(**{**fields, **changes})
+
+    return make
+
+
+def test_wallet__created__is_private_and_opens_again(environment, options):
+    account = wallet.create(environment, options())
+
+    path = options().wallet_file
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    assert json.loads(path.read_text())["crypto"]["kdf"] == "scrypt"
+    assert wallet.address_of(options()) == account.address
+    assert wallet.unlock(environment, options()).key == account.key
+
+
+def test_wallet__default_strength__is_that_of_the_standard(tmp_path):
+    environment = Environment(tmp_path, tmp_path, is_interactive=False, is_terminal=False)
+
+    assert environment.scrypt_work == 2**18
+
+
+def test_wallet__imported__has_the_keys_address(environment, options, tmp_path):
+    account = wallet.import_key(environment, options(), written(tmp_path / "raw", KEY))
+
+    assert account.address == ADDRESS == wallet.address_of(options())
+    assert KEY[2:] not in options().wallet_file.read_text()
+
+
+@pytest.mark.parametrize("act", [wallet.create, lambda *two: wallet.import_key(*two, Path("unread"))])
+def test_wallet__exists__is_never_overwritten(environment, options, tmp_path, monkeypatch, act):
+    monkeypatch.setattr(wallet, "load_key", lambda *_: Account.from_key(KEY))
+    before = wallet.create(environment, options())
+
+    with pytest.raises(Failure, match="never overwritten") as caught:
+        act(environment, options())
+
+    assert caught.value.status is ExitStatus.WALLET
+    assert wallet.unlock(environment, options()).address == before.address
+
+
+def test_wallet__empty_password__is_refused(environment, options, tmp_path):
+    empty = written(tmp_path / "empty", "\n")
+
+    with pytest.raises(Failure, match="empty password"):
+        wallet.create(environment, options(password_file=empty))
+
+    assert not options().wallet_file.exists()
+
+
+def test_wallet__other_password__is_refused_without_telling_it(environment, options, tmp_path):
+    wallet.create(environment, options())
+    other = written(tmp_path / "other", "canary-password")
+
+    with pytest.raises(KeyFileError, match="not a keystore that this password opens") as caught:
+        wallet.unlock(environment, options(password_file=other))
+
+    assert "canary" not in str(caught.value)
+
+
+def test_wallet__others_may_read_it__is_refused(environment, options):
+    wallet.create(environment, options())
+    options().wallet_file.chmod(0o644)
+
+    with pytest.raises(KeyFileError, match="chmod 600"):
+        wallet.unlock(environment, options())
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", "null", '{"address": 5}', '{"address": "zz"}', '{"address":'])
+def test_wallet__is_no_keystore__is_refused(environment, options, text):
+    options().wallet_file.parent.mkdir()
+    written(options().wallet_file, text)
+
+    with pytest.raises(KeyFileError, match="not a keystore"):
+        wallet.address_of(options())
+
+
+def test_wallet__says_another_address__is_refused(environment, options):
+    wallet.create(environment, options())
+    document = json.loads(options().wallet_file.read_text())
+    written(options().wallet_file, json.dumps({**document, "address": ADDRESS[2:]}))
+
+    with pytest.raises(KeyFileError, match="another address"):
+        wallet.unlock(environment, options())
+
+
+def test_wallet__missing__says_how_to_make_one(environment, options):
+    for act in (wallet.address_of, lambda given: wallet.unlock(environment, given)):
+        with pytest.raises(Failure, match="no wallet: `moorage register` makes one") as caught:
+            act(options())
+        assert caught.value.status is ExitStatus.WALLET
+
+
+def test_wallet__nobody_to_ask_for_the_password__says_what_to_give(environment, options):
+    with pytest.raises(Failure, match="--password-file") as caught:
+        wallet.create(environment, options(password_file=None))
+
+    assert caught.value.status is ExitStatus.WALLET
+
+
+def test_wallet__password_file_is_missing__says_which(environment, options, tmp_path):
+    with pytest.raises(KeyFileError, match="gone: no such password file"):
+        wallet.create(environment, options(password_file=tmp_path / "gone"))
+
+
+def test_key_file__raw_key__goes_without_wallet_and_password(environment, options, tmp_path):
+    given = options(key_file=written(tmp_path / "raw", KEY), password_file=None)
+
+    assert wallet.address_of(given) == ADDRESS == wallet.unlock(environment, given).address
+
+
+@pytest.mark.parametrize(
+    ("text", "mode", "words"),
+    [
+        (KEY, 0o644, "chmod 600"),
+        ("0x" + "5e" * 31, 0o600, "neither 64 hex digits"),
+        ("canary", 0o600, "neither 64 hex digits"),
+        ("", 0o600, "neither 64 hex digits"),
+    ],
+)
+def test_key_file__unusable__is_refused_without_telling_it(options, tmp_path, text, mode, words):
+    with pytest.raises(KeyFileError, match=words) as caught:
+        wallet.address_of(options(key_file=written(tmp_path / "raw", text, mode)))
+
+    assert "5e5e" not in str(caught.value) and "canary" not in str(caught.value)
