@@ -217,7 +217,7 @@ def _ledger_units_per_base_unit(token_decimals: int) -> int:
 
 def _split(written: Written, form: str) -> tuple[Fraction, str]:
     """Part a number from the unit behind it."""
-    if isinstance(written, bool) or not isinstance(written, str | int):
+    if not isinstance(written, str | int):
         raise UnitError(f"{_shown(written)} is not {form}")
     if isinstance(written, int) and abs(written) >= 10**_MAX_DIGITS:
         raise UnitError(f"the number is too large for {form}")

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import pytest
 
-from moorage import deployment_file, regions
+from moorage import deployment_file
 from moorage.deployment_file import DeploymentFileError
 from moorage.deployment_file.schema import HINTS
 
@@ -438,9 +437,3 @@ def test_load__what_the_first_draft_had__is_refused_as_the_format_says() -> None
         "first_draft.yml:45:11: error: pricing.max-price is missing",
         "first_draft.yml:53:18: error: datacenter 'westcoast' has no profile 'store-pool'; known are web",
     ]
-
-
-def test_schema__its_regions__are_those_of_the_exchange() -> None:
-    found = problems_of(changed("region: local", "region: mars"))
-
-    assert re.findall(r"[a-z-]+(?=, |$)", found[0].split("known are ")[1]) == sorted(regions.NAMES)
