@@ -1,0 +1,91 @@
+"""The demo as a user runs it: the whole story to the end, and interrupted in the middle."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.bytecode import ROOT
+
+STORY = (
+    r"Brownie deployed the exchange at 0x",
+    r"block +\d+  deployment 0x\w+ submitted by the tenant",
+    r"block +\d+  provider 1 bids",
+    r"block +\d+  provider 2 bids",
+    r"matched by the facilitator: provider 1 at",
+    r"the lowest bid has won: provider 1",
+    r'<code id="container">app-\d</code>',
+    r"confirmed by its provider",
+    r"SIGKILL to the agent \(pid \d+\), 4 containers gone",
+    r"STALE, called by the facilitator: provider 1 loses [\d.]+ MOOR to the tenant",
+    r"takes its place, without provider 1",
+    r"matched by the facilitator: provider 2 at",
+    r'provider <code id="provider">2</code>',
+    r"block +\d+  deployment 0x\w+ closing",
+    r"closed: [\d.]+ MOOR to provider 2 with its collateral",
+    r"closed by the facilitator",
+    r"nothing is locked: every token is accounted for, to the last unit",
+    r"left on the machine: nothing",
+)
+
+
+@pytest.fixture
+def demo(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """Start the demo; its files are in the test's folder."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "demo"],
+        cwd=ROOT,
+        env={**os.environ, "TMPDIR": str(tmp_path), "KEEP": ""},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    yield process
+    process.kill()
+    process.wait()
+
+
+@pytest.mark.timeout(600)
+def test_demo__played_to_the_end__tells_the_story_and_leaves_nothing(
+    demo: subprocess.Popen[str], tmp_path: Path
+) -> None:
+    output, _ = demo.communicate(timeout=500)
+
+    assert demo.returncode == 0, output
+    at = 0
+    for line in STORY:
+        found = re.compile(line).search(output, at)
+        assert found, f"{line} is missing after {output[:at][-300:]}\n\n{output}"
+        at = found.end()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.timeout(300)
+def test_demo__interrupted_while_workloads_run__leaves_nothing(demo: subprocess.Popen[str], tmp_path: Path) -> None:
+    assert demo.stdout is not None
+    for line in demo.stdout:
+        if "GET http://" in line:
+            break
+    daemons = set(_children(demo.pid))
+    assert len(daemons) >= 5, "anvil, two agents, a facilitator and the tenant's deploy"
+
+    demo.send_signal(signal.SIGINT)
+    output, _ = demo.communicate(timeout=120)
+
+    assert demo.returncode == 130, output
+    assert "left on the machine: nothing" in output
+    assert list(tmp_path.iterdir()) == []
+    time.sleep(0.5)
+    assert not [pid for pid in daemons if Path(f"/proc/{pid}").exists()]
+
+
+def _children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
