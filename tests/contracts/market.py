@@ -1,7 +1,7 @@
 """A market to test on: its roles, builders of what they order and bid, and shortcuts through the life of a lease.
 
-Heights: every transaction is a block of its own. `mine_to(block)` makes the next transaction fall into that block; views
-and refusals are asked as of the next block too, so all three see the same height.
+Heights: every transaction is a block of its own. `mine_to(block)` makes the next transaction fall into that block;
+views and refusals are asked as of the next block too, so all three see the same height.
 """
 
 from __future__ import annotations
@@ -318,7 +318,7 @@ def logged(transaction: Any) -> list[tuple[str, dict[str, Any]]]:
     """Return the exchange's events in a transaction, all fields of each."""
     events = (transaction.events[index] for index in range(len(transaction.events)))
     return [
-        (event.name, {key: value for key, value in event.items()})  # noqa: C416: dict() takes its pairs for a mapping
+        (event.name, {key: event[key] for key, _ in event.items()})
         for event in events
         if event.address == transaction.receiver
     ]

@@ -308,9 +308,7 @@ class Observer:
         it.is_awaiting = False
         it.state = CLOSING
 
-    def _on_LeaseClosed(
-        self, block: int, lease: str, provider: int, finisher: str, earned: int, refund: int
-    ) -> None:
+    def _on_LeaseClosed(self, block: int, lease: str, provider: int, finisher: str, earned: int, refund: int) -> None:
         it = self.leases[lease]
         assert earned == it.earned
         assert refund in (it.unearned, it.unearned + self.tip)

@@ -27,7 +27,7 @@ def _accepts(method, *arguments, by) -> bool:
 
 
 def _tried(market, provider, rival, order) -> int:
-    """Return which transactions are accepted, found out by trying each from who has the right to; 2 periods of funds."""
+    """Return which transactions are accepted, found out by trying each from somebody with the right to."""
     exchange, anyone = market.exchange, market.stranger
     attempts = {
         SUBMIT_LEASE: (exchange.submit_lease, [order.key], anyone),
@@ -76,9 +76,7 @@ def test_callable_now__open_without_bids__may_be_funded(market):
 
 
 @pytest.mark.parametrize(("offset", "expected"), [(-1, FUND), (0, FUND | SUBMIT_LEASE), (1, FUND | SUBMIT_LEASE)])
-def test_callable_now__open_with_bids__may_be_matched_after_the_wait(
-    market, provider, rival, order, offset, expected
-):
+def test_callable_now__open_with_bids__may_be_matched_after_the_wait(market, provider, rival, order, offset, expected):
     market.mine_to(market.order(order)["match_block"] + offset)
 
     assert _now(market, order) == _tried(market, provider, rival, order) == expected
@@ -92,9 +90,7 @@ def test_callable_now__closed_order__may_be_released(market, provider, rival, or
 
 @pytest.mark.parametrize("is_awaiting", [True, False])
 @pytest.mark.parametrize("is_late", [False, True])
-def test_callable_now__active__may_be_confirmed_until_it_is_stale(
-    market, provider, rival, order, is_awaiting, is_late
-):
+def test_callable_now__active__may_be_confirmed_until_it_is_stale(market, provider, rival, order, is_awaiting, is_late):
     market.match(order)
     if not is_awaiting:
         market.confirm(provider, order)

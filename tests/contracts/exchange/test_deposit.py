@@ -179,3 +179,8 @@ def test_deposit__tokens_sent_without_a_deposit__are_nobodys(accounts, market):
 
     assert other.available(other.tenant) == 5
     assert other.token.balanceOf(other.exchange) == 105
+
+
+def test_deposit__native_coin__cannot_be_sent(market, exchange):
+    with brownie.reverts():
+        market.deployer.transfer(exchange, 1)

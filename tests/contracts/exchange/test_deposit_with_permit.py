@@ -7,9 +7,10 @@ import pytest
 from eth_account import Account
 
 from tests.contracts.market import MAX_MONEY, NOBODY, account_of, deploy_market, logged, refusal
-from tests.contracts.permits import sign_permit
+from tests.contracts.token.permits import Permit, domain_of
 
 LOW_ALLOWANCE = "token: insufficient allowance"
+FAR = 2**256 - 1
 
 
 @pytest.fixture(scope="module")
@@ -23,9 +24,17 @@ def payer(market, accounts):
     accounts.remove(wallet)
 
 
+def _sign(market, payer, amount, *, spender=None, deadline=FAR):
+    """Return what a permit of the exchange's token is called with behind owner, spender and amount."""
+    token, spender = market.token, spender or market.exchange
+    permit = Permit(payer.address, spender.address, amount, token.nonces(payer), deadline)
+    signature = permit.sign(Account.from_key(payer.private_key), domain_of(token, brownie.web3.eth.chain_id))
+    return deadline, *signature.words
+
+
 @pytest.mark.parametrize("amount", [1, 1_000])
 def test_deposit_with_permit__signed_by_the_caller__deposits(market, exchange, payer, amount):
-    permit = sign_permit(payer, market.token, exchange, amount)
+    permit = _sign(market, payer, amount)
 
     tx = exchange.deposit_with_permit(payer, amount, *permit, {"from": payer})
 
@@ -36,7 +45,7 @@ def test_deposit_with_permit__signed_by_the_caller__deposits(market, exchange, p
 
 
 def test_deposit_with_permit__into_a_providers_account__credits_it(market, exchange, payer, provider):
-    permit = sign_permit(payer, market.token, exchange, 7)
+    permit = _sign(market, payer, 7)
     before = market.available(provider.account)
 
     exchange.deposit_with_permit(provider.account, 7, *permit, {"from": payer})
@@ -45,7 +54,7 @@ def test_deposit_with_permit__into_a_providers_account__credits_it(market, excha
 
 
 def test_deposit_with_permit__permit_used_by_somebody_else__deposits_all_the_same(market, exchange, payer):
-    permit = sign_permit(payer, market.token, exchange, 500)
+    permit = _sign(market, payer, 500)
     market.token.permit(payer, exchange, 500, *permit, {"from": market.attacker})
 
     exchange.deposit_with_permit(payer, 500, *permit, {"from": payer})
@@ -62,33 +71,33 @@ def test_deposit_with_permit__bad_signature_but_an_allowance__deposits(market, e
 
 
 def test_deposit_with_permit__used_twice__is_refused(market, exchange, payer):
-    permit = sign_permit(payer, market.token, exchange, 500)
+    permit = _sign(market, payer, 500)
     exchange.deposit_with_permit(payer, 500, *permit, {"from": payer})
 
     assert refusal(exchange.deposit_with_permit, payer, 500, *permit, by=payer) == LOW_ALLOWANCE
 
 
 def test_deposit_with_permit__expired__is_refused(market, exchange, payer):
-    permit = sign_permit(payer, market.token, exchange, 500, deadline=1)
+    permit = _sign(market, payer, 500, deadline=1)
 
     assert refusal(exchange.deposit_with_permit, payer, 500, *permit, by=payer) == LOW_ALLOWANCE
 
 
 @pytest.mark.parametrize("amount", [499, 501])
 def test_deposit_with_permit__signed_for_another_amount__is_refused(market, exchange, payer, amount):
-    permit = sign_permit(payer, market.token, exchange, amount)
+    permit = _sign(market, payer, amount)
 
     assert refusal(exchange.deposit_with_permit, payer, 500, *permit, by=payer) == LOW_ALLOWANCE
 
 
 def test_deposit_with_permit__signed_for_another_spender__is_refused(market, exchange, payer):
-    permit = sign_permit(payer, market.token, market.stranger, 500)
+    permit = _sign(market, payer, 500, spender=market.stranger)
 
     assert refusal(exchange.deposit_with_permit, payer, 500, *permit, by=payer) == LOW_ALLOWANCE
 
 
 def test_deposit_with_permit__signature_of_another__cannot_be_used(market, exchange, payer):
-    permit = sign_permit(payer, market.token, exchange, 500)
+    permit = _sign(market, payer, 500)
 
     text = refusal(exchange.deposit_with_permit, market.attacker, 500, *permit, by=market.attacker)
 
@@ -96,7 +105,7 @@ def test_deposit_with_permit__signature_of_another__cannot_be_used(market, excha
 
 
 def test_deposit_with_permit__allowance_of_the_signer_is_there__cannot_be_used_by_another(market, exchange, payer):
-    permit = sign_permit(payer, market.token, exchange, 500)
+    permit = _sign(market, payer, 500)
     market.token.permit(payer, exchange, 500, *permit, {"from": market.attacker})
 
     text = refusal(exchange.deposit_with_permit, market.attacker, 500, *permit, by=market.attacker)
@@ -114,7 +123,7 @@ def test_deposit_with_permit__allowance_of_the_signer_is_there__cannot_be_used_b
     ],
 )
 def test_deposit_with_permit__what_a_deposit_refuses__is_refused(market, exchange, payer, account, amount, text):
-    permit = sign_permit(payer, market.token, exchange, amount)
+    permit = _sign(market, payer, amount)
 
     assert refusal(exchange.deposit_with_permit, account, amount, *permit, by=payer) == text
 

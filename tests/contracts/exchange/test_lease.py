@@ -78,7 +78,8 @@ def test_lease__awaiting_its_first_confirmation__keeps_its_runway(market, provid
 
 
 @pytest.mark.parametrize(
-    ("blocks_to_go", "runway", "is_exhausted"), [(2, 2, False), (1, 1, False), (0, 0, True), (-1, 0, True), (-999, 0, True)]
+    ("blocks_to_go", "runway", "is_exhausted"),
+    [(2, 2, False), (1, 1, False), (0, 0, True), (-1, 0, True), (-999, 0, True)],
 )
 def test_lease__near_its_end__counts_down_to_exhaustion(market, provider, blocks_to_go, runway, is_exhausted):
     [order] = market.active(provider)

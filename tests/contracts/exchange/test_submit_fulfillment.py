@@ -62,9 +62,7 @@ def test_submit_fulfillment__first_bid__locks_the_collateral(market, provider, o
     assert market.order(order) == before | {"bid_count": 1}
 
 
-@pytest.mark.parametrize(
-    ("prices", "price"), [((10, 7, 0), 40 + 21), ((0, 0, 0), 0), ((3, 2, 0), 12 + 6)], ids=str
-)
+@pytest.mark.parametrize(("prices", "price"), [((10, 7, 0), 40 + 21), ((0, 0, 0), 0), ((3, 2, 0), 12 + 6)], ids=str)
 def test_submit_fulfillment__several_resources__charges_prices_and_interest(market, provider, prices, price):
     [order] = market.submit(MIXED, deposits=[10**6])
     interest = (3 * 10**6 + 10_000) * INTEREST_RATE // 10**18
@@ -171,7 +169,7 @@ def test_submit_fulfillment__other_name_nonce_or_wait__is_refused(market, provid
 
 
 def test_submit_fulfillment__regions_smuggled_in_by_the_wait__cannot_pass_the_region(market):
-    # the wait duration is packed beneath the regions: one that is too long could set bits of a region that was not asked
+    # the wait duration is packed beneath the regions: one that is too long reaches into their bits
     eastern = market.register(market.owner, market.operator, region=EAST)
     market.give(eastern.account, COLLATERAL)
     [order] = market.submit(group_of(regions=WEST | EAST))

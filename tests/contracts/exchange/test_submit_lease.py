@@ -251,9 +251,7 @@ def test_submit_lease__bid_of_the_interest_alone__is_matched(market, provider):
 def test_submit_lease__highest_charge_of_all__is_matched(market, provider):
     market.give(market.tenant, 2**95)
     highest = 2**80 - 1
-    [order] = market.submit(
-        group_of(price=highest, count=1, collateral=TIP), deposits=[2 * PERIOD * highest + TIP]
-    )
+    [order] = market.submit(group_of(price=highest, count=1, collateral=TIP), deposits=[2 * PERIOD * highest + TIP])
     market.bid(provider, order)
 
     market.match(order)

@@ -121,7 +121,9 @@ def test_lifecycle__all_ways_to_end_at_once__leave_nothing(crowd):
         market.bid(rival, each)
     market.match(*bidden)
     market.confirm(provider, finished, removed, exhausted, closed)
-    exchange.set_manager(healed.deployment, market.manager, FUND | SCALE | UPDATE, 10**6, 10**5, {"from": market.tenant})
+    exchange.set_manager(
+        healed.deployment, market.manager, FUND | SCALE | UPDATE, 10**6, 10**5, {"from": market.tenant}
+    )
     exchange.update_deployment(healed.deployment, NEXT_VERSION, [], [], [removed.key], {"from": market.manager})
     exchange.submit_stale_lease([resigned.key], {"from": provider.owner})
     for _ in range(3):

@@ -67,7 +67,9 @@ def test_worked_example__first_confirmation_at_1090__is_funded_until_1337(market
     assert lease["earned"] == 0
 
 
-def test_worked_example__confirmed_each_period__is_exhausted_at_1337_with_9880_paid(market, exchange, provider, example):
+def test_worked_example__confirmed_each_period__is_exhausted_at_1337_with_9880_paid(
+    market, exchange, provider, example
+):
     order, clock, _ = example
     before = market.available(provider.account)
     _confirm_at(market, provider, example, 1090, 1190, 1290)

@@ -164,7 +164,7 @@ def test_token__random_moves_of_three__as_a_table_says(token: Any, accounts: Any
     balances = defaultdict(int, {actors[0]: SUPPLY})
     allowances: dict[Any, int] = defaultdict(int)
 
-    for _ in range(40):
+    for _ in range(30):
         caller, owner, receiver = (chance.choice(actors) for _ in range(3))
         amount = chance.choice([0, 1, balances[owner], chance.randrange(SUPPLY)])
         move = chance.choice(["approve", "transfer", "transferFrom"])
