@@ -19,7 +19,7 @@ PRIORITY_FEE_WEI = 10**9
 REPLACE_AFTER_SECONDS = 15.0
 REPLACE_PERCENT = 113  # geth takes a replacement from +10 % on both fees
 POLL_SECONDS = 0.2
-INVALID_SENDERS_FUNDS = "insufficient funds"
+INSUFFICIENT_FUNDS = "insufficient funds"
 
 
 class NotSent(ChainError):
@@ -99,8 +99,7 @@ class Sender:
         try:
             gas = int(await self._rpc.call("eth_estimateGas", self._message(call), "pending"), 16)
         except NodeRefused as error:
-            if INVALID_SENDERS_FUNDS in error.message.lower():
-                raise NotSent(f"{self.address} has too little of the chain's coin to pay for gas") from error
+            self._check_funds(error)
             return Refused(call, revert_text(error.data, error.message))
         fields = {
             "type": 2,
@@ -145,9 +144,15 @@ class Sender:
         try:
             await self._rpc.call("eth_sendRawTransaction", f"0x{signed.raw_transaction.hex().removeprefix('0x')}")
         except NodeRefused as error:
+            self._check_funds(error)
             if "already known" not in error.message.lower() and "already imported" not in error.message.lower():
                 raise NotSent(f"the node refuses the transaction: {error.message}") from error
         return transaction
+
+    def _check_funds(self, error: NodeRefused) -> None:
+        """Say it in words if the node refuses because gas can't be paid."""
+        if INSUFFICIENT_FUNDS in error.message.lower():
+            raise NotSent(f"{self.address} has too little of the chain's coin to pay for gas") from error
 
     async def _outcome(self, call: Call, transaction: str, receipt: dict[str, Any]) -> Sent | Refused:
         block_number = int(receipt["blockNumber"], 16)
