@@ -80,8 +80,13 @@ def minimum_deposit(group: Group, parameters: Parameters) -> int:
 
 
 def encoded_name(name: str) -> bytes:
-    """Return a group's name as on chain: ASCII, zero padded to 32 bytes."""
-    return name.encode("ascii").ljust(32, b"\0")
+    """Return a group's name as on chain: zero padded to 32 bytes."""
+    return name.encode("latin-1").ljust(32, b"\0")
+
+
+def decoded_name(name: bytes) -> str:
+    """Return a name on chain as text. Ours are ASCII; the exchange takes any bytes, and all of them come back."""
+    return name.rstrip(b"\0").decode("latin-1")
 
 
 def resource_tuples(group: Group) -> list[tuple[int, int, int, int, int, int]]:

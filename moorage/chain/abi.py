@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -11,6 +12,8 @@ import msgspec
 from eth_abi.abi import decode, encode
 from eth_abi.exceptions import DecodingError
 from eth_utils.crypto import keccak
+
+from moorage.chain.rpc import one_line
 
 ERROR_SELECTOR = bytes.fromhex("08c379a0")
 PANIC_SELECTOR = bytes.fromhex("4e487b71")
@@ -52,31 +55,35 @@ class Abi:
         Raises:
             DecodingError: the data is not what the function returns (no contract there, for example).
         """
-        values = decode(self.functions[function].outputs, data)
+        values = _decode(self.functions[function].outputs, data)
         return values[0] if len(values) == 1 else values
 
     def decode_event(self, topics: list[bytes], data: bytes) -> tuple[str, dict[str, Any]] | None:
-        """Return name and arguments of a log, or None if the ABI has no such event."""
+        """Return name and arguments of a log, or None if the ABI has no such event.
+
+        Raises:
+            DecodingError: the data is not what the event has.
+        """
         event = self.events.get(topics[0]) if topics else None
         if event is None:
             return None
         arguments: dict[str, Any] = {}
         for (name, kind), topic in zip(event.indexed, topics[1:], strict=True):
-            arguments[name] = decode([kind], topic)[0]
-        values = decode([kind for _, kind in event.data], data)
+            arguments[name] = _decode([kind], topic)[0]
+        values = _decode([kind for _, kind in event.data], data)
         arguments.update(zip((name for name, _ in event.data), values, strict=True))
         return event.name, arguments
 
 
 def revert_text(data: str | None, message: str) -> str:
     """Return the reason in a revert's data, or the node's own message if there is none."""
-    raw = bytes.fromhex(data.removeprefix("0x")) if data and data.startswith("0x") else b""
     try:
+        raw = bytes.fromhex(data.removeprefix("0x")) if data else b""
         if raw[:4] == ERROR_SELECTOR:
-            return str(decode(["string"], raw[4:])[0])
+            return one_line(_decode(["string"], raw[4:])[0]) or "reverted without a reason"
         if raw[:4] == PANIC_SELECTOR:
-            return f"panic {decode(['uint256'], raw[4:])[0]:#x}"
-    except DecodingError:
+            return f"panic {_decode(['uint256'], raw[4:])[0]:#x}"
+    except (DecodingError, ValueError):
         pass
     return message or "reverted without a reason"
 
@@ -100,6 +107,14 @@ def load(contract: str) -> Abi:
             data = tuple((name, kind) for name, kind, is_indexed in named if not is_indexed)
             events[topic] = Event(entry["name"], topic, indexed, data)
     return Abi(functions, events)
+
+
+def _decode(kinds: Sequence[str], data: bytes) -> tuple[Any, ...]:
+    """Decode; text that is not UTF-8 gets marks in its place: strangers choose it, and no reader may fail by it."""
+    values = decode([kind.replace("string", "bytes") for kind in kinds], data)
+    return tuple(
+        value.decode(errors="replace") if kind == "string" else value for kind, value in zip(kinds, values, strict=True)
+    )
 
 
 def _type(item: dict[str, Any]) -> str:

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import structlog
 
-from moorage.chain.rpc import ChainError, Rpc
+from moorage.chain.rpc import ChainError, Rpc, as_number
 
 POLL_SECONDS = 0.2
 RETRY_SECONDS = 2.0
@@ -21,7 +21,7 @@ async def new_blocks(rpc: Rpc, stop: asyncio.Event) -> AsyncIterator[int]:
     while not stop.is_set():
         wait = POLL_SECONDS
         try:
-            height = int(await rpc.call("eth_blockNumber"), 16)
+            height = as_number(await rpc.call("eth_blockNumber"))
             if height != last:
                 last = height
                 yield height

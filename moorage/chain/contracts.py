@@ -11,8 +11,9 @@ from eth_utils.address import to_checksum_address
 
 from moorage import terms
 from moorage.chain import abi
+from moorage.chain.logs import EventLog
 from moorage.chain.market import Market
-from moorage.chain.rpc import NodeRefused, NodeUnavailable, Rpc
+from moorage.chain.rpc import NodeRefused, NodeUnavailable, Rpc, as_bytes
 from moorage.snapshot import Block
 from moorage.types import (
     Account,
@@ -134,8 +135,7 @@ class Contract:
             data = f"0x{self._abi.encode(function, *each).hex()}"
             calls.append(("eth_call", ({"to": self.address, "data": data}, at(block))))
         try:
-            results = await self._rpc.batch(calls)
-            return [self._abi.decode(function, bytes.fromhex(result[2:])) for result in results]
+            return [self._abi.decode(function, as_bytes(result)) for result in await self._rpc.batch(calls)]
         except (NodeRefused, DecodingError) as error:
             raise NodeUnavailable(f"{function} could not be read at this block: {error}") from error
 
@@ -259,8 +259,8 @@ class Registry(Contract):
         owner, operator, _, region, cap, updated_block = await self.read(block, "profile", provider)
         if int(owner, 16) == 0:
             return None
-        logs = await self._events("ProviderUpdated", provider, updated_block)
-        if not logs:
+        updates = await self._events("ProviderUpdated", provider, updated_block)
+        if not updates:
             raise NodeUnavailable(f"the node does not give the event of provider {provider} in block {updated_block}")
         return Provider(
             number=provider,
@@ -268,7 +268,7 @@ class Registry(Contract):
             operator=Address(to_checksum_address(operator)),
             region=region,
             collateral_cap=cap,
-            endpoint=logs[-1]["endpoint"],
+            endpoint=updates[-1]["endpoint"],
         )
 
     async def roots(self, block: Block, provider: ProviderNumber) -> tuple[bytes, ...]:
@@ -282,18 +282,9 @@ class Registry(Contract):
         return tuple(certificates)
 
     async def _events(self, event: str, provider: ProviderNumber, block_number: int) -> list[dict[str, Any]]:
-        topic = next(entry.topic for entry in self._abi.events.values() if entry.name == event)
-        logs = await self._rpc.call(
-            "eth_getLogs",
-            {
-                "address": self.address,
-                "fromBlock": hex(block_number),
-                "toBlock": hex(block_number),
-                "topics": [f"0x{topic.hex()}", f"0x{provider:064x}"],
-            },
-        )
-        decoded = [self._abi.decode_event(_topics(log), bytes.fromhex(log["data"][2:])) for log in logs]
-        return [entry[1] for entry in decoded if entry is not None]
+        log = EventLog(self._rpc, self.address, self._abi)
+        topics = (log.topic(event), provider.to_bytes(32, "big"))
+        return [happening.arguments for happening in await log.between(block_number, block_number, *topics)]
 
     def register_provider(
         self, operator: Address, region: int, collateral_cap: int, endpoint: str, attributes: str, certificate: bytes
@@ -320,10 +311,6 @@ class Token(Contract):
 
     def transfer(self, receiver: Address, amount_base_units: int) -> Call:
         return self.call("transfer", receiver, amount_base_units)
-
-
-def _topics(log: dict[str, Any]) -> list[bytes]:
-    return [bytes.fromhex(topic[2:]) for topic in log["topics"]]
 
 
 def _deployment_word(row: Sequence[Any]) -> DeploymentWord | None:

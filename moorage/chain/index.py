@@ -6,7 +6,7 @@ The index only says what exists and what to read; the state of everything is rea
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -14,8 +14,10 @@ from eth_utils.address import to_checksum_address
 
 from moorage import terms
 from moorage.chain import abi
+from moorage.chain.logs import EventLog
+from moorage.chain.logs import Happening as Happening
 from moorage.chain.market import Market
-from moorage.chain.rpc import NodeRefused, NodeUnavailable, Rpc
+from moorage.chain.rpc import NodeRefused, NodeUnavailable, Rpc, as_bytes, as_number
 from moorage.snapshot import Block
 from moorage.types import (
     Address,
@@ -30,7 +32,8 @@ from moorage.types import (
     Version,
 )
 
-LOG_RANGE_BLOCKS = 5_000
+RECENT_BLOCKS = 64
+"""How many heights are remembered with their hashes, to tell a node that is behind from another branch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +52,6 @@ class OrderFacts:
     created_block: int
     replaced: OrderId | None
     """The stale lease that this order was re-created for."""
-
-
-@dataclass(frozen=True, slots=True)
-class Happening:
-    """One event of the exchange, for histories and live views."""
-
-    block_number: int
-    name: str
-    arguments: dict[str, Any]
 
 
 @dataclass(slots=True)
@@ -112,7 +106,7 @@ class MarketFacts:
 def _group(row: Any) -> Group:
     name, regions, persist, resources = row
     return Group(
-        name=name.rstrip(b"\0").decode("ascii", "replace"),
+        name=terms.decoded_name(name),
         regions=regions,
         persist=persist,
         resources=tuple(
@@ -125,59 +119,86 @@ def _group(row: Any) -> Group:
 class LogIndex:
     """Follows the exchange's logs block by block; after a reorganisation it reads them all again."""
 
-    def __init__(self, rpc: Rpc, market: Market) -> None:
+    def __init__(self, rpc: Rpc, market: Market, keeps_history: bool = True) -> None:
+        """
+        Args:
+            keeps_history: whether all events are kept; a daemon has no use for them, and they never end.
+        """
         self._rpc = rpc
         self._market = market
-        self._abi = abi.load("Exchange")
+        self._log = EventLog(rpc, market.exchange, abi.load("Exchange"))
+        self._keeps_history = keeps_history
         self._last: Block | None = None
+        self._recent: dict[int, bytes] = {}
         self._lock = asyncio.Lock()
         self.facts = MarketFacts(market.parameters)
         self.generation = 0
-        """Grows with each reorganisation: what was concluded from earlier facts must be concluded anew."""
+        """Grows when the facts are made anew: what was concluded from the earlier ones must be concluded anew."""
+
+    @property
+    def block(self) -> Block | None:
+        """The newest block that the facts include; None before the first, or when they are distrusted."""
+        return self._last
+
+    def distrust(self) -> None:
+        """Have all logs read again: they do not fit the state, so some were withheld or are of another branch."""
+        self._last = None
 
     async def follow(self, head: Block) -> None:
-        """Bring the facts up to a block.
+        """Bring the facts up to a block. They are replaced as a whole, at the end.
 
         Raises:
-            NodeUnavailable: the node does not give the logs.
+            NodeUnavailable: the node does not give the logs, or not all of them.
         """
         async with self._lock:  # two followers at once would take the same events in twice
             await self._follow(head)
 
     async def _follow(self, head: Block) -> None:
-        if self._last is not None and not await self._is_canonical(self._last):
-            self._last = None
-            self.facts = MarketFacts(self._market.parameters)
-            self.generation += 1
-        if self._last is not None and head.number <= self._last.number:
+        last = self._last
+        if last is not None and await self._is_replaced(last, head):
+            last = None
+        if last is not None and head.number <= last.number:
             return  # the node, or a slower caller, is behind: what is known stays known
-        start = self._market.first_block if self._last is None else self._last.number + 1
-        pending: list[Happening] = []
-        for first in range(start, head.number + 1, LOG_RANGE_BLOCKS):
-            pending += await self._read(first, min(first + LOG_RANGE_BLOCKS - 1, head.number))
-        for happening in pending:
-            self.facts.apply(happening)
+        first = self._market.first_block if last is None else last.number + 1
+        # the newest block by its hash, and first: a node that lacks it must not pass for one without news
+        newest = await self._log.of_block(head)
+        happenings = await self._log.between(first, head.number - 1) + newest
+        if last is None:
+            self._start_anew(happenings)
+        else:
+            self._apply(self.facts, happenings)
+        self._remember(head)
+
+    def _start_anew(self, happenings: Sequence[Happening]) -> None:
+        facts = MarketFacts(self._market.parameters)
+        self._apply(facts, happenings)
+        self.facts = facts
+        self._recent.clear()
+        self.generation += 1
+
+    def _apply(self, facts: MarketFacts, happenings: Sequence[Happening]) -> None:
+        try:
+            for happening in happenings:
+                facts.apply(happening)
+        except KeyError as error:
+            self.distrust()
+            raise NodeUnavailable("the node withheld logs: an event is about something unknown") from error
+        if not self._keeps_history:
+            facts.happenings.clear()
+
+    async def _is_replaced(self, last: Block, head: Block) -> bool:
+        """Return whether another branch than that of `last` counts now."""
+        found = await _find_block(self._rpc, last.number)
+        if found is not None:
+            return found.hash != last.hash
+        # the node is behind what it had, or the chain has become shorter
+        return self._recent.get(head.number) != head.hash
+
+    def _remember(self, head: Block) -> None:
         self._last = head
-
-    async def _is_canonical(self, block: Block) -> bool:
-        try:
-            found = await self._rpc.call("eth_getBlockByNumber", hex(block.number), False)
-        except NodeRefused as error:
-            raise NodeUnavailable(f"block {block.number} could not be read: {error}") from error
-        return found is not None and bytes.fromhex(found["hash"][2:]) == block.hash
-
-    async def _read(self, first: int, last: int) -> Iterable[Happening]:
-        query = {"address": self._market.exchange, "fromBlock": hex(first), "toBlock": hex(last)}
-        try:
-            logs = await self._rpc.call("eth_getLogs", query)
-        except NodeRefused as error:
-            raise NodeUnavailable(f"logs of blocks {first} to {last} could not be read: {error}") from error
-        return [happening for log in logs if (happening := self._happening(log)) is not None]
-
-    def _happening(self, log: dict[str, Any]) -> Happening | None:
-        topics = [bytes.fromhex(topic[2:]) for topic in log["topics"]]
-        decoded = self._abi.decode_event(topics, bytes.fromhex(log["data"][2:]))
-        return None if decoded is None else Happening(int(log["blockNumber"], 16), *decoded)
+        self._recent[head.number] = head.hash
+        for number in [number for number in self._recent if number <= head.number - RECENT_BLOCKS]:
+            del self._recent[number]
 
 
 async def read_block(rpc: Rpc, tag: str | int = "latest") -> Block:
@@ -186,11 +207,20 @@ async def read_block(rpc: Rpc, tag: str | int = "latest") -> Block:
     Raises:
         NodeUnavailable: the node does not have it.
     """
-    name = hex(tag) if isinstance(tag, int) else tag
+    found = await _find_block(rpc, tag)
+    if found is None:
+        raise NodeUnavailable(f"the node has no block {tag}")
+    return found
+
+
+async def _find_block(rpc: Rpc, tag: str | int) -> Block | None:
     try:
-        found = await rpc.call("eth_getBlockByNumber", name, False)
+        found = await rpc.call("eth_getBlockByNumber", hex(tag) if isinstance(tag, int) else tag, False)
     except NodeRefused as error:
         raise NodeUnavailable(f"block {tag} could not be read: {error}") from error
     if found is None:
-        raise NodeUnavailable(f"the node has no block {tag}")
-    return Block(int(found["number"], 16), bytes.fromhex(found["hash"][2:]), int(found["timestamp"], 16))
+        return None
+    try:
+        return Block(as_number(found["number"]), as_bytes(found["hash"]), as_number(found["timestamp"]))
+    except (KeyError, TypeError) as error:
+        raise NodeUnavailable(f"the node answered something that is no block {tag}") from error

@@ -5,14 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
 import msgspec
+from eth_abi.exceptions import DecodingError
 from eth_utils.address import is_address, to_checksum_address
 from eth_utils.crypto import keccak
 
-from moorage.chain.rpc import ChainError, NodeRefused, Rpc
+from moorage.chain import abi
+from moorage.chain.rpc import ChainError, NodeRefused, Rpc, as_bytes, as_number
 from moorage.types import Address, Parameters
+from moorage.units import UnitError, parse_block_time, to_ledger_units
+
+REMEDY = "get the file that `brownie run deploy` wrote from whoever deployed the market"
+_Count = Annotated[int, msgspec.Meta(ge=0)]
 
 
 class MarketError(ChainError):
@@ -36,6 +42,40 @@ class Market:
     """keccak256 of the runtime code of each."""
 
 
+class _Contract(msgspec.Struct):
+    address: str
+    code_hash: str
+
+
+class _Token(_Contract):
+    symbol: str
+    decimals: Annotated[int, msgspec.Meta(ge=0, le=255)]
+
+
+class _Contracts(msgspec.Struct):
+    Exchange: _Contract
+    ProviderRegistry: _Contract
+    Token: _Token
+
+
+class _Parameters(msgspec.Struct):
+    reconfirmation_period_blocks: _Count
+    collateral_interest_rate: _Count
+    facilitator_tip: _Count
+    closing_grace_blocks: _Count
+    max_fulfillments: _Count
+
+
+class _File(msgspec.Struct):
+    """What the deploy script writes, as far as it is read."""
+
+    chain_id: _Count
+    block: _Count
+    seconds_per_block: int | str
+    contracts: _Contracts
+    parameters: _Parameters
+
+
 def load_market(path: Path) -> Market:
     """Read a market from the file that the deploy script wrote.
 
@@ -43,77 +83,115 @@ def load_market(path: Path) -> Market:
         MarketError: there is no such file, or it is not one.
     """
     try:
-        content = msgspec.json.decode(path.read_bytes())
-        return _market(content)
+        return _market(msgspec.json.decode(path.read_bytes(), type=_File))
     except FileNotFoundError as error:
         raise MarketError(
             f"{path}: no such file: deploy the contracts first (brownie run deploy --network NAME) or name the file"
         ) from error
     except OSError as error:
-        raise MarketError(f"{path}: {error.strerror}") from error
-    except (msgspec.DecodeError, KeyError, TypeError, ValueError) as error:
-        raise MarketError(f"{path}: not a file of the deploy script: {error!r}") from error
+        raise MarketError(f"{path}: {error.strerror}: {REMEDY}") from error
+    except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
+        raise MarketError(f"{path}: not a file of the deploy script: {error}: {REMEDY}") from error
 
 
-def _market(content: dict[str, Any]) -> Market:
-    contracts, parameters = content["contracts"], content["parameters"]
-    names = ("Exchange", "ProviderRegistry", "Token")
-    exchange, registry, token = (_address(contracts[name]["address"]) for name in names)
+def _market(file: _File) -> Market:
+    contracts, parameters = file.contracts, file.parameters
+    exchange, registry, token = contracts.Exchange, contracts.ProviderRegistry, contracts.Token
+    code_hashes = {_address(each): _code_hash(each) for each in (exchange, registry, token)}
+    if len(code_hashes) != 3:
+        raise ValueError("two contracts have the same address")
+    try:
+        seconds_per_block = parse_block_time(file.seconds_per_block)
+    except UnitError as error:
+        raise ValueError(f"seconds_per_block: {error}") from error
     return Market(
-        chain_id=int(content["chain_id"]),
-        seconds_per_block=Fraction(str(content["seconds_per_block"])),
-        first_block=int(content["block"]),
-        exchange=exchange,
-        registry=registry,
-        token=token,
-        token_symbol=str(contracts["Token"]["symbol"]),
+        chain_id=file.chain_id,
+        seconds_per_block=seconds_per_block,
+        first_block=file.block,
+        exchange=_address(exchange),
+        registry=_address(registry),
+        token=_address(token),
+        token_symbol=token.symbol,
         parameters=Parameters(
-            reconfirmation_period_blocks=int(parameters["reconfirmation_period_blocks"]),
-            collateral_interest_rate=int(parameters["collateral_interest_rate"]),
-            facilitator_tip=int(parameters["facilitator_tip"]),
-            closing_grace_blocks=int(parameters["closing_grace_blocks"]),
-            max_fulfillments=int(parameters["max_fulfillments"]),
-            token_decimals=int(contracts["Token"]["decimals"]),
+            reconfirmation_period_blocks=parameters.reconfirmation_period_blocks,
+            collateral_interest_rate=parameters.collateral_interest_rate,
+            facilitator_tip=parameters.facilitator_tip,
+            closing_grace_blocks=parameters.closing_grace_blocks,
+            max_fulfillments=parameters.max_fulfillments,
+            token_decimals=token.decimals,
         ),
-        code_hashes={
-            _address(contracts[name]["address"]): bytes.fromhex(contracts[name]["code_hash"].removeprefix("0x"))
-            for name in names
-        },
+        code_hashes=code_hashes,
     )
 
 
-def _address(text: str) -> Address:
-    if not is_address(text):
-        raise ValueError(f"{text} is not an address")
-    return Address(to_checksum_address(text))
+def _address(contract: _Contract) -> Address:
+    if not is_address(contract.address):
+        raise ValueError(f"{contract.address!r} is not an address")
+    return Address(to_checksum_address(contract.address))
+
+
+def _code_hash(contract: _Contract) -> bytes:
+    try:
+        code_hash = bytes.fromhex(contract.code_hash.removeprefix("0x"))
+    except ValueError:
+        code_hash = b""
+    if len(code_hash) != 32:
+        raise ValueError(f"{contract.code_hash!r} is not a hash of 32 bytes")
+    return code_hash
 
 
 async def check_market(rpc: Rpc, market: Market) -> None:
-    """Compare chain id and code of the contracts with the node's, before anything else is done.
+    """Compare chain id, code and parameters of the contracts with the node's, before anything else is done.
 
     Raises:
         MarketError: they differ.
         NodeUnavailable: the node does not answer.
     """
     try:
-        chain_id = int(await rpc.call("eth_chainId"), 16)
+        chain_id = as_number(await rpc.call("eth_chainId"))
         if chain_id != market.chain_id:
             raise MarketError(
                 f"the node at {rpc.name} is on chain {chain_id}, the contracts are on chain {market.chain_id}: "
                 "use a node of that chain or the deployments file of this one"
             )
-        addresses = list(market.code_hashes)
-        codes = await rpc.batch([("eth_getCode", (address, "latest")) for address in addresses])
+        await _check_code(rpc, market)
+        await _check_parameters(rpc, market)
     except NodeRefused as error:
         raise MarketError(f"the node at {rpc.name} refuses: {error}") from error
-    for address, code in zip(addresses, codes, strict=True):
-        raw = bytes.fromhex(code.removeprefix("0x"))
+    except DecodingError as error:
+        raise MarketError(f"the exchange at {market.exchange} is none: {REMEDY}") from error
+
+
+async def _check_code(rpc: Rpc, market: Market) -> None:
+    codes = await rpc.batch([("eth_getCode", (address, "latest")) for address in market.code_hashes])
+    for (address, code_hash), code in zip(market.code_hashes.items(), codes, strict=True):
+        raw = as_bytes(code)
         if not raw:
             raise MarketError(
-                f"no contract at {address} on chain {chain_id}: deploy again or use the right deployments file"
+                f"no contract at {address} on chain {market.chain_id}: deploy again or use the right deployments file"
             )
-        if keccak(raw) != market.code_hashes[address]:
+        if keccak(raw) != code_hash:
             raise MarketError(
-                f"the contract at {address} has other code than the deployments file says: do not use it, "
-                "get the file from whoever deployed the market"
+                f"the contract at {address} has other code than the deployments file says: do not use it, {REMEDY}"
             )
+
+
+async def _check_parameters(rpc: Rpc, market: Market) -> None:
+    """Compare what the file says about the exchange: a wrong period would cost a provider its collateral."""
+    parameters, exchange = market.parameters, abi.load("Exchange")
+    expected = {
+        "settlement_token": market.token.lower(),
+        "provider_registry": market.registry.lower(),
+        "ledger_scale": to_ledger_units(1, parameters.token_decimals),
+        "reconfirmation_period_blocks": parameters.reconfirmation_period_blocks,
+        "collateral_interest_rate": parameters.collateral_interest_rate,
+        "facilitator_tip": parameters.facilitator_tip,
+        "closing_grace_blocks": parameters.closing_grace_blocks,
+        "max_fulfillments": parameters.max_fulfillments,
+    }
+    calls = [{"to": market.exchange, "data": f"0x{exchange.encode(view).hex()}"} for view in expected]
+    answers = await rpc.batch([("eth_call", (call, "latest")) for call in calls])
+    for (view, value), answer in zip(expected.items(), answers, strict=True):
+        found = exchange.decode(view, as_bytes(answer))
+        if found != value:
+            raise MarketError(f"{view} of the exchange is {found}, the deployments file says {value}: {REMEDY}")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
 from moorage.chain.contracts import DeploymentWord, Exchange, OrderWord
 from moorage.chain.index import LogIndex, read_block
 from moorage.chain.market import Market
@@ -27,18 +30,21 @@ LIVE_LEASES = (OrderState.LEASE_ACTIVE, OrderState.LEASE_CLOSING)
 class MarketReader:
     """Gives snapshots; remembers what has ended, so that a cycle reads only what lives."""
 
-    def __init__(self, rpc: Rpc, market: Market, provider: ProviderNumber | None = None) -> None:
+    def __init__(
+        self, rpc: Rpc, market: Market, provider: ProviderNumber | None = None, keeps_history: bool = True
+    ) -> None:
         """
         Args:
             rpc: the node.
             market: whose exchange is read.
             provider: whose fulfillments the snapshots hold, if anyone's.
+            keeps_history: whether the index keeps all events.
         """
         self._rpc = rpc
         self._market = market
         self._provider = provider
         self.exchange = Exchange(rpc, market)
-        self.index = LogIndex(rpc, market)
+        self.index = LogIndex(rpc, market, keeps_history)
         self._generation = 0
         self._ended_orders: set[OrderId] = set()
         self._ended_deployments: set[DeploymentId] = set()
@@ -48,23 +54,52 @@ class MarketReader:
         """Return the market at the newest block.
 
         Raises:
-            NodeUnavailable: the node did not answer everything; nothing may be concluded from that.
+            NodeUnavailable: the node did not answer everything, or not everything of one block; nothing may be
+                concluded from that.
         """
         head = await read_block(self._rpc)
         await self.index.follow(head)
+        if self.index.block != head:
+            raise NodeUnavailable(f"the node is behind what it said before: its newest block is {head.number}")
+        self._forget_other_branches()
+        deployments = await self._deployments(head)
+        orders, leases = await self._orders(head)
+        leased_orders = {lease: self._order(lease, None) for lease in leases}
+        self._check_groups(deployments, [*orders.values(), *leased_orders.values()])
+        return Snapshot(
+            block=head,
+            parameters=self._market.parameters,
+            deployments=deployments,
+            orders=orders,
+            leases=leases,
+            leased_orders=leased_orders,
+            fulfillments=await self._fulfillments(head),
+        )
+
+    def _forget_other_branches(self) -> None:
         if self.index.generation != self._generation:
             self._generation = self.index.generation
             for remembered in (self._ended_orders, self._ended_deployments, self._settled_bids):
                 remembered.clear()
-        facts = self.index.facts
-        deployments = await self._deployments(head)
-        ids = [order for order in facts.orders if order not in self._ended_orders]
-        words = await self.exchange.orders(head, ids)
+
+    def _check_groups(self, deployments: Mapping[DeploymentId, Deployment], orders: Iterable[Order]) -> None:
+        """Compare what the logs have told with what the storage counts: a withheld log would be a forgotten lease."""
+        counted = Counter(order.key.deployment for order in orders)
+        for deployment in deployments.values():
+            if counted[deployment.id] != deployment.live_groups:
+                raise self._contradiction(f"live groups of deployment 0x{deployment.id.hex()}")
+
+    def _contradiction(self, what: str) -> NodeUnavailable:
+        self.index.distrust()
+        return NodeUnavailable(f"logs and state do not agree on {what}: reading all logs again")
+
+    async def _orders(self, block: Block) -> tuple[dict[OrderId, Order], dict[OrderId, Lease]]:
+        ids = [order for order in self.index.facts.orders if order not in self._ended_orders]
         orders: dict[OrderId, Order] = {}
         leased: list[OrderId] = []
-        for order, word in zip(ids, words, strict=True):
-            if word is None:
-                raise NodeUnavailable(f"order 0x{order.hex()} is in the logs but not in the state of block {head}")
+        for order, word in zip(ids, await self.exchange.orders(block, ids), strict=True):
+            if word is None or word.bid_count > len(self.index.facts.bidders.get(order, ())):
+                raise self._contradiction(f"order 0x{order.hex()}")
             if word.state is OrderState.OPEN:
                 orders[order] = self._order(order, word)
             elif word.state in LIVE_LEASES:
@@ -72,19 +107,11 @@ class MarketReader:
             else:
                 self._ended_orders.add(order)
         leases: dict[OrderId, Lease] = {}
-        for lease in await self.exchange.leases(head, leased):
+        for lease in await self.exchange.leases(block, leased):
             if lease is None:
                 raise NodeUnavailable("a lease is in one view of the block and not in another")
             leases[lease.id] = lease
-        return Snapshot(
-            block=head,
-            parameters=self._market.parameters,
-            deployments=deployments,
-            orders=orders,
-            leases=leases,
-            leased_orders={lease: self._order(lease, None) for lease in leases},
-            fulfillments=await self._fulfillments(head),
-        )
+        return orders, leases
 
     async def _deployments(self, block: Block) -> dict[DeploymentId, Deployment]:
         facts = [each for each in self.index.facts.deployments.values() if each.id not in self._ended_deployments]
@@ -92,7 +119,7 @@ class MarketReader:
         result: dict[DeploymentId, Deployment] = {}
         for each, word in zip(facts, words, strict=True):
             if word is None or (word.update_number != each.update_number and word.state is not DeploymentState.CLOSED):
-                raise NodeUnavailable(f"logs and state of deployment 0x{each.id.hex()} do not agree")
+                raise self._contradiction(f"deployment 0x{each.id.hex()}")
             if word.state is DeploymentState.CLOSED:
                 self._ended_deployments.add(each.id)
             else:

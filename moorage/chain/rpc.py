@@ -16,6 +16,12 @@ from yarl import URL
 
 BATCH_SIZE = 200
 TIMEOUT = aiohttp.ClientTimeout(total=20, sock_connect=5)
+OVERLOADED = (429, 502, 503, 504)
+"""HTTP statuses by which a proxy says that there is no answer now, whatever body comes along."""
+LIMIT_EXCEEDED = -32005
+"""EIP-1474: the node is too busy for this client."""
+MAX_SHOWN = 300
+NO_ADDRESS = "no http(s)://host:port"
 
 
 class ChainError(Exception):
@@ -36,22 +42,53 @@ class NodeRefused(ChainError):
         self.data = data
 
 
+def as_number(answer: Any) -> int:
+    """Return a QUANTITY of the JSON-RPC specification as a number.
+
+    Raises:
+        NodeUnavailable: it is none.
+    """
+    try:
+        return int(_hex(answer), 16)
+    except ValueError:
+        raise NodeUnavailable(f"the node answered {_shown(answer)} where a number belongs") from None
+
+
+def as_bytes(answer: Any) -> bytes:
+    """Return DATA of the JSON-RPC specification as bytes.
+
+    Raises:
+        NodeUnavailable: it is none.
+    """
+    try:
+        return bytes.fromhex(_hex(answer))
+    except ValueError:
+        raise NodeUnavailable(f"the node answered {_shown(answer)} where bytes belong") from None
+
+
+def one_line(text: str) -> str:
+    """Return what somebody else wrote as something that can be shown: one line, short, no control characters."""
+    return "".join(character if character.isprintable() else " " for character in text)[:MAX_SHOWN].strip()
+
+
 class Rpc:
     """Calls of one node over one kept HTTP connection pool. Use as an async context manager."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, timeout: aiohttp.ClientTimeout = TIMEOUT) -> None:
         """
         Args:
             url: http(s)://host:port of the node.
+            timeout: how long an answer may take.
         """
         self.url = url
+        self._timeout = timeout
         self.name = _without_secrets(url)
         """The node as it is shown: its path and query may be an access token."""
         self._ids = itertools.count(1)
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Rpc:
-        self._session = aiohttp.ClientSession(timeout=TIMEOUT)
+        self._session = aiohttp.ClientSession(timeout=self._timeout)
         return self
 
     async def __aexit__(
@@ -68,7 +105,8 @@ class Rpc:
             NodeUnavailable: no usable answer.
             NodeRefused: the node answered with an error.
         """
-        return _result(await self._post(self._request(method, params)))
+        request = self._request(method, params)
+        return self._result(await self._post(request), request)
 
     async def batch(self, calls: Sequence[tuple[str, Sequence[Any]]]) -> list[Any]:
         """Return the results of several calls in their order.
@@ -80,16 +118,40 @@ class Rpc:
         results: list[Any] = []
         for start in range(0, len(calls), BATCH_SIZE):
             requests = [self._request(method, params) for method, params in calls[start : start + BATCH_SIZE]]
-            answers = await self._post(requests)
-            if not isinstance(answers, list):
-                _result(answers)
-                raise NodeUnavailable(f"{self.name} answered a batch with a single result")
-            by_id = {answer.get("id"): answer for answer in answers if isinstance(answer, dict)}
-            for request in requests:
-                if request["id"] not in by_id:
-                    raise NodeUnavailable(f"{self.name} left a call of a batch unanswered")
-                results.append(_result(by_id[request["id"]]))
+            results += self._results(await self._post(requests), requests)
         return results
+
+    def _results(self, answers: Any, requests: Sequence[dict[str, Any]]) -> list[Any]:
+        if not isinstance(answers, list):  # the batch as a whole was refused
+            self._result(answers, None)
+            raise NodeUnavailable(f"{self.name} answered a batch with a single result")
+        by_id = {answer["id"]: answer for answer in answers if isinstance(answer, dict) and _has_number(answer)}
+        for request in requests:
+            if request["id"] not in by_id:
+                raise NodeUnavailable(f"{self.name} left a call of a batch unanswered")
+        return [self._result(by_id[request["id"]], request) for request in requests]
+
+    def _result(self, answer: Any, request: dict[str, Any] | None) -> Any:
+        """Return what an answer says; `request` is what it has to belong to, None for a batch as a whole."""
+        if not isinstance(answer, dict):
+            raise NodeUnavailable(f"{self.name} answered something that is not JSON-RPC")
+        error, number = answer.get("error"), answer.get("id")
+        if request is not None and number != request["id"] and not (number is None and error):
+            raise NodeUnavailable(f"{self.name} answered another call than was made")
+        if isinstance(error, dict):
+            raise self._refusal(error)
+        if error is not None or "result" not in answer:
+            raise NodeUnavailable(f"{self.name} answered something that is not JSON-RPC")
+        return answer["result"]
+
+    def _refusal(self, error: dict[str, Any]) -> ChainError:
+        code, data = error.get("code"), error.get("data")
+        message = one_line(str(error.get("message", "")))
+        if code == LIMIT_EXCEEDED:
+            return NodeUnavailable(f"{self.name} is too busy: {message}")
+        if isinstance(data, dict):
+            data = data.get("data") or data.get("result")
+        return NodeRefused(code if isinstance(code, int) else 0, message, data if isinstance(data, str) else None)
 
     def _request(self, method: str, params: Sequence[Any]) -> dict[str, Any]:
         return {"jsonrpc": "2.0", "id": next(self._ids), "method": method, "params": list(params)}
@@ -97,13 +159,18 @@ class Rpc:
     async def _post(self, body: Any) -> Any:
         if self._session is None:
             raise RuntimeError("Rpc is used outside of its context")
+        if self.name == NO_ADDRESS:
+            raise NodeUnavailable("the node's address has to be of the form http(s)://host:port")
         headers = {"Content-Type": "application/json"}
         try:
             async with self._session.post(self.url, data=msgspec.json.encode(body), headers=headers) as response:
                 text = await response.read()
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-            reason = str(error or type(error).__name__).replace(self.url, self.name)
+            reason = (str(error) or type(error).__name__).replace(self.url, self.name)
+            reason = reason.replace(str(URL(self.url)), self.name)
             raise NodeUnavailable(f"no answer from the node at {self.name}: {reason}") from error
+        if response.status in OVERLOADED:
+            raise NodeUnavailable(f"{self.name} has no answer now ({response.status})")
         try:
             return msgspec.json.decode(text)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -112,20 +179,21 @@ class Rpc:
 
 def _without_secrets(url: str) -> str:
     try:
-        return str(URL(url).origin())
+        origin = URL(url).origin()
     except ValueError:
-        return "an address that is not http(s)://host:port"
+        return NO_ADDRESS
+    return str(origin) if origin.scheme in ("http", "https") else NO_ADDRESS
 
 
-def _result(answer: Any) -> Any:
-    if not isinstance(answer, dict) or ("result" not in answer and "error" not in answer):
-        raise NodeUnavailable("the node answered something that is not JSON-RPC")
-    error = answer.get("error")
-    if error:
-        data = error.get("data")
-        if isinstance(data, dict):
-            data = data.get("data") or data.get("result")
-        raise NodeRefused(
-            int(error.get("code", 0)), str(error.get("message", "")), data if isinstance(data, str) else None
-        )
-    return answer["result"]
+def _hex(answer: Any) -> str:
+    if not isinstance(answer, str) or not answer.startswith("0x") or not (answer.isascii() and answer.isalnum()):
+        raise ValueError
+    return answer[2:]
+
+
+def _shown(answer: Any) -> str:
+    return ascii(answer)[:40]
+
+
+def _has_number(answer: dict[str, Any]) -> bool:
+    return isinstance(answer.get("id"), int)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -11,15 +12,17 @@ from eth_account.signers.local import LocalAccount
 
 from moorage.chain.abi import revert_text
 from moorage.chain.contracts import Call
-from moorage.chain.rpc import ChainError, NodeRefused, NodeUnavailable, Rpc
+from moorage.chain.rpc import ChainError, NodeRefused, NodeUnavailable, Rpc, as_number
 from moorage.types import Address
 
 GAS_MARGIN_PERCENT = 30
 PRIORITY_FEE_WEI = 10**9
-REPLACE_AFTER_SECONDS = 15.0
-REPLACE_PERCENT = 113  # geth takes a replacement from +10 % on both fees
+REPLACE_PERCENT = 113  # geth takes a replacement from +10 % on both fees, other nodes from +12.5 %
 POLL_SECONDS = 0.2
-INSUFFICIENT_FUNDS = "insufficient funds"
+NO_COIN = "insufficient funds for"
+"""What nodes say of an account that cannot pay for gas; that there is no data parts it from a contract's words."""
+ALREADY_KNOWN = ("already known", "alreadyknown", "known transaction", "already imported")
+"""What nodes say of a transaction that they have: an earlier answer was lost."""
 
 
 class NotSent(ChainError):
@@ -50,16 +53,34 @@ class _Pending:
     call: Call
     fields: dict[str, Any]
     hashes: list[str]
+    """Of all that was signed with this nonce: any of them may get into a block."""
+    raw: str
+    """The newest, as it is sent."""
+    is_unanswered: bool
+    """Whether the node has not said yet what it thinks of the newest."""
 
 
 class Sender:
     """The one writer of a key. Calls are simulated before they are sent."""
 
-    def __init__(self, rpc: Rpc, account: LocalAccount, chain_id: int, time_limit_seconds: float = 120.0) -> None:
+    def __init__(
+        self,
+        rpc: Rpc,
+        account: LocalAccount,
+        chain_id: int,
+        time_limit_seconds: float = 120.0,
+        replace_after_seconds: float = 15.0,
+    ) -> None:
+        """
+        Args:
+            time_limit_seconds: how long a transaction may take to get into a block.
+            replace_after_seconds: after how long its fees are raised.
+        """
         self._rpc = rpc
         self._account = account
         self._chain_id = chain_id
         self._time_limit_seconds = time_limit_seconds
+        self._replace_after_seconds = replace_after_seconds
         self._lock = asyncio.Lock()
 
     @property
@@ -81,25 +102,43 @@ class Sender:
     async def send_all(self, calls: Sequence[Call]) -> list[Sent | Refused]:
         """Send independent transactions at once and wait until all are in blocks.
 
+        Whatever goes wrong with one, those that were sent are waited for; the first fault is raised then.
+
         Raises:
-            NotSent: one is not in a block in time; it may still get there.
+            NotSent: one could not be sent, or is not in a block in time; it may still get there.
             NodeUnavailable: the node does not answer.
         """
         async with self._lock:
-            outcomes: list[Sent | Refused | _Pending] = []
-            nonce = int(await self._call("eth_getTransactionCount", self.address, "pending"), 16)
-            fees = await self._fees()
-            for call in calls:
+            submitted, fault = await self._submit_all(calls)
+            waits = [self._settle(each) if isinstance(each, _Pending) else _settled(each) for each in submitted]
+            outcomes = await asyncio.gather(*waits, return_exceptions=True)
+            for outcome in outcomes:
+                if isinstance(outcome, BaseException):
+                    raise outcome
+            if fault is not None:
+                raise fault
+            return [outcome for outcome in outcomes if not isinstance(outcome, BaseException)]
+
+    async def _submit_all(self, calls: Sequence[Call]) -> tuple[list[_Pending | Refused], ChainError | None]:
+        """Submit calls up to the first that cannot be, and return what that one met."""
+        nonce = as_number(await self._call("eth_getTransactionCount", self.address, "pending"))
+        fees = await self._fees()
+        submitted: list[_Pending | Refused] = []
+        for call in calls:
+            try:
                 outcome = await self._submit(call, nonce, fees)
-                nonce += isinstance(outcome, _Pending)
-                outcomes.append(outcome)
-            return [await self._settle(each) if isinstance(each, _Pending) else each for each in outcomes]
+            except ChainError as error:
+                return submitted, error
+            nonce += isinstance(outcome, _Pending)
+            submitted.append(outcome)
+        return submitted, None
 
     async def _submit(self, call: Call, nonce: int, fees: dict[str, int]) -> _Pending | Refused:
         try:
-            gas = int(await self._rpc.call("eth_estimateGas", self._message(call), "pending"), 16)
+            gas = as_number(await self._rpc.call("eth_estimateGas", self._message(call), "pending"))
         except NodeRefused as error:
-            self._check_funds(error)
+            if error.data is None and NO_COIN in error.message.lower():
+                raise NotSent(f"{self.address} has too little of the chain's coin to pay for gas") from error
             return Refused(call, revert_text(error.data, error.message))
         fields = {
             "type": 2,
@@ -111,53 +150,72 @@ class Sender:
             "gas": gas * (100 + GAS_MARGIN_PERCENT) // 100,
             **fees,
         }
-        return _Pending(call, fields, [await self._broadcast(fields)])
+        pending = _Pending(call, fields, [], "", True)
+        self._sign(pending)
+        await self._broadcast(pending)
+        return pending
 
     async def _settle(self, pending: _Pending) -> Sent | Refused:
+        """Wait for a receipt. A node that does not answer meanwhile has said nothing about the transaction."""
         loop = asyncio.get_running_loop()
         started = replaced = loop.time()
         while loop.time() - started < self._time_limit_seconds:
-            for transaction in pending.hashes:
-                receipt = await self._call("eth_getTransactionReceipt", transaction)
-                if receipt is not None:
-                    return await self._outcome(pending.call, transaction, receipt)
-            if loop.time() - replaced > REPLACE_AFTER_SECONDS:
+            with suppress(NodeUnavailable):
+                found = await self._receipt(pending)
+                if found is not None:
+                    return await self._outcome(pending.call, *found)
+            if loop.time() - replaced > self._replace_after_seconds:
                 replaced = loop.time()
-                await self._replace(pending)
+                self._raise_fees(pending)
+            if pending.is_unanswered:
+                with suppress(NotSent):  # an earlier one is in a block or good enough: the next looks find it
+                    await self._broadcast(pending)
             await asyncio.sleep(POLL_SECONDS)
         raise NotSent(
             f"{pending.call.description}: not in a block after {self._time_limit_seconds:.0f} s "
             f"(transaction {pending.hashes[-1]}); it may still get there"
         )
 
-    async def _replace(self, pending: _Pending) -> None:
+    async def _receipt(self, pending: _Pending) -> tuple[str, dict[str, Any]] | None:
+        for transaction in pending.hashes:
+            receipt = await self._call("eth_getTransactionReceipt", transaction)
+            if isinstance(receipt, dict):
+                return transaction, receipt
+        return None
+
+    def _raise_fees(self, pending: _Pending) -> None:
         for fee in ("maxFeePerGas", "maxPriorityFeePerGas"):
             pending.fields[fee] = pending.fields[fee] * REPLACE_PERCENT // 100 + 1
-        try:
-            pending.hashes.append(await self._broadcast(pending.fields))
-        except NotSent:
-            return  # the nonce is used: one of the earlier ones is in a block, the next look finds it
+        self._sign(pending)
 
-    async def _broadcast(self, fields: dict[str, Any]) -> str:
-        signed = self._account.sign_transaction(fields)
-        transaction = f"0x{signed.hash.hex().removeprefix('0x')}"
+    def _sign(self, pending: _Pending) -> None:
+        """Sign what the fields say. The hash is known from here on, whatever becomes of the sending."""
+        signed = self._account.sign_transaction(pending.fields)
+        pending.hashes.append(f"0x{bytes(signed.hash).hex()}")
+        pending.raw = f"0x{bytes(signed.raw_transaction).hex()}"
+        pending.is_unanswered = True
+
+    async def _broadcast(self, pending: _Pending) -> None:
+        """Send the newest; a lost answer leaves it to be sent again.
+
+        Raises:
+            NotSent: the node does not take it.
+        """
         try:
-            await self._rpc.call("eth_sendRawTransaction", f"0x{signed.raw_transaction.hex().removeprefix('0x')}")
+            await self._rpc.call("eth_sendRawTransaction", pending.raw)
+            pending.is_unanswered = False
+        except NodeUnavailable:
+            return
         except NodeRefused as error:
-            self._check_funds(error)
-            if "already known" not in error.message.lower() and "already imported" not in error.message.lower():
-                raise NotSent(f"the node refuses the transaction: {error.message}") from error
-        return transaction
-
-    def _check_funds(self, error: NodeRefused) -> None:
-        """Say it in words if the node refuses because gas can't be paid."""
-        if INSUFFICIENT_FUNDS in error.message.lower():
-            raise NotSent(f"{self.address} has too little of the chain's coin to pay for gas") from error
+            pending.is_unanswered = False
+            if not any(words in error.message.lower() for words in ALREADY_KNOWN):
+                raise NotSent(f"{pending.call.description}: the node refuses it: {error.message}") from error
 
     async def _outcome(self, call: Call, transaction: str, receipt: dict[str, Any]) -> Sent | Refused:
-        block_number = int(receipt["blockNumber"], 16)
-        if int(receipt["status"], 16) == 1:
-            return Sent(call, transaction, block_number, int(receipt["gasUsed"], 16), tuple(receipt["logs"]))
+        block_number = as_number(receipt.get("blockNumber"))
+        if as_number(receipt.get("status")) == 1:
+            gas_used = as_number(receipt.get("gasUsed"))
+            return Sent(call, transaction, block_number, gas_used, tuple(receipt.get("logs", ())))
         try:
             await self._rpc.call("eth_call", self._message(call), hex(block_number))
         except NodeRefused as error:
@@ -166,7 +224,9 @@ class Sender:
 
     async def _fees(self) -> dict[str, int]:
         block = await self._call("eth_getBlockByNumber", "latest", False)
-        base = int(block.get("baseFeePerGas", "0x0"), 16)
+        if not isinstance(block, dict):
+            raise NodeUnavailable("the node does not give its newest block")
+        base = as_number(block.get("baseFeePerGas", "0x0"))
         return {"maxFeePerGas": 2 * base + PRIORITY_FEE_WEI, "maxPriorityFeePerGas": PRIORITY_FEE_WEI}
 
     def _message(self, call: Call) -> dict[str, str]:
@@ -177,3 +237,7 @@ class Sender:
             return cast(Any, await self._rpc.call(method, *params))
         except NodeRefused as error:
             raise NodeUnavailable(f"{method}: {error}") from error
+
+
+async def _settled(refused: Refused) -> Refused:
+    return refused
