@@ -41,6 +41,7 @@ ADVICE = {
     "too little of the chain's coin": "send it some of the chain's own coin",
 }
 """What to do about refusals, by what their text contains."""
+UNDECIDED = "it may still get there"
 
 
 def explain(error: BaseException) -> Failure:
@@ -65,6 +66,8 @@ def _of_library(error: BaseException) -> Failure | None:
     from moorage.units import UnitError
 
     text = str(error)
+    if isinstance(error, NotSent) and UNDECIDED in text:
+        return Failure(ExitStatus.CHAIN_UNAVAILABLE, f"{text}: run the same command again, nothing is done twice")
     match error:
         case DeploymentFileError():
             return Failure(ExitStatus.INVALID_FILE, text)

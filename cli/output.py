@@ -110,17 +110,21 @@ def as_text(line: Line) -> str:
 
 def table(heading: str, rows: tuple[Row, ...]) -> RenderableType:
     """Return rows as a table for a terminal; everything in it is text, never markup."""
+    from rich.console import Group
     from rich.table import Table
     from rich.text import Text
 
-    result = Table(title=Text(heading), title_justify="left", box=None, pad_edge=False, header_style="bold")
+    result = Table(box=None, pad_edge=False, header_style="bold")
     for name in COLUMNS:
         result.add_column(name, overflow="fold")
     for row in rows:
-        result.add_row(*map(Text, cells(row)))
-    return result
+        texts = [Text(cell) for cell in cells(row)]
+        texts[1].stylize(STYLES.get(row.state, ""))
+        result.add_row(*texts)
+    return Group(Text(heading), result)
 
 
+STYLES = {"leased": "green", "running": "green", "failed": "red", "stale, not replaced": "red", "restarting": "yellow"}
 COLUMNS = ("GROUP", "STATE", "PROVIDER", "PRICE", "RUNWAY", "")
 
 

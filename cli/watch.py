@@ -101,11 +101,12 @@ class Watch:
         """Return the newest view, having told what is new in it."""
         if view is None or await self._views.block_number() != view.block_number:
             view = await self._views.view(deployment)
-        if view is None:
-            self._tell_once(("absent",), Line(0, "absent", "the deployment is not on chain, or not any more; waiting"))
-            return None
-        self._tell_all(tell(view, self._money))
-        self._tell_hints(view)
+            if view is None:
+                text = "the deployment is not on chain, or not any more; waiting"
+                self._tell_once(("absent",), Line(0, "absent", text))
+                return None
+            self._tell_all(tell(view, self._money))
+            self._tell_hints(view)
         self._take_answers(view)
         self._ask(view)
         self._screen.show(heading(view), rows(view, self._knowledge, self._money))

@@ -14,12 +14,13 @@ from eth_account.signers.local import LocalAccount
 from cli import wallet
 from cli.agents import Interpreter
 from cli.core.order_plan import OrderPlan, describe_plan, plan_order
+from cli.core.story import Line
 from cli.core.view import full
 from cli.environment import Environment
 from cli.failures import ExitStatus, Failure
 from cli.funding import check_funds
 from cli.options import DEFAULT_FILE, Format, Options, market_options, path_option, refuse_unit
-from cli.output import Screen, note, open_screen, say
+from cli.output import JsonScreen, Screen, note, open_screen, say
 from cli.records import Record, Records
 from cli.selection import by_file
 from cli.session import Session, open_session
@@ -27,6 +28,7 @@ from cli.submission import is_same, manifest_salt, new_record, submit
 from cli.watch import Watch
 from moorage import manifest, units
 from moorage.chain.market import Market
+from moorage.chain.rpc import NodeUnavailable
 from moorage.deployment_file import CompiledDeployment, DeploymentSpec, compile, load
 from moorage.request_auth import Domain
 from moorage.types import Address, DeploymentState
@@ -79,7 +81,7 @@ async def _deploy(
             with open_screen(environment, options.output) as screen:
                 try:
                     if plan is not None:
-                        await submit(session, account, records, choice.record, choice.compiled, plan, screen)
+                        await _submit(session, account, records, choice, plan, screen)
                     locked.close()
                     await _follow(environment, session, account, choice.record, screen, is_detached)
                 except asyncio.CancelledError:
@@ -146,9 +148,24 @@ async def _agree(
         say(f"tenant: {tenant}")
         for line in describe_plan(plan, money, missing):
             say(line)
+    else:
+        fields = {"total": money.number(plan.total), "paid_in": money.number(missing)}
+        fields["max_price_per_hour"] = money.hourly_number(plan.max_charge_per_block)
+        text = f"at most {money.per_hour(plan.max_charge_per_block)}"
+        JsonScreen().tell(Line(await session.reader.block_number(), "planned", text, fields))
     await check_funds(session, tenant, plan.missing_base_units)
     environment.confirm("Deploy?", is_agreed=options.is_agreed)
     return plan
+
+
+async def _submit(
+    session: Session, account: LocalAccount, records: Records, choice: Choice, plan: OrderPlan, screen: Screen
+) -> None:
+    try:
+        await submit(session, account, records, choice.record, choice.compiled, plan, screen)
+    except NodeUnavailable as error:
+        text = f"{error}: run the same command again, nothing is ordered twice"
+        raise Failure(ExitStatus.CHAIN_UNAVAILABLE, text) from error
 
 
 async def _follow(

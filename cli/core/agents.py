@@ -14,6 +14,8 @@ MAX_RETRY_SECONDS = 30.0
 COMING_UP_SECONDS = 1.0
 RUNNING_SECONDS = 10.0
 RUNNING = "running"
+QUIET_FAILURES = 2
+"""An agent that has not seen the newest block yet says no; a few seconds later that is over."""
 REFUSALS_THAT_COUNT = 5
 """A refusal may come from an agent that is a few blocks behind; so many in a row are meant."""
 
@@ -136,7 +138,8 @@ def tell_change(view: DeploymentView, lease: OrderId, before: Knowledge, after: 
     lines = []
     if after.deliveries > before.deliveries == 0:
         lines.append(_line(view, attempt, "delivered", f"manifest delivered to provider {attempt.provider}"))
-    if after.problem is not None and after.problem != before.problem:
+    is_known = before.failures > QUIET_FAILURES and after.problem == before.problem
+    if after.failures > QUIET_FAILURES and not is_known:
         text = f"no use of provider {attempt.provider}'s agent yet, trying again: {after.problem}"
         lines.append(_line(view, attempt, "agent-problem", text, reason=after.problem))
     if after.report is not None and after.report is not before.report:

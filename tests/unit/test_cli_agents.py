@@ -109,11 +109,23 @@ def test_tell_change__first_delivery__is_told_once():
     assert texts(once, Knowledge(EMPTY, is_delivered=True, deliveries=2)) == []
 
 
-def test_tell_change__same_problem_again__is_not_told():
-    gone = Knowledge(problem="gone", failures=1)
+def test_tell_change__problem_that_stays__is_told_once():
+    gone = [Knowledge(problem="gone", failures=count) for count in range(1, 6)]
+    pairs = zip([NOTHING_KNOWN, *gone], gone, strict=False)
 
-    assert texts(NOTHING_KNOWN, gone) == ["no use of provider 1's agent yet, trying again: gone"]
-    assert texts(gone, Knowledge(problem="gone", failures=2)) == []
+    assert [texts(*pair) for pair in pairs] == [
+        [],
+        [],
+        ["no use of provider 1's agent yet, trying again: gone"],
+        [],
+        [],
+    ]
+
+
+def test_tell_change__another_problem__is_told_too():
+    before, after = Knowledge(problem="gone", failures=3), Knowledge(problem="404: unknown", failures=4)
+
+    assert texts(before, after) == ["no use of provider 1's agent yet, trying again: 404: unknown"]
 
 
 @pytest.mark.parametrize(

@@ -196,6 +196,7 @@ def test_program__without_debugging__shows_no_traceback(tenant, monkeypatch):
         (MarketError("other chain"), ExitStatus.WRONG_MARKET, "other chain"),
         (KeyFileError("k: no such key file"), ExitStatus.WALLET, "k: no such key file"),
         (NotSent("deposit: ledger: token refused"), ExitStatus.REFUSED, "deposit: ledger: token refused"),
+        (NotSent("x: not in a block; it may still get there"), ExitStatus.CHAIN_UNAVAILABLE, "same command again"),
         (NotSent("submit: ledger: insufficient funds"), ExitStatus.REFUSED, "register --deposit"),
         (NotSent("submit: terms: collateral below tip"), ExitStatus.REFUSED, "pricing.collateral"),
         (AgentUnreachable("gone"), ExitStatus.AGENT, "gone"),

@@ -1,0 +1,143 @@
+"""How a deployment is shown, to people and to programs."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.console import Console
+
+from cli.core.agents import Knowledge, Report, Workload
+from cli.core.report import Row, columns, document, heading, listing, rows
+from cli.core.story import Line
+from cli.core.view import full
+from cli.output import LiveScreen, as_text, table
+from moorage.types import OrderState
+from tests.factories.deployments import DEPLOYMENT, MONEY, ORDER, VERSION, attempt, bid, lease, view
+
+WEB = Workload("web", "running", None, ("http://203.0.113.1:80",))
+DB = Workload("db", "restarting", "exited with code 3", ())
+KNOWN = {ORDER: Knowledge(Report(VERSION, (WEB, DB)))}
+
+
+def leased(**changes):
+    return attempt(lease=lease(**changes))
+
+
+@pytest.mark.parametrize(
+    ("one", "block", "row"),
+    [
+        (attempt(OrderState.OPEN), 90, Row("west", "open order", detail="0 bids, to be matched in 6 blocks (6s)")),
+        (
+            attempt(OrderState.OPEN, bids=(bid(2), bid(1))),
+            95,
+            Row("west", "open order", price="1 MOOR/h", detail="2 bids, to be matched in 1 block (1s)"),
+        ),
+        (
+            attempt(OrderState.OPEN, bids=(bid(2),)),
+            96,
+            Row("west", "open order", price="1 MOOR/h", detail="1 bid, to be matched now"),
+        ),
+        (attempt(OrderState.OPEN), 96, Row("west", "open order", detail="no bids yet")),
+        (leased(), 104, Row("west", "leased", "1", "1 MOOR/h", "0.9 h", "confirmed 4 blocks ago, next within 6")),
+        (
+            leased(is_awaiting=True),
+            104,
+            Row("west", "leased", "1", "1 MOOR/h", "1.0 h", "first confirmation within 6 blocks"),
+        ),
+        (leased(), 111, Row("west", "leased", "1", "1 MOOR/h", "0.9 h", "overdue: anyone may end it as stale")),
+        (leased(confirmed_block=3_700), 3_702, Row("west", "leased", "1", "1 MOOR/h", "0.0 h", "used up: fund it")),
+        (
+            attempt(OrderState.LEASE_CLOSING),
+            104,
+            Row("west", "closing", "1", "1 MOOR/h", "0.9 h", "nothing more is charged"),
+        ),
+        (attempt(OrderState.LEASE_CLOSED), 104, Row("west", "closed", "1")),
+        (attempt(OrderState.LEASE_STALE), 104, Row("west", "stale, not replaced", "1")),
+        (attempt(OrderState.CLOSED), 104, Row("west", "closed, never matched")),
+    ],
+)
+def test_rows__each_state__says_what_matters_in_it(one, block, row):
+    assert rows(view(one, block=block), {}, MONEY) == (row,)
+
+
+def test_rows__workloads__stand_below_their_group():
+    assert rows(view(attempt()), KNOWN, MONEY)[1:] == (
+        Row("  web", "running", detail="http://203.0.113.1:80"),
+        Row("  db", "restarting", detail="exited with code 3"),
+    )
+
+
+def test_rows__agent_does_not_answer__says_so():
+    assert rows(view(attempt()), {ORDER: Knowledge(problem="gone")}, MONEY)[1:] == (Row("", "", detail="agent: gone"),)
+
+
+def test_document__leased__has_numbers_for_programs():
+    assert document(view(attempt(), block=104), KNOWN, MONEY) == {
+        "deployment": full(DEPLOYMENT),
+        "state": "active",
+        "version": full(VERSION),
+        "block": 104,
+        "token": "MOOR",
+        "price_per_hour": "0.9999999999999972",
+        "groups": [
+            {
+                "name": "west",
+                "order": full(ORDER),
+                "state": "lease-active",
+                "provider": 1,
+                "bids": None,
+                "match_block": None,
+                "price_per_hour": "0.9999999999999972",
+                "runway_hours": "0.9",
+                "runway_blocks": 3_596,
+                "confirmed_block": 100,
+                "agent_problem": None,
+                "workloads": [
+                    {"name": "web", "state": "running", "reason": None, "addresses": ["http://203.0.113.1:80"]},
+                    {"name": "db", "state": "restarting", "reason": "exited with code 3", "addresses": []},
+                ],
+            }
+        ],
+    }
+
+
+def test_document__open_order__has_no_lease():
+    (group,) = document(view(attempt(OrderState.OPEN, bids=(bid(1),))), {}, MONEY)["groups"]
+
+    assert (group["provider"], group["bids"], group["match_block"], group["runway_blocks"]) == (None, 1, 96, None)
+
+
+def test_listing__deployment__is_one_row():
+    assert listing(view(attempt(), attempt(OrderState.OPEN, 1, name="east")), "/app/moorage.yml", MONEY) == (
+        full(DEPLOYMENT),
+        "active",
+        "1 MOOR/h",
+        "west leased, east open order",
+        "/app/moorage.yml",
+    )
+
+
+def test_columns__rows__are_aligned_without_trailing_spaces():
+    assert columns([("A", "LONG"), ("aaa", ""), ("b", "x")]) == ["A    LONG", "aaa", "b    x"]
+
+
+def test_table__text_that_looks_like_markup__stays_text():
+    console = Console(file=io.StringIO(), width=120)
+
+    console.print(table(heading(view(attempt())), (Row("[red]west[/red]", "[link=x]leased", detail="[bold]"),)))
+
+    shown = console.file.getvalue()
+    assert "[red]west[/red]" in shown and "[link=x]leased" in shown and full(DEPLOYMENT) in shown
+
+
+def test_live_screen__lines_and_rows__both_are_shown(capsys):
+    with LiveScreen() as screen:
+        screen.show(heading(view(attempt())), rows(view(attempt()), {}, MONEY))
+        screen.tell(Line(57, "matched", "lease 0xab [bold] matched"))
+
+    assert "block 57    lease 0xab [bold] matched" in capsys.readouterr().out
+
+
+def test_line__as_text__has_its_block_in_front():
+    assert as_text(Line(57, "matched", "lease matched")) == "block 57    lease matched"
