@@ -24,8 +24,11 @@ def tune() -> None:
     Rpc.snapshot = lambda _: anvil.snapshot()
     Rpc.revert = lambda _, id: anvil.revert(id)
     # web3.py asks for the chain id before each call.
-    brownie.web3.provider.cacheable_requests = {RPCEndpoint("eth_chainId")}
-    brownie.web3.provider.cache_allowed_requests = True
+    provider = brownie.web3.provider
+    provider.cacheable_requests = {RPCEndpoint("eth_chainId")}
+    provider.cache_allowed_requests = True
+    # Each request looks for proxies in the environment and for a password in ~/.netrc.
+    provider._request_session_manager.cache_and_return_session(provider.endpoint_uri).trust_env = False
     # A revert collects garbage; what is frozen is not looked through.
     gc.collect()
     gc.freeze()

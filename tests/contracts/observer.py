@@ -9,9 +9,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import brownie
+from eth_abi import decode
+from eth_utils import is_address, to_checksum_address
+from eth_utils.abi import collapse_if_tuple, event_abi_to_log_topic
 
 from tests.contracts.client import views
 from tests.contracts.market import (
@@ -200,10 +204,10 @@ class Observer:
     # ----------------------------------------------------------------------------------------------- orders
 
     def _on_OrderCreated(
-        self, block: int, order: str, deployment: str, nonce: int, deposit: int, wait_duration: int, group: Any
+        self, block: int, order: str, deployment: str, nonce: int, deposit: int, wait_duration: int, group: list[Any]
     ) -> None:
         owner = self.deployments[deployment]
-        collateral = sum(each["collateral"] * each["count"] for each in group["resources"])
+        collateral = sum(collateral * count for *_, collateral, count in group[3])
         self.leases[order] = Lease(deployment, collateral, wait_duration, deposit, block + wait_duration)
         self.available[owner.tenant] -= deposit + self.tip
         owner.live_groups += 1
@@ -332,17 +336,39 @@ class Observer:
 
 def _events(exchange: Any) -> list[tuple[str, int, dict[str, Any]]]:
     """Return name, block and fields of all events of an exchange; ids as hex."""
-    contract = brownie.web3.eth.contract(address=exchange.address, abi=exchange.abi)
-    decoders = {event().topic: event() for event in contract.events}
-    events = []
-    for log in brownie.web3.eth.get_logs({"address": exchange.address, "fromBlock": 0, "toBlock": "latest"}):
-        event = decoders[log["topics"][0].to_0x_hex()].process_log(log)
-        fields = {key: _plain(value) for key, value in event["args"].items()}
-        events.append((event["event"], event["blockNumber"], fields))
-    return events
+    request = {"address": exchange.address, "fromBlock": "0x0", "toBlock": "latest"}
+    logs = brownie.web3.provider.make_request("eth_getLogs", [request])["result"]
+    formats = _formats()
+    return [formats[log["topics"][0]].read(log) for log in logs]
+
+
+class _Format:
+    """How one event is written into a log."""
+
+    def __init__(self, abi: dict[str, Any]) -> None:
+        self.name = abi["name"]
+        self.indexed = [(field["name"], [collapse_if_tuple(field)]) for field in abi["inputs"] if field["indexed"]]
+        others = [field for field in abi["inputs"] if not field["indexed"]]
+        self.names = [field["name"] for field in others]
+        self.types = [collapse_if_tuple(field) for field in others]
+
+    def read(self, log: dict[str, Any]) -> tuple[str, int, dict[str, Any]]:
+        fields = dict(zip(self.names, decode(self.types, bytes.fromhex(log["data"][2:])), strict=True))
+        for (name, kind), topic in zip(self.indexed, log["topics"][1:], strict=True):
+            [fields[name]] = decode(kind, bytes.fromhex(topic[2:]))
+        return self.name, int(log["blockNumber"], 16), {name: _plain(value) for name, value in fields.items()}
+
+
+@cache
+def _formats() -> dict[str, _Format]:
+    """Return topic -> format of all events of an exchange."""
+    events = [each for each in brownie.Exchange.abi if each["type"] == "event"]
+    return {"0x" + event_abi_to_log_topic(each).hex(): _Format(each) for each in events}
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, bytes):
         return "0x" + value.hex()
+    if isinstance(value, str) and is_address(value):
+        return to_checksum_address(value)
     return [_plain(each) for each in value] if isinstance(value, (list, tuple)) else value

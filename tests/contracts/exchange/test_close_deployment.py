@@ -139,7 +139,7 @@ def test_close_deployment__stale_lease_that_persists__makes_no_new_order(market,
     assert [name for name, _ in logged(tx)] == ["DeploymentClosing", "LeaseStale"]
 
 
-@pytest.mark.parametrize("delay", [0, 1, PERIOD, 5 * PERIOD])
+@pytest.mark.parametrize("delay", [0, 1, PERIOD, 2 * PERIOD])
 def test_close_deployment__exhausted_lease__pays_all_that_was_prepaid(market, provider, lease, delay):
     for _ in range(2):
         market.mine_to(market.lease(lease)["deadline_block"])

@@ -38,7 +38,7 @@ def _confirm_closed(market, provider, *orders):
     return market.exchange.confirm_closed(provider.number, keys, {"from": provider.operator})
 
 
-@pytest.mark.parametrize("delay", [1, GRACE, GRACE + 1, 10 * GRACE])
+@pytest.mark.parametrize("delay", [1, GRACE, GRACE + 1, 4 * GRACE])
 def test_confirm_closed__at_any_time__pays_and_frees_the_collateral(market, provider, closing, delay):
     market.mine_to(market.lease(closing)["confirmed_block"] + delay)
     tenant_before = market.available(market.tenant)

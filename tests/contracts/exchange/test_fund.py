@@ -274,7 +274,7 @@ def test_fund__revived_lease__starts_at_its_confirmation_and_can_go_stale(market
 
 
 def test_fund__revived_and_not_confirmed__goes_stale_after_a_fresh_period(market, exchange, exhausted):
-    market.mine_to(market.next_block + 5 * PERIOD)
+    market.mine_to(market.next_block + 2 * PERIOD)
     exchange.fund(exhausted.key, 2 * PERIOD, {"from": market.tenant})
     deadline = market.lease(exhausted)["deadline_block"]
     market.mine_to(deadline)

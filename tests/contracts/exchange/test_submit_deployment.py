@@ -64,9 +64,11 @@ def test_submit_deployment__one_group__opens_an_order(market, exchange):
     deployment = str(exchange.deployment_id(market.tenant, SALT))
     order = Order(deployment, word_of(0), WAIT, PLAIN)
 
+    told = exchange.submit_deployment.call(SALT, VERSION, WAIT, [PLAIN], [DEPOSIT], {"from": market.tenant})
+
     tx = _submit(market, PLAIN)
 
-    assert tx.return_value == deployment
+    assert told == deployment
     assert logged(tx) == [
         (
             "DeploymentSubmitted",
@@ -128,8 +130,9 @@ def test_submit_deployment__same_salt_of_another_tenant__is_another_deployment(m
 
     tx = exchange.submit_deployment(SALT, VERSION, WAIT, [PLAIN], [DEPOSIT], {"from": market.stranger})
 
-    assert tx.return_value != exchange.deployment_id(market.tenant, SALT)
-    assert tx.return_value == exchange.deployment_id(market.stranger, SALT)
+    [(_, fields), _] = logged(tx)
+    assert fields["deployment"] != exchange.deployment_id(market.tenant, SALT)
+    assert fields["deployment"] == exchange.deployment_id(market.stranger, SALT)
 
 
 @pytest.mark.parametrize("wait", [0, 1, MAX_BLOCKS])

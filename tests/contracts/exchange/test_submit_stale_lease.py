@@ -164,7 +164,7 @@ def test_submit_stale_lease__funded_until_around_the_deadline__only_beyond_it(
 
 def test_submit_stale_lease__long_after_exhaustion__is_refused(market, exchange, provider):
     [order] = market.exhausted(provider)
-    market.mine_to(market.next_block + 5 * PERIOD)
+    market.mine_to(market.next_block + 2 * PERIOD)
 
     assert refusal(exchange.submit_stale_lease, [order.key], by=market.facilitator) == NOTHING
 

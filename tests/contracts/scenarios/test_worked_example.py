@@ -89,7 +89,7 @@ def test_worked_example__at_1438_and_later__nobody_can_call_it_stale(market, exc
     order, clock, _ = example
     _confirm_at(market, provider, example, 1090, 1190, 1290, *last)
 
-    for block in (1391, 1438, 2438):
+    for block in (1391, 1438, 1600):
         clock.wait_for(block)
         for caller in (market.facilitator, market.tenant, market.attacker):
             assert refusal(exchange.submit_stale_lease, [order.key], by=caller) == NOT_STALE
