@@ -15,7 +15,7 @@ Address = NewType("Address", str)
 DeploymentId = NewType("DeploymentId", bytes)
 """32 bytes: keccak256(chain id, exchange, tenant, salt)."""
 OrderId = NewType("OrderId", bytes)
-"""32 bytes: keccak256(deployment, nonce, terms hash). A lease has the id of its order."""
+"""32 bytes: keccak256 of the four words of an OrderKey. A lease has the id of its order."""
 ProviderNumber = NewType("ProviderNumber", int)
 """1 to 2^32 - 1, never reused."""
 Version = NewType("Version", bytes)
