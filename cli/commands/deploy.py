@@ -79,10 +79,10 @@ async def _deploy(
             if not choice.is_live:
                 plan = await _agree(environment, options, session, tenant, choice, fund_seconds)
             with open_screen(environment, options.output) as screen:
+                if plan is not None:
+                    await _submit(session, account, records, choice, plan, screen)
+                locked.close()
                 try:
-                    if plan is not None:
-                        await _submit(session, account, records, choice, plan, screen)
-                    locked.close()
                     await _follow(environment, session, account, choice.record, screen, is_detached)
                 except asyncio.CancelledError:
                     raise Failure(ExitStatus.ABORTED, _farewell(choice.record, file)) from None
@@ -90,7 +90,7 @@ async def _deploy(
 
 def _farewell(record: Record, file: Path) -> str:
     return (
-        f"interrupted. Deployment {full(record.deployment)} lives on if it was submitted: "
+        f"interrupted, deployment {full(record.deployment)} lives on: "
         f"`moorage deploy -f {file}` takes it up again, `moorage status -f {file}` shows it, "
         f"`moorage delete -f {file}` ends it"
     )
@@ -166,6 +166,9 @@ async def _submit(
     except NodeUnavailable as error:
         text = f"{error}: run the same command again, nothing is ordered twice"
         raise Failure(ExitStatus.CHAIN_UNAVAILABLE, text) from error
+    except asyncio.CancelledError:
+        text = "interrupted while it was submitted: run the same command again, nothing is ordered twice"
+        raise Failure(ExitStatus.ABORTED, text) from None
 
 
 async def _follow(

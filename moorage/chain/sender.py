@@ -137,8 +137,7 @@ class Sender:
         try:
             gas = as_number(await self._rpc.call("eth_estimateGas", self._message(call), "pending"))
         except NodeRefused as error:
-            if error.data is None and NO_COIN in error.message.lower():
-                raise NotSent(f"{self.address} has too little of the chain's coin to pay for gas") from error
+            self._check_coin(error)
             return Refused(call, revert_text(error.data, error.message))
         fields = {
             "type": 2,
@@ -208,8 +207,14 @@ class Sender:
             return
         except NodeRefused as error:
             pending.is_unanswered = False
+            self._check_coin(error)
             if not any(words in error.message.lower() for words in ALREADY_KNOWN):
                 raise NotSent(f"{pending.call.description}: the node refuses it: {error.message}") from error
+
+    def _check_coin(self, error: NodeRefused) -> None:
+        """Say it in words if gas can't be paid; some nodes notice at the estimate, others when it is sent."""
+        if error.data is None and NO_COIN in error.message.lower():
+            raise NotSent(f"{self.address} has too little of the chain's coin to pay for gas") from error
 
     async def _outcome(self, call: Call, transaction: str, receipt: dict[str, Any]) -> Sent | Refused:
         block_number = as_number(receipt.get("blockNumber"))
