@@ -101,7 +101,7 @@ class Story:
             address, body = await customer.wait_for_page(90)
         except TimeoutError:
             raise DemoFailed(
-                f"the page did not answer; what `moorage deploy` said is in {self.processes.log('tenant-deploy')}"
+                f"the page did not answer; what `moorage deploy` said is in {self.processes.log(tenant.DEPLOY)}"
             ) from None
         self.narrator.say(f"GET {address}")
         self.narrator.say("\n".join(f"| {line}" for line in body.strip().splitlines()))

@@ -15,6 +15,8 @@ import aiohttp
 from demo.chain import ROOT, Actors
 from demo.processes import Processes, run
 
+DEPLOY = "tenant-deploy"
+"""The name of the process that runs `moorage deploy`."""
 EXAMPLE = ROOT / "examples/webapp/moorage.yml"
 PAGE_TIMEOUT = aiohttp.ClientTimeout(total=3)
 
@@ -33,7 +35,7 @@ class Tenant:
     def deploy(self, processes: Processes) -> None:
         """Start `moorage deploy`, which stays and brings the manifest to every new provider."""
         command = self.command("deploy", "-f", str(EXAMPLE), "--fund", "1h", "--yes")
-        processes.start("tenant-deploy", command, self.environment)
+        processes.start(DEPLOY, command, self.environment)
 
     async def address(self) -> str | None:
         """Return where the page is, or None as long as it is nowhere."""

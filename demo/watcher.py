@@ -1,4 +1,4 @@
-"""Follows the exchange block by block: prints every event, and lets the story wait for one."""
+"""Follows the exchange block by block and the tenant's `deploy`: prints what happens, lets the story wait for it."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from collections.abc import Callable
 
 from demo.narrator import Narrator, Wording
 from demo.processes import DemoFailed, Processes
+from demo.tenant import DEPLOY
 from moorage.chain.index import Happening, LogIndex, read_block
 from moorage.chain.market import Market
 from moorage.chain.rpc import Rpc
 
 POLL_SECONDS = 0.3
+OFF_CHAIN = ("manifest", "workload")
+"""What `moorage deploy` tells that no event does."""
 
 
 class Watcher:
@@ -25,11 +28,13 @@ class Watcher:
         self._wording = wording
         self._processes = processes
         self._told = 0
+        self._heard = 0
 
     async def follow(self) -> None:
         """Tell each event as it happens, until cancelled."""
         while True:
             await self._look()
+            self._listen()
             await asyncio.sleep(POLL_SECONDS)
 
     def count(self, name: str) -> int:
@@ -72,3 +77,12 @@ class Watcher:
             if text is not None:
                 self._narrator.block(happening.block_number, text)
             self._told += 1
+
+    def _listen(self) -> None:
+        """Repeat what the tenant's `moorage deploy` has said since."""
+        log = self._processes.log(DEPLOY)
+        lines = log.read_text(errors="replace").splitlines() if log.exists() else []
+        for line in lines[self._heard :]:
+            if any(word in line for word in OFF_CHAIN):
+                self._narrator.say(f"{' ' * 12}moorage deploy: {line.split('  ', 1)[-1].strip()}")
+        self._heard = len(lines)
