@@ -12,6 +12,9 @@ from eth_utils.address import is_address, to_checksum_address
 from moorage.private_file import is_private
 from moorage.types import Address
 
+_MALFORMED = (ValueError, TypeError, KeyError, AttributeError, ArithmeticError, NotImplementedError)
+"""What the libraries raise for a key or keystore that is none."""
+
 
 class KeyFileError(Exception):
     """A key that cannot be used; the message says which file and what to do, never what is in it."""
@@ -24,16 +27,15 @@ def load_key(path: Path, password_file: Path | None = None) -> LocalAccount:
         KeyFileError: no such file, readable by others, or not a key.
     """
     text = _read_private(path)
+    if text.startswith("{"):
+        if password_file is None:
+            raise KeyFileError(f"{path}: a keystore needs the file with its password")
+        return _decrypted(path, text, _read(password_file, "password file").strip("\r\n"))
     try:
-        if text.startswith("{"):
-            if password_file is None:
-                raise KeyFileError(f"{path}: a keystore needs the file with its password")
-            password = _read(password_file, "password file")
-            return _account(bytes(Account.decrypt(json.loads(text), password)))
         return _account(bytes.fromhex(text.removeprefix("0x")))
-    except (ValueError, TypeError, KeyError, NotImplementedError):
+    except _MALFORMED:
         # from None: the cause's text could hold a part of the key
-        raise KeyFileError(f"{path}: neither 64 hex digits nor a keystore that this password opens") from None
+        raise KeyFileError(f"{path}: neither 64 hex digits nor a keystore") from None
 
 
 def open_keystore(path: Path, password: str) -> LocalAccount:
@@ -42,14 +44,8 @@ def open_keystore(path: Path, password: str) -> LocalAccount:
     Raises:
         KeyFileError: no such file, readable by others, no keystore, or another password.
     """
-    text = _read_private(path)
-    try:
-        account = _account(bytes(Account.decrypt(json.loads(text), password)))
-    except (ValueError, TypeError, KeyError, NotImplementedError):
-        raise KeyFileError(f"{path}: not a keystore that this password opens") from None
-    if str(account.address) != keystore_address(path):
-        raise KeyFileError(f"{path}: the keystore says another address than its key has: use a backup of it")
-    return account
+    keystore_address(path)
+    return _decrypted(path, _read_private(path), password)
 
 
 def keystore_address(path: Path) -> Address:
@@ -60,11 +56,23 @@ def keystore_address(path: Path) -> Address:
     """
     try:
         address = f"0x{json.loads(_read_private(path))['address'].removeprefix('0x')}"
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except _MALFORMED:
         address = ""
     if not is_address(address):
         raise KeyFileError(f"{path}: not a keystore (Web3 Secret Storage version 3) with its address")
     return Address(to_checksum_address(address))
+
+
+def _decrypted(path: Path, text: str, password: str) -> LocalAccount:
+    try:
+        document = json.loads(text)
+        account = _account(bytes(Account.decrypt(document, password)))
+    except _MALFORMED:
+        raise KeyFileError(f"{path}: not a keystore that this password opens") from None
+    # a broken iv passes the checksum and makes another key; some tools leave the address out
+    if "address" in document and str(account.address) != keystore_address(path):
+        raise KeyFileError(f"{path}: the keystore says another address than its key has: use a backup of it")
+    return account
 
 
 def _account(key: bytes) -> LocalAccount:
@@ -78,12 +86,12 @@ def _read_private(path: Path) -> str:
     text = _read(path, "key file")
     if not is_private(path):
         raise KeyFileError(f"{path}: others may read this key: run chmod 600 {path}")
-    return text
+    return text.strip()
 
 
 def _read(path: Path, what: str) -> str:
     try:
-        return path.read_text(encoding="ascii").strip()
+        return path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise KeyFileError(f"{path}: no such {what}") from None
     except (OSError, UnicodeDecodeError) as error:

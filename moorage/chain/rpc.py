@@ -136,7 +136,7 @@ class Rpc:
         if not isinstance(answer, dict):
             raise NodeUnavailable(f"{self.name} answered something that is not JSON-RPC")
         error, number = answer.get("error"), answer.get("id")
-        if request is not None and number != request["id"] and not (number is None and error):
+        if request is not None and number != request["id"] and not (number is None and error is not None):
             raise NodeUnavailable(f"{self.name} answered another call than was made")
         if isinstance(error, dict):
             raise self._refusal(error)
@@ -163,12 +163,13 @@ class Rpc:
             raise NodeUnavailable("the node's address has to be of the form http(s)://host:port")
         headers = {"Content-Type": "application/json"}
         try:
-            async with self._session.post(self.url, data=msgspec.json.encode(body), headers=headers) as response:
+            posting = self._session.post(
+                self.url, data=msgspec.json.encode(body), headers=headers, allow_redirects=False
+            )
+            async with posting as response:
                 text = await response.read()
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-            reason = (str(error) or type(error).__name__).replace(self.url, self.name)
-            reason = reason.replace(str(URL(self.url)), self.name)
-            raise NodeUnavailable(f"no answer from the node at {self.name}: {reason}") from error
+            raise NodeUnavailable(f"no answer from the node at {self.name}: {_reason(error)}") from error
         if response.status in OVERLOADED:
             raise NodeUnavailable(f"{self.name} has no answer now ({response.status})")
         try:
@@ -183,6 +184,19 @@ def _without_secrets(url: str) -> str:
     except ValueError:
         return NO_ADDRESS
     return str(origin) if origin.scheme in ("http", "https") else NO_ADDRESS
+
+
+def _reason(error: Exception) -> str:
+    """Return what went wrong without the address, which may be a secret: only host and port are named."""
+    match error:
+        case TimeoutError():
+            return "not in time"
+        case aiohttp.ClientConnectorError():
+            return str(error)
+        case OSError():
+            return error.strerror or type(error).__name__
+        case _:
+            return type(error).__name__
 
 
 def _hex(answer: Any) -> str:
