@@ -258,7 +258,10 @@ def well_known_keys() -> set[str]:
     return {bytes(account.key).hex() for account in accounts}
 
 
-ALLOWED = well_known_keys() | {WELL_KNOWN_MNEMONIC}
+# The example of web3.js's documentation, with which the keystore tests work.
+DOCUMENTED_KEY = "4c0883a69102937d6231471b5dbb6204fe5129617082792ae468d01a3f362318"
+
+ALLOWED = well_known_keys() | {DOCUMENTED_KEY, WELL_KNOWN_MNEMONIC}
 
 
 def is_obviously_fake(value: str) -> bool:
