@@ -124,10 +124,8 @@ def submit_deployment(
         refuse.because("deployments: salt was used")
     if version == empty(bytes32):
         refuse.because("deployments: no version")
-    if len(groups) <= 0:
+    if len(groups) == 0:
         refuse.because("deployments: no groups")
-    if wait_duration > parameters.MAX_BLOCKS:
-        refuse.because("deployments: wait too long")
     log IExchange.DeploymentSubmitted(
         deployment=deployment, tenant=msg.sender, salt=salt, version=version, wait_duration=wait_duration
     )

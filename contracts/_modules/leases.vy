@@ -7,7 +7,8 @@
 @dev States: ACTIVE -> STALE | CLOSING -> CLOSED, and ACTIVE -> CLOSED when exhausted. STALE and CLOSED are terminal.
      Invariant 1: a lease holds charge x (funded_block - claimed_block) plus the tip of its finish; nothing else.
      Invariant 2: claimed_block <= confirmed_block <= funded_block.
-     Invariant 3: a provider is paid for exactly the blocks that it confirmed, and for those up to the tenant's closing.
+     Invariant 3: a provider is paid for exactly the blocks that it confirmed, for those up to the tenant's closing, and
+     at a revival before its deadline for those up to the end of the funds.
      In CLOSING the three heights are moved together so that confirmed_block is the block of the closing: only the
      spans between them count from then on.
 """
@@ -296,7 +297,7 @@ def fund(key: IExchange.OrderKey, blocks: uint256):
     @param key The order's key.
     @param blocks How many, 1 to 2^32 - 1.
     """
-    if blocks <= 0:
+    if blocks == 0:
         refuse.because("leases: blocks is zero")
     if blocks > parameters.MAX_BLOCKS:
         refuse.because("leases: too many blocks")
@@ -361,7 +362,8 @@ def submit_stale_lease(leases: DynArray[IExchange.OrderKey, MAX_BATCH]):
     """
     @notice End leases that were not confirmed in time: the collateral goes to the tenant, one tip each to the caller.
     @dev Anyone may call it once the deadline has passed; the provider's owner at any time, as a resignation. What was
-         confirmed is paid. Skips what is not stale, reverts if nothing is.
+         confirmed is paid. Skips what is not stale, reverts if nothing is. A resignation names one lease alone: an
+         owner that calls other leases stale must not lose one of its own.
     @param leases Keys of active leases.
     """
     ended: uint256 = 0
@@ -371,6 +373,8 @@ def submit_stale_lease(leases: DynArray[IExchange.OrderKey, MAX_BATCH]):
         if lease.state != ACTIVE:
             continue
         if not self._is_stale(lease):
+            if len(leases) > 1:
+                continue
             owner: address = staticcall parameters.REGISTRY.owner_of(lease.provider)
             if owner != msg.sender:
                 continue
@@ -521,7 +525,11 @@ def _is_finishable(lease: Times) -> bool:
     """
     if lease.state == CLOSING:
         return block.number > lease.confirmed + parameters.GRACE
-    return lease.state == ACTIVE and block.number > lease.funded + parameters.GRACE and self._is_exhausted(lease)
+    if lease.state != ACTIVE or block.number <= lease.funded + parameters.GRACE:
+        return False
+    # until its deadline the provider may still confirm the last stretch
+    is_settled: bool = lease.confirmed == lease.funded or block.number > lease.confirmed + parameters.PERIOD
+    return is_settled and self._is_exhausted(lease)
 
 
 @internal

@@ -141,7 +141,7 @@ def _deposit(account: address, amount: uint256):
     """
     if account == empty(address):
         refuse.because("ledger: no account")
-    if amount <= 0:
+    if amount == 0:
         refuse.because("ledger: amount is zero")
     if amount > parameters.MAX_MONEY:
         refuse.because("ledger: amount too large")
@@ -195,7 +195,7 @@ def _withdraw(account: address, amount: uint256, recipient: address):
     @param amount Base units of the token.
     @param recipient Who gets the tokens.
     """
-    if amount <= 0:
+    if amount == 0:
         refuse.because("ledger: amount is zero")
     if amount > parameters.MAX_MONEY:
         refuse.because("ledger: amount too large")

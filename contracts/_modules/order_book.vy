@@ -331,7 +331,7 @@ def _charge(group: IExchange.Group, prices: DynArray[uint256, 8], collateral: ui
         if prices[i] > group.resources[i].price:
             refuse.because("order_book: price above maximum")
         charge += prices[i] * group.resources[i].count
-    if charge <= 0:
+    if charge == 0:
         refuse.because("order_book: charge is zero")
     return charge
 

@@ -50,7 +50,9 @@ def _key(
     @param group What is asked for.
     @return The key.
     """
-    if len(group.resources) <= 0:
+    if wait_duration > MASK_32:
+        refuse.because("terms: wait too long")
+    if len(group.resources) == 0:
         refuse.because("terms: no resources")
     if group.regions == 0 or group.regions > MASK_32:
         refuse.because("terms: bad regions")
@@ -74,7 +76,7 @@ def _key(
     if collateral < parameters.TIP:
         refuse.because("terms: collateral below tip")
     charge += self._interest(collateral)
-    if charge <= 0:
+    if charge == 0:
         refuse.because("terms: charge is zero")
     if charge > parameters.MAX_CHARGE:
         refuse.because("terms: price too high")

@@ -67,7 +67,10 @@ def is_finishable(lease: Lease, block: int, parameters: Parameters) -> bool:
     grace = parameters.closing_grace_blocks
     if lease.state is OrderState.LEASE_CLOSING:
         return block > lease.confirmed_block + grace
-    return block > lease.funded_block + grace and lease.is_exhausted(block, parameters.reconfirmation_period_blocks)
+    period = parameters.reconfirmation_period_blocks
+    # until its deadline the provider may still confirm the last stretch
+    is_settled = lease.confirmed_block == lease.funded_block or block > lease.deadline_block(period)
+    return block > lease.funded_block + grace and is_settled and lease.is_exhausted(block, period)
 
 
 def _is_matchable(order: Order, block: int) -> bool:

@@ -69,6 +69,16 @@ def test_decide__exhausted_lease__is_finished_after_the_grace(block: int, is_due
     assert intents == ((FinishLeases((order.key,)),) if is_due else ())
 
 
+@pytest.mark.parametrize(("block", "is_due"), [(1_139, False), (1_140, True)])
+def test_decide__exhausted_lease_with_an_open_deadline__is_finished_after_it(block: int, is_due: bool) -> None:
+    order = make_order()
+    lease = make_lease(order, confirmed_block=1_040, funded_block=1_050)
+
+    intents = decide(make_snapshot(block, leases=[(order, lease)]))
+
+    assert intents == ((FinishLeases((order.key,)),) if is_due else ())
+
+
 @pytest.mark.parametrize(("block", "is_due"), [(999, False), (1_000, True)])
 def test_decide__closing_lease__is_finished_after_the_grace(block: int, is_due: bool) -> None:
     order = make_order()

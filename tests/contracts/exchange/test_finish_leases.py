@@ -124,6 +124,26 @@ def test_finish_leases__last_blocks_never_confirmed__go_back_to_the_tenant(marke
     assert (fields["earned"], fields["refund"]) == (2 * PERIOD * CHARGE, (PREPAID_BLOCKS - 2 * PERIOD) * CHARGE)
 
 
+def test_finish_leases__the_last_stretch_can_still_be_confirmed__is_refused(market, exchange, provider):
+    [order] = market.active(provider)
+    market.mine_to(market.lease(order)["deadline_block"])
+    market.confirm(provider, order)
+    market.mine_to(market.lease(order)["deadline_block"])
+    market.confirm(provider, order)
+    market.mine_to(market.lease(order)["funded_block"] - 10)
+    market.confirm(provider, order)  # the deadline is now far behind the grace
+    deadline = market.lease(order)["deadline_block"]
+    market.mine_to(deadline)
+
+    assert deadline > market.lease(order)["funded_block"] + GRACE
+    assert refusal(exchange.finish_leases, [order.key], by=market.facilitator) == NOTHING
+
+    market.confirm(provider, order)
+
+    [(_, fields)] = logged(_finish(market, order))
+    assert (fields["earned"], fields["refund"]) == (PREPAID_BLOCKS * CHARGE, 0)
+
+
 def test_finish_leases__funded_again__is_refused(market, exchange, exhausted):
     market.mine_to(market.lease(exhausted)["funded_block"] + GRACE + 1)
     exchange.fund(exhausted.key, 2 * PERIOD, {"from": market.tenant})

@@ -210,7 +210,7 @@ def test_submit_deployment__no_groups__is_refused(market):
 
 @pytest.mark.parametrize("wait", [MAX_BLOCKS + 1, 2**256 - 1])
 def test_submit_deployment__wait_too_long__is_refused(market, wait):
-    assert _refusal(market, PLAIN, wait=wait) == "deployments: wait too long"
+    assert _refusal(market, PLAIN, wait=wait) == "terms: wait too long"
 
 
 @pytest.mark.parametrize("deposits", [[], [DEPOSIT], [DEPOSIT] * 3])

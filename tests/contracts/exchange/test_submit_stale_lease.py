@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.contracts.market import (
+    ACTIVE,
     CHARGE,
     COLLATERAL,
     PERIOD,
@@ -191,6 +192,18 @@ def test_submit_stale_lease__by_the_owner_in_time__resigns(market, exchange, pro
     assert fields["slashed"] == COLLATERAL - TIP
     assert market.lease(lease)["state"] == STALE
     assert market.available(provider.owner) == TIP
+
+
+def test_submit_stale_lease__by_the_owner_among_others__does_not_resign(market, exchange, provider, rival):
+    [stale] = market.active(rival)
+    market.mine_to(market.lease(stale)["confirmed_block"] + PERIOD // 2)
+    [own] = market.active(provider)
+    market.mine_to(market.lease(stale)["deadline_block"] + 1)
+
+    exchange.submit_stale_lease([own.key, stale.key], {"from": provider.owner})
+
+    assert market.lease(stale)["state"] == STALE
+    assert market.lease(own)["state"] == ACTIVE
 
 
 def test_submit_stale_lease__by_the_owner_before_the_first_confirmation__resigns(market, exchange, provider, matched):
