@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from cli.core.agents import Answer, AskStatus, Delivered, DeliverManifest, Failed, Report, Step, Workload
@@ -12,6 +13,9 @@ from moorage.chain.index import read_block
 from moorage.chain.market import Market
 from moorage.chain.rpc import ChainError, Rpc
 from moorage.types import OrderId, ProviderNumber
+
+REREAD_SECONDS = 240.0
+"""For how long an agent is known as it was read: a root certificate that is removed has no effect after 5 minutes."""
 
 
 class Agents(Protocol):
@@ -25,21 +29,26 @@ class Agents(Protocol):
 class Interpreter:
     """Finds agents in the registry and turns what they answer into values."""
 
-    def __init__(self, rpc: Rpc, market: Market, agents: Agents, manifest: bytes | None) -> None:
+    def __init__(
+        self, rpc: Rpc, market: Market, agents: Agents, manifest: bytes | None, clock: Callable[[], float]
+    ) -> None:
         """
         Args:
             manifest: what is delivered; None if this machine does not have it.
+            clock: one that never goes back, in seconds.
         """
         self._rpc = rpc
         self._registry = Registry(rpc, market)
         self._agents = agents
         self._manifest = manifest
-        self._found: dict[ProviderNumber, Agent] = {}
+        self._clock = clock
+        self._found: dict[ProviderNumber, tuple[Agent, float]] = {}
+        """With the time at which it was read."""
 
     async def ask(self, step: Step) -> Answer:
         """Ask an agent; every failure is a value."""
         try:
-            agent = self._found.get(step.provider) or await self._find(step.provider)
+            agent = self._known(step.provider) or await self._find(step.provider)
             match step:
                 case AskStatus():
                     return _report(await self._agents.status(agent, step.lease))
@@ -53,14 +62,24 @@ class Interpreter:
         except ChainError as error:
             return Failed(str(error), True)
 
+    def _known(self, provider: ProviderNumber) -> Agent | None:
+        agent, read_seconds = self._found.get(provider, (None, 0.0))
+        return agent if self._clock() - read_seconds < REREAD_SECONDS else None
+
     async def _find(self, provider: ProviderNumber) -> Agent:
-        """Look an agent up at a final block: a certificate that a reorganisation takes back must not be trusted."""
+        """Look an agent up at a final block: a certificate that a reorganisation takes back must not be trusted.
+
+        One that is removed must not be trusted either, even if its removal is not final yet.
+        """
+        read_seconds = self._clock()
         block = await read_block(self._rpc, "finalized")
         found = await self._registry.provider(block, provider)
-        roots = await self._registry.roots(block, provider)
+        remaining = await self._registry.roots(await read_block(self._rpc), provider)
+        roots = tuple(root for root in await self._registry.roots(block, provider) if root in remaining)
         if found is None or not roots:
-            raise ChainError(f"its certificate is not final on chain yet (final is block {block.number})")
-        agent = self._found[provider] = Agent(provider, found.endpoint, roots)
+            raise ChainError(f"it has no certificate that is final on chain (final is block {block.number})")
+        agent = Agent(provider, found.endpoint, roots)
+        self._found[provider] = agent, read_seconds
         return agent
 
 

@@ -42,6 +42,10 @@ ADVICE = {
 }
 """What to do about refusals, by what their text contains."""
 UNDECIDED = "it may still get there"
+DEPOSIT = "deposit"
+"""How the descriptions of all deposits begin."""
+AGAIN = "run the same command again, nothing is done twice"
+LOOK_FIRST = "see what `moorage register` shows as account before you pay in again, a second deposit is paid as well"
 
 
 def explain(error: BaseException) -> Failure:
@@ -67,7 +71,8 @@ def _of_library(error: BaseException) -> Failure | None:
 
     text = str(error)
     if isinstance(error, NotSent) and UNDECIDED in text:
-        return Failure(ExitStatus.CHAIN_UNAVAILABLE, f"{text}: run the same command again, nothing is done twice")
+        advice = LOOK_FIRST if text.startswith(DEPOSIT) else AGAIN
+        return Failure(ExitStatus.CHAIN_UNAVAILABLE, f"{text}: {advice}")
     match error:
         case DeploymentFileError():
             return Failure(ExitStatus.INVALID_FILE, text)
@@ -78,8 +83,8 @@ def _of_library(error: BaseException) -> Failure | None:
         case MarketError():
             return Failure(ExitStatus.WRONG_MARKET, text)
         case NotSent():
-            advice = next((advice for part, advice in ADVICE.items() if part in text), None)
-            return Failure(ExitStatus.REFUSED, f"{text}: {advice}" if advice else text)
+            known = next((advice for part, advice in ADVICE.items() if part in text), None)
+            return Failure(ExitStatus.REFUSED, f"{text}: {known}" if known else text)
         case KeyFileError():
             return Failure(ExitStatus.WALLET, text)
         case AgentError():

@@ -118,11 +118,15 @@ class Watch:
                 self._asking[step.lease] = step, asyncio.create_task(self._asker.ask(step))
 
     def _take_answers(self, view: DeploymentView) -> None:
+        known = {attempt.id for attempt in view.attempts}
         for lease, (_, task) in list(self._asking.items()):
             if task.done():
                 del self._asking[lease]
+                answer = task.result()
+                if lease not in known:
+                    continue  # a reorganisation has taken the order away meanwhile
                 before = self._knowledge.get(lease, NOTHING_KNOWN)
-                after = learn(before, task.result(), view.version, self._clock())
+                after = learn(before, answer, view.version, self._clock())
                 self._knowledge[lease] = after
                 for line in tell_change(view, lease, before, after):
                     self._screen.tell(line)

@@ -182,7 +182,7 @@ async def _follow(
     agents = environment.connect_agents(Domain(session.market.chain_id, session.market.exchange), account)
     watch = Watch(
         views=session.reader,
-        asker=Interpreter(session.rpc, session.market, agents, record.manifest),
+        asker=Interpreter(session.rpc, session.market, agents, record.manifest, environment.clock),
         screen=screen,
         money=session.money,
         version=manifest.version_of(record.manifest),

@@ -77,7 +77,7 @@ async def _ask_agents(
         return {}
     domain = Domain(session.market.chain_id, session.market.exchange)
     agents = environment.connect_agents(domain, account)
-    interpreter = Interpreter(session.rpc, session.market, agents, None)
+    interpreter = Interpreter(session.rpc, session.market, agents, None, environment.clock)
     steps = next_steps(view, NO_MANIFEST, {}, 0.0)
     answers = await asyncio.gather(*(interpreter.ask(step) for step in steps))
     pairs = zip(steps, answers, strict=True)

@@ -11,7 +11,7 @@ from eth_account.signers.local import LocalAccount
 from moorage.chain import abi
 from moorage.chain.contracts import Permit
 from moorage.chain.market import Market
-from moorage.chain.rpc import NodeRefused, Rpc
+from moorage.chain.rpc import NodeRefused, Rpc, as_bytes
 from moorage.types import Address
 
 DOMAIN_VERSIONS = ("1", "2")
@@ -59,11 +59,15 @@ async def sign_permit(
 
 
 async def _ask(rpc: Rpc, token: Address, function: str, *arguments: Any) -> Any:
-    """Return what an optional view of the token returns, or None if it has no such view."""
+    """Return what an optional view of the token returns, or None if it has no such view.
+
+    Raises:
+        NodeUnavailable: the node does not answer, or not with data.
+    """
     erc20 = abi.load("ERC20")
     data = f"0x{erc20.encode(function, *arguments).hex()}"
     try:
         answer = await rpc.call("eth_call", {"to": token, "data": data}, "latest")
-        return erc20.decode(function, bytes.fromhex(answer[2:]))
+        return erc20.decode(function, as_bytes(answer))
     except (NodeRefused, DecodingError, UnicodeDecodeError):
         return None

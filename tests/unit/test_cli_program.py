@@ -197,6 +197,16 @@ def test_program__without_debugging__shows_no_traceback(tenant, monkeypatch):
         (KeyFileError("k: no such key file"), ExitStatus.WALLET, "k: no such key file"),
         (NotSent("deposit: ledger: token refused"), ExitStatus.REFUSED, "deposit: ledger: token refused"),
         (NotSent("x: not in a block; it may still get there"), ExitStatus.CHAIN_UNAVAILABLE, "same command again"),
+        (
+            NotSent("deposit: not in a block after 120 s; it may still get there"),
+            ExitStatus.CHAIN_UNAVAILABLE,
+            "before you pay in again",
+        ),
+        (
+            NotSent("deposit_with_permit: not in a block after 120 s; it may still get there"),
+            ExitStatus.CHAIN_UNAVAILABLE,
+            "before you pay in again",
+        ),
         (NotSent("submit: ledger: insufficient funds"), ExitStatus.REFUSED, "register --deposit"),
         (NotSent("submit: terms: collateral below tip"), ExitStatus.REFUSED, "pricing.collateral"),
         (AgentUnreachable("gone"), ExitStatus.AGENT, "gone"),
@@ -215,3 +225,21 @@ def test_explain__error__has_its_status_and_says_what_to_do(error, status, words
 
     assert failure.status is status
     assert words in failure.message and "\n" not in failure.message
+
+
+@pytest.mark.parametrize("description", ["deposit", "deposit_with_permit"])
+def test_explain__undecided_deposit__does_not_promise_that_it_is_not_done_twice(description):
+    failure = explain(NotSent(f"{description}: not in a block after 120 s; it may still get there"))
+
+    assert "twice" not in failure.message and "same command again" not in failure.message
+
+
+def test_program__value_of_a_wrong_form_where_nobody_looks_for_it__is_one_line(tenant, monkeypatch):
+    def refuse(options):
+        raise UnitError("'x' is not a size")
+
+    monkeypatch.setattr("cli.commands.list.open_session", refuse)
+
+    result = tenant.moorage("list")
+
+    assert (result.status, result.err) == (ExitStatus.USAGE, "moorage: 'x' is not a size\n")

@@ -31,6 +31,7 @@ MATCHED = event(96, "LeaseCreated", lease=ORDER, provider=1, charge=40, blocks=1
 STALE = event(120, "LeaseStale", lease=ORDER, provider=1, facilitator=FACILITATOR, earned=0, slashed=5, refund=0)
 OPEN = view(attempt(OrderState.OPEN), block=90, story=(SUBMITTED,))
 LEASED = view(attempt(), block=97, story=(SUBMITTED, MATCHED))
+REORGANISED = view(block=98, live_groups=1)
 
 
 def healed() -> DeploymentView:
@@ -80,6 +81,18 @@ class MemoryAgents:
         version = self._versions.get(step.lease)
         web = Workload("web", "running", None, (f"http://203.0.113.{step.provider}:80",))
         return Report(version, (web,) if version else ())
+
+
+class SlowAgents(MemoryAgents):
+    """The first answer takes a while."""
+
+    async def ask(self, step: Step) -> Answer:
+        if not self.steps:
+            self.steps.append(step)
+            for _ in range(60):
+                await asyncio.sleep(0)
+            return Failed("connection refused", True)
+        return await super().ask(step)
 
 
 class Recorder:
@@ -193,6 +206,17 @@ async def test_watch__node_is_silent__waits_and_says_so_once():
     screen = await follow(MemoryViews(silent, LEASED), MemoryAgents())
 
     assert screen.events[0] == "node" and screen.events.count("node") == 1
+    assert screen.events[-1] == "running"
+
+
+async def test_watch__reorganised_away_while_its_agent_answers__forgets_the_answer():
+    agents = SlowAgents()
+    screen = Recorder()
+    views = MemoryViews(LEASED, REORGANISED, LEASED, repeats=40)
+    watch = Watch(views, agents, screen, MONEY, VERSION, Clock(), 0)
+
+    await asyncio.wait_for(watch.run(DEPLOYMENT, is_detached=True), 20)
+
     assert screen.events[-1] == "running"
 
 

@@ -80,6 +80,16 @@ async def test_permit__token_without_it_or_of_another_domain__signs_nothing(answ
     assert await signed(**answers) is None
 
 
+@pytest.mark.parametrize("answer", [None, 7, [], {}, True, "", "0x1", "0xzz", "nonsense"])
+async def test_permit__answer_that_is_no_data__is_no_usable_answer(answer):
+    class BrokenNode:
+        async def call(self, method: str, *params: Any) -> Any:
+            return answer
+
+    with pytest.raises(NodeUnavailable):
+        await sign_permit(BrokenNode(), MARKET, TENANT, 5_000, 1_800_000_000)  # type: ignore[arg-type]
+
+
 async def test_permit__node_is_silent__is_not_read_as_no_permit():
     class SilentNode:
         async def call(self, method: str, *params: Any) -> str:
