@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import secrets
+import shutil
 import socket
 import time
 from dataclasses import dataclass
@@ -104,8 +106,22 @@ async def deploy(url: str, chain_id: int, actors: Actors, folder: Path) -> Path:
         "MOORAGE_PARAMETERS": str(ROOT / "deploy/demo.toml"),
         "MOORAGE_DEPLOYMENTS": str(folder / "deployments"),
     }
-    await run([brownie, "run", "deploy", "--network", "demo"], ROOT, environment, "brownie run deploy")
+    try:
+        await run([brownie, "run", "deploy", "--network", "demo"], ROOT, environment, "brownie run deploy")
+    finally:
+        forget_in_brownie(chain_id)
     return folder / "deployments" / f"{chain_id}.json"
+
+
+def forget_in_brownie(chain_id: int, deployments: Path = ROOT / "build/deployments") -> None:
+    """Remove what Brownie remembers in the project of a chain that is soon gone: its folder and its line in the map."""
+    shutil.rmtree(deployments / str(chain_id), ignore_errors=True)
+    file = deployments / "map.json"
+    known = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    if known.pop(str(chain_id), None) is not None:
+        fresh = file.with_name(f"map.{chain_id}.json")
+        fresh.write_text(json.dumps(known, indent=2, sort_keys=True), encoding="utf-8")
+        fresh.replace(file)
 
 
 async def open_market(rpc: Rpc, path: Path) -> Market:

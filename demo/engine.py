@@ -19,9 +19,9 @@ KINDS = ("containers", "networks", "volumes")
 class Engine:
     """The objects of one chain's providers, by their labels."""
 
-    def __init__(self, chain_id: int) -> None:
+    def __init__(self, chain_id: int, url: str | None = None) -> None:
         self._chain_id = chain_id
-        self.url = os.environ.get("DOCKER_HOST") or DEFAULT
+        self.url = url or os.environ.get("DOCKER_HOST") or DEFAULT
 
     async def remove(self, provider: ProviderNumber | None = None) -> int:
         """Remove what a provider has, as if its machine were gone; all providers' if none is named.

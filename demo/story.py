@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from demo import chain, ledger, providers, tenant, world
+from demo import chain, ledger, providers, tenant
 from demo.chain import ROOT, Actors
 from demo.engine import Engine
 from demo.narrator import Narrator, Wording
@@ -147,7 +147,6 @@ class Story:
         for center in centers.values():
             if center.process not in self.processes.running:
                 center.start(self.processes)
-        world.keep(self.processes, self.chain_id)
         self.narrator.act("It goes on: what to try next")
         for name, value in customer.environment.items():
             self.narrator.say(f"export {name}={value}")

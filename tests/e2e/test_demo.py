@@ -15,6 +15,8 @@ import pytest
 
 from tests.bytecode import ROOT
 
+BROWNIE = ROOT / "build/deployments"
+"""Where Brownie remembers contracts in the project."""
 STORY = (
     r"Brownie deployed the exchange at 0x",
     r"block +\d+  deployment 0x\w+ submitted by the tenant",
@@ -66,10 +68,16 @@ def test_demo__played_to_the_end__tells_the_story_and_leaves_nothing(
         assert found, f"{line} is missing after {output[:at][-300:]}\n\n{output}"
         at = found.end()
     assert list(tmp_path.iterdir()) == []
+    chain = re.search(r"anvil runs chain (\d+)", output)
+    assert chain is not None
+    assert chain[1] not in "".join(path.read_text() for path in BROWNIE.glob("map.json"))
+    assert not (BROWNIE / chain[1]).exists()
 
 
 @pytest.mark.timeout(300)
-def test_demo__interrupted_while_workloads_run__leaves_nothing(demo: subprocess.Popen[str], tmp_path: Path) -> None:
+def test_demo__interrupted_twice_while_workloads_run__leaves_nothing(
+    demo: subprocess.Popen[str], tmp_path: Path
+) -> None:
     assert demo.stdout is not None
     for line in demo.stdout:
         if "GET http://" in line:
@@ -77,10 +85,13 @@ def test_demo__interrupted_while_workloads_run__leaves_nothing(demo: subprocess.
     daemons = set(_children(demo.pid))
     assert len(daemons) >= 5, "anvil, two agents, a facilitator and the tenant's deploy"
 
-    demo.send_signal(signal.SIGINT)
+    for _ in range(2):
+        demo.send_signal(signal.SIGINT)
+        time.sleep(0.5)
     output, _ = demo.communicate(timeout=120)
 
     assert demo.returncode == 130, output
+    assert output.count("clearing up, please wait") == 2
     assert "left on the machine: nothing" in output
     assert list(tmp_path.iterdir()) == []
     time.sleep(0.5)
