@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from pathlib import Path
 
 import click
@@ -11,11 +10,11 @@ import structlog
 
 from facilitator_bot.settings import Settings
 from facilitator_bot.shell import loop
-from moorage import log as logs
 from moorage.chain.market import check_market, load_market
 from moorage.chain.reader import MarketReader
-from moorage.chain.rpc import ChainError, Rpc
+from moorage.chain.rpc import ChainError, NodeUnavailable, Rpc
 from moorage.chain.sender import Sender
+from moorage.daemon import run_program
 from moorage.keys import KeyFileError, load_key
 from moorage.signals import stop_on_signals
 
@@ -38,25 +37,28 @@ def run(rpc_url: str, market_file: Path, key_file: Path | None, password_file: P
 
 
 async def serve(settings: Settings) -> None:
-    """Run until SIGTERM or SIGINT."""
+    """Run until SIGTERM or SIGINT.
+
+    Raises:
+        ChainError, KeyFileError: it cannot start; the message says what to do.
+    """
     market = load_market(settings.market_file)
     account = load_key(settings.key_file, settings.password_file) if settings.key_file else None
     async with Rpc(settings.rpc_url) as rpc:
-        await check_market(rpc, market)
+        try:
+            await check_market(rpc, market)
+        except NodeUnavailable as error:
+            raise NodeUnavailable(f"{error}: is the node running, and is --rpc (MOORAGE_RPC) right?") from error
         sender = Sender(rpc, account, market.chain_id) if account else None
+        reader = MarketReader(rpc, market, keeps_history=False)
         log.info("facilitator started", exchange=market.exchange, address=account.address if account else "dry mode")
-        await loop.run(rpc, MarketReader(rpc, market), sender, stop_on_signals())
+        await loop.run(rpc, reader, sender, stop_on_signals())
         log.info("facilitator stopped")
 
 
 def main() -> None:
     """Run the program; every expected failure is one line and exit code 2."""
-    logs.configure()
-    try:
-        program()
-    except (ChainError, KeyFileError) as error:
-        print(f"moorage-facilitator: {error}", file=sys.stderr)
-        sys.exit(2)
+    run_program("moorage-facilitator", program, (ChainError, KeyFileError))
 
 
 if __name__ == "__main__":

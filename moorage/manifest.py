@@ -21,7 +21,16 @@ FORMAT = "0.1"
 MAX_BYTES = 2**20
 MAX_GROUPS = 8
 MAX_RESOURCE_GROUPS = 8
-MAX_COUNT = 2**32 - 1
+MAX_WORKLOADS = 64
+"""Of a group; this and the next four keep a lease from taking more of a provider's host than its resources say."""
+MAX_CONTAINERS = 256
+"""Of a group: the sum of the counts."""
+MAX_LINKS = 256
+"""Of a group: a server's port open to a consumer. Each may be a network of its own."""
+MAX_CONNECTIONS = 64
+"""Of a workload."""
+MAX_PUBLISHED_PORTS = 32
+"""Of a workload: ports that are open to everybody. Each takes one of the host's per container."""
 MAX_MILLI_CPU = 2**32 - 1
 MAX_REASON_CHARACTERS = 500  # a reason may quote the sender
 MAX_EXACT_INTEGER = 2**53 - 1
@@ -51,7 +60,7 @@ EnvName = Annotated[str, msgspec.Meta(pattern=ENV_NAME_PATTERN, max_length=256)]
 StoragePath = Annotated[str, msgspec.Meta(pattern=STORAGE_PATH_PATTERN, max_length=256)]
 Salt = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}" + _END)]
 Port = Annotated[int, msgspec.Meta(ge=1, le=65_535)]
-Count = Annotated[int, msgspec.Meta(ge=1, le=MAX_COUNT)]
+Count = Annotated[int, msgspec.Meta(ge=1, le=MAX_CONTAINERS)]
 MilliCpu = Annotated[int, msgspec.Meta(ge=1, le=MAX_MILLI_CPU)]
 PositiveBytes = Annotated[int, msgspec.Meta(ge=1, le=MAX_EXACT_INTEGER)]
 Bytes = Annotated[int, msgspec.Meta(ge=0, le=MAX_EXACT_INTEGER)]
@@ -105,7 +114,7 @@ class Workload(_Closed, frozen=True, kw_only=True):
     count: Count
     depends_on: tuple[Name, ...]
     """Workloads of the same group to start first."""
-    connections: tuple[Connection, ...]
+    connections: Annotated[tuple[Connection, ...], msgspec.Meta(max_length=MAX_CONNECTIONS)]
     health: None
     """Reserved: an agent that can't check health refuses a manifest that asks for it."""
     storage: dict[StoragePath, PositiveBytes]
@@ -118,7 +127,7 @@ class ManifestGroup(_Closed, frozen=True, kw_only=True):
     """What runs in one datacenter."""
 
     name: GroupName
-    workloads: Annotated[tuple[Workload, ...], msgspec.Meta(min_length=1)]
+    workloads: Annotated[tuple[Workload, ...], msgspec.Meta(min_length=1, max_length=MAX_WORKLOADS)]
 
 
 class Manifest(_Closed, frozen=True, kw_only=True):
@@ -160,6 +169,17 @@ def decode(encoded: bytes) -> Manifest:
 def version_of(encoded: bytes) -> types.Version:
     """Return the version of a deployment with this manifest: sha256 of its bytes."""
     return types.Version(hashlib.sha256(encoded).digest())
+
+
+def count_published(connections: Iterable[Connection]) -> int:
+    """Return how many of a workload's ports are open to everybody."""
+    return len({connection.port for connection in connections if connection.workload is None})
+
+
+def count_links(connections: Iterable[Connection]) -> int:
+    """Return how many pairs of a port and a workload that may connect to it a workload has."""
+    pairs = {(connection.port, connection.workload) for connection in connections}
+    return sum(consumer is not None for _, consumer in pairs)
 
 
 def check_against_lease(manifest: Manifest, group: types.Group) -> None:
@@ -221,6 +241,7 @@ def _check_groups(manifest: Manifest) -> None:
             _check_workload(f"{group.name}.{workload.name}", workload)
             _check_connections(f"{group.name}.{workload.name}", workload, all_workloads, group_names)
         _check_dependencies(group)
+        _check_limits(group)
 
 
 def _check_workload(where: str, workload: Workload) -> None:
@@ -263,6 +284,21 @@ def _check_dependencies(group: ManifestGroup) -> None:
         TopologicalSorter(depends_on).prepare()
     except CycleError as error:
         raise ManifestError(f"{group.name}: workloads depend on each other: {' <- '.join(error.args[1])}") from error
+
+
+def _check_limits(group: ManifestGroup) -> None:
+    for workload in group.workloads:
+        where = f"{group.name}.{workload.name}"
+        _refuse_more(where, count_published(workload.connections), "published ports", MAX_PUBLISHED_PORTS)
+    containers = sum(workload.count for workload in group.workloads)
+    _refuse_more(group.name, containers, "containers", MAX_CONTAINERS)
+    links = sum(count_links(workload.connections) for workload in group.workloads)
+    _refuse_more(group.name, links, "connections between workloads", MAX_LINKS)
+
+
+def _refuse_more(where: str, number: int, what: str, limit: int) -> None:
+    if number > limit:
+        raise ManifestError(f"{where}: {number} {what}, at most {limit} can be")
 
 
 def _refuse_repeated(what: str, values: Iterable[object]) -> None:

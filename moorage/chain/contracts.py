@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -271,6 +271,15 @@ class Registry(Contract):
             endpoint=updates[-1]["endpoint"],
         )
 
+    async def owner(self, provider: ProviderNumber) -> Address:
+        """Return whose a provider is at the newest block; the zero address for an unknown number."""
+        return Address(to_checksum_address(await self.read(None, "owner_of", provider)))
+
+    async def fingerprints(self, providers: Iterable[ProviderNumber]) -> list[frozenset[bytes]]:
+        """Return keccak256 of the root certificates of providers at the newest block, those to come included."""
+        found = await self.read_many(None, "roots", [[provider] for provider in providers])
+        return [frozenset(fingerprint for fingerprint, *_ in roots if any(fingerprint)) for roots in found]
+
     async def roots(self, block: Block, provider: ProviderNumber) -> tuple[bytes, ...]:
         """Return the DER of the provider's root certificates that count at this block (read it at a final one)."""
         certificates = []
@@ -290,6 +299,12 @@ class Registry(Contract):
         self, operator: Address, region: int, collateral_cap: int, endpoint: str, attributes: str, certificate: bytes
     ) -> Call:
         return self.call("register_provider", operator, region, collateral_cap, endpoint, attributes, certificate)
+
+    def add_root(self, provider: ProviderNumber, certificate: bytes) -> Call:
+        return self.call("add_root", provider, certificate, about=str(provider))
+
+    def remove_root(self, provider: ProviderNumber, fingerprint: bytes) -> Call:
+        return self.call("remove_root", provider, fingerprint, about=str(provider))
 
 
 class Token(Contract):

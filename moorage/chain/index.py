@@ -40,8 +40,13 @@ RECENT_BLOCKS = 64
 class DeploymentFacts:
     id: DeploymentId
     tenant: Address
-    version: Version
+    versions: tuple[Version, ...]
+    """All that were submitted, the newest last."""
     update_number: int
+
+    @property
+    def version(self) -> Version:
+        return self.versions[-1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +76,13 @@ class MarketFacts:
             case "DeploymentSubmitted":
                 deployment = DeploymentId(arguments["deployment"])
                 tenant = Address(to_checksum_address(arguments["tenant"]))
-                self.deployments[deployment] = DeploymentFacts(deployment, tenant, Version(arguments["version"]), 1)
+                self.deployments[deployment] = DeploymentFacts(deployment, tenant, (Version(arguments["version"]),), 1)
             case "DeploymentUpdated":
                 facts = self.deployments[DeploymentId(arguments["deployment"])]
                 self.deployments[facts.id] = replace(
-                    facts, version=Version(arguments["version"]), update_number=arguments["update_number"]
+                    facts,
+                    versions=(*facts.versions, Version(arguments["version"])),
+                    update_number=arguments["update_number"],
                 )
             case "OrderCreated":
                 self._add_order(happening, _group(arguments["group"]))

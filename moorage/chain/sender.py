@@ -82,6 +82,8 @@ class Sender:
         self._time_limit_seconds = time_limit_seconds
         self._replace_after_seconds = replace_after_seconds
         self._lock = asyncio.Lock()
+        self._overdue: list[_Pending] = []
+        """Sent and given up waiting for: they hold up every later nonce until they are in a block."""
 
     @property
     def address(self) -> Address:
@@ -108,16 +110,27 @@ class Sender:
             NotSent: one could not be sent, or is not in a block in time; it may still get there.
             NodeUnavailable: the node does not answer.
         """
-        async with self._lock:
+        async with self._lock:  # of the nonces; waiting for blocks holds nobody up
+            await self._push_overdue()
             submitted, fault = await self._submit_all(calls)
-            waits = [self._settle(each) if isinstance(each, _Pending) else _settled(each) for each in submitted]
-            outcomes = await asyncio.gather(*waits, return_exceptions=True)
-            for outcome in outcomes:
-                if isinstance(outcome, BaseException):
-                    raise outcome
-            if fault is not None:
-                raise fault
-            return [outcome for outcome in outcomes if not isinstance(outcome, BaseException)]
+        waits = [self._settle(each) if isinstance(each, _Pending) else _settled(each) for each in submitted]
+        outcomes = await asyncio.gather(*waits, return_exceptions=True)
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException):
+                raise outcome
+        if fault is not None:
+            raise fault
+        return [outcome for outcome in outcomes if not isinstance(outcome, BaseException)]
+
+    async def _push_overdue(self) -> None:
+        """Raise the fees of what is still not in a block: what is sent now would queue behind it."""
+        for pending in list(self._overdue):
+            if await self._receipt(pending) is not None:
+                self._overdue.remove(pending)
+                continue
+            self._raise_fees(pending)
+            with suppress(NotSent):  # an earlier one is in a block or good enough
+                await self._broadcast(pending)
 
     async def _submit_all(self, calls: Sequence[Call]) -> tuple[list[_Pending | Refused], ChainError | None]:
         """Submit calls up to the first that cannot be, and return what that one met."""
@@ -170,6 +183,7 @@ class Sender:
                 with suppress(NotSent):  # an earlier one is in a block or good enough: the next looks find it
                     await self._broadcast(pending)
             await asyncio.sleep(POLL_SECONDS)
+        self._overdue.append(pending)
         raise NotSent(
             f"{pending.call.description}: not in a block after {self._time_limit_seconds:.0f} s "
             f"(transaction {pending.hashes[-1]}); it may still get there"

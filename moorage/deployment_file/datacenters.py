@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 
 from moorage import regions
@@ -10,7 +9,7 @@ from moorage.deployment_file.problems import quoted, suggestion
 from moorage.deployment_file.profiles import read_profile
 from moorage.deployment_file.reader import Reader
 from moorage.deployment_file.spec import Datacenter, Placement, Service
-from moorage.manifest import MAX_COUNT, MAX_RESOURCE_GROUPS
+from moorage.manifest import MAX_CONTAINERS, MAX_LINKS, MAX_RESOURCE_GROUPS, MAX_WORKLOADS, count_links
 
 DATACENTERS = ("deployment", "datacenters")
 PLACEMENTS = ("deployment", "services")
@@ -28,7 +27,7 @@ def read_datacenters(reader: Reader, services: tuple[Service, ...]) -> tuple[Dat
         _check_everything_is_placed(reader)
         _check_connections_meet(reader, services)
     for datacenter in datacenters:
-        _check_limits(reader, datacenter)
+        _check_limits(reader, services, datacenter)
         _check_storage(reader, services, datacenter)
     return datacenters
 
@@ -97,18 +96,24 @@ def _check_connections_meet(reader: Reader, services: tuple[Service, ...]) -> No
                 reader.refuse_key(("services", service.name, "expose"), message)
 
 
-def _check_limits(reader: Reader, datacenter: Datacenter) -> None:
+def _check_limits(reader: Reader, services: tuple[Service, ...], datacenter: Datacenter) -> None:
     path = (*DATACENTERS, datacenter.name)
     if len(datacenter.profiles) > MAX_RESOURCE_GROUPS:
         used = len(datacenter.profiles)
         message = f"{used} profiles are used in one datacenter, at most {MAX_RESOURCE_GROUPS} can be"
         reader.refuse_key((*path, "profiles"), message)
-    nodes: Counter[str] = Counter()
-    for placement in datacenter.placements:
-        nodes[placement.profile] += placement.nodes
-    for profile, count in nodes.items():
-        if count > MAX_COUNT:
-            reader.refuse_key((*path, "profiles", profile), f"{count} nodes of one profile, at most {MAX_COUNT} can be")
+    links = {service.name: count_links(service.connections) for service in services}
+    for number, what, limit in (
+        (len(datacenter.placements), "services", MAX_WORKLOADS),
+        (sum(placement.nodes for placement in datacenter.placements), "nodes", MAX_CONTAINERS),
+        (
+            sum(links.get(placement.service, 0) for placement in datacenter.placements),
+            "connections between services",
+            MAX_LINKS,
+        ),
+    ):
+        if number > limit:
+            reader.refuse_key(path, f"{number} {what} in one datacenter, at most {limit} can be")
 
 
 def _check_storage(reader: Reader, services: tuple[Service, ...], datacenter: Datacenter) -> None:

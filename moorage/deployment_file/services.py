@@ -11,7 +11,7 @@ from moorage.deployment_file.document import Path
 from moorage.deployment_file.problems import quoted, suggestion
 from moorage.deployment_file.reader import Reader
 from moorage.deployment_file.spec import Service
-from moorage.manifest import Connection, Protocol
+from moorage.manifest import MAX_CONNECTIONS, MAX_PUBLISHED_PORTS, Connection, Protocol, count_published
 
 DEFAULT_PROTOCOLS: dict[int, Protocol] = {80: "http", 443: "https"}
 """All other ports are tcp."""
@@ -20,6 +20,8 @@ DEFAULT_PROTOCOLS: dict[int, Protocol] = {80: "http", 443: "https"}
 def read_services(reader: Reader) -> tuple[Service, ...]:
     """Return the services, and note in the reader what is wrong with them."""
     services = tuple(_service(reader, name) for name in reader.map("services"))
+    for service in services:
+        _check_limits(reader, service)
     _check_cycles(reader, services)
     return services
 
@@ -119,6 +121,15 @@ def _is_known(reader: Reader, service: str, path: Path) -> bool:
     if service not in services:
         reader.refuse(path, f"unknown service {quoted(service)}{suggestion(service, services)}")
     return service in services
+
+
+def _check_limits(reader: Reader, service: Service) -> None:
+    path = ("services", service.name, "expose")
+    if len(service.connections) > MAX_CONNECTIONS:
+        reader.refuse_key(path, f"{len(service.connections)} connections, at most {MAX_CONNECTIONS} can be")
+    published = count_published(service.connections)
+    if published > MAX_PUBLISHED_PORTS:
+        reader.refuse_key(path, f"{published} published ports, at most {MAX_PUBLISHED_PORTS} can be")
 
 
 def _check_cycles(reader: Reader, services: tuple[Service, ...]) -> None:

@@ -137,7 +137,8 @@ class _Names:
         return sorted_labels({**dict(self.identity.labels), LEASE_LABEL: self.lease.hex(), **labels})
 
     def _name(self, kind: str, rest: str) -> str:
-        return f"{kind}-{self.identity.tag}-{self.lease.hex()[:12]}-{rest}"
+        # the whole id: a tenant could find another lease with the same first digits, and take its volumes over
+        return f"{kind}-{self.identity.tag}-{self.lease.hex()}-{rest}"
 
 
 @dataclass(frozen=True, slots=True)

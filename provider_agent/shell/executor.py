@@ -36,8 +36,11 @@ def to_call(exchange: Exchange, provider: ProviderNumber, intent: SubmitFulfillm
 
 async def execute(
     exchange: Exchange, sender: Sender, provider: ProviderNumber, intents: Sequence[SubmitFulfillment | Chore]
-) -> None:
+) -> int:
     """Send the transactions of all intents and log what comes of them.
+
+    Returns:
+        The newest block that has one of them, 0 if none has.
 
     Raises:
         ChainError: the node does not answer, or a transaction does not get into a block.
@@ -45,12 +48,15 @@ async def execute(
     for intent in intents:
         crash_point(f"before-{type(intent).__name__}")
     if not intents:
-        return
+        return 0
+    newest = 0
     for outcome in await sender.send_all([to_call(exchange, provider, intent) for intent in intents]):
         transaction = outcome.call.description
         if isinstance(outcome, Refused):
             log.info("transaction refused", transaction=transaction, reason=outcome.reason)
         else:
+            newest = max(newest, outcome.block_number)
             log.info("transaction confirmed", transaction=transaction, block=outcome.block_number, gas=outcome.gas_used)
     for intent in intents:
         crash_point(f"after-{type(intent).__name__}")
+    return newest

@@ -1,10 +1,11 @@
-"""Looks a lease up for the manifest service: terms from the logs, state from the chain as it is at this moment."""
+"""Looks a lease up: terms and versions from the logs, state from the chain as it is at this moment."""
 
 from __future__ import annotations
 
+from moorage.chain.index import DeploymentFacts, OrderFacts
 from moorage.chain.reader import MarketReader
 from moorage.chain.rpc import NodeUnavailable
-from moorage.types import OrderId
+from moorage.types import OrderId, Version
 from provider_agent.shell.lease_access import LeaseContext, NoLease
 
 
@@ -15,11 +16,11 @@ class ChainLeases:
         self._reader = reader
 
     async def find(self, lease: OrderId) -> LeaseContext | NoLease:
-        facts = self._reader.index.facts
-        order = facts.orders.get(lease)
-        if order is None:
-            return NoLease.UNKNOWN
-        deployment = facts.deployments[order.key.deployment]
+        """Return a lease with its terms, or why there is none. Logs that were not read say nothing about a lease."""
+        known = self._known(lease)
+        if known is None:
+            return NoLease.UNAVAILABLE if self._reader.index.block is None else NoLease.UNKNOWN
+        order, deployment = known
         try:
             (found,) = await self._reader.exchange.leases(None, [lease])
         except NodeUnavailable:
@@ -27,3 +28,14 @@ class ChainLeases:
         if found is None:
             return NoLease.UNKNOWN
         return LeaseContext(found, order.group, deployment.tenant, deployment.version)
+
+    def versions(self, lease: OrderId) -> tuple[Version, ...]:
+        """Return all versions that the deployment of a lease has had, the newest last."""
+        known = self._known(lease)
+        return known[1].versions if known is not None else ()
+
+    def _known(self, lease: OrderId) -> tuple[OrderFacts, DeploymentFacts] | None:
+        facts = self._reader.index.facts
+        order = facts.orders.get(lease)
+        deployment = facts.deployments.get(order.key.deployment) if order is not None else None
+        return (order, deployment) if order is not None and deployment is not None else None

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import structlog
 
@@ -16,9 +17,11 @@ from moorage.chain.sender import Sender
 from moorage.snapshot import Snapshot
 from moorage.types import Account, ComputeUnit, OrderId, Provider, ProviderNumber
 from provider_agent.core.bidding import Declined, SubmitFulfillment, decide_bids
-from provider_agent.core.chores import decide_chores
+from provider_agent.core.chores import Chore, ConfirmLeases, decide_chores
 from provider_agent.core.pricing import PricePolicy
 from provider_agent.shell.executor import execute
+
+Result = TypeVar("Result")
 
 log = structlog.get_logger(__name__)
 
@@ -51,6 +54,8 @@ class MarketLoop:
         self._provider = provider
         self._offer = offer
         self._declined: dict[OrderId, str] = {}
+        self._errands: asyncio.Task[None] | None = None
+        self._errands_block = 0
         self.newest: Snapshot | None = None
 
     async def run(self, stop: asyncio.Event, reset: Callable[[], frozenset[OrderId]], wake: Callable[[], None]) -> None:
@@ -60,31 +65,49 @@ class MarketLoop:
             reset: gives the leases that are over and of which nothing is left on the engine.
             wake: is called when there is a new snapshot.
         """
-        async for _ in new_blocks(self._rpc, stop):
-            try:
-                await self._cycle(reset(), wake)
-            except ChainError as error:
-                log.warning("cycle given up", reason=str(error))
-            except Exception:  # the daemon goes on; the same state is looked at again in the next block
-                log.exception("cycle failed")
+        async with asyncio.TaskGroup() as tasks:
+            async for _ in new_blocks(self._rpc, stop):
+                errands = await self._guarded(self._cycle(reset(), wake))
+                if errands and self._may_go(errands[0]):
+                    self._errands = tasks.create_task(self._guarded(self._run_errands(*errands)))
 
-    async def _cycle(self, reset: frozenset[OrderId], wake: Callable[[], None]) -> None:
+    async def _guarded(self, work: Coroutine[Any, Any, Result]) -> Result | None:
+        try:
+            return await work
+        except ChainError as error:
+            log.warning("cycle given up", reason=str(error))
+        except Exception:  # the daemon goes on; the same state is looked at again in the next block
+            log.exception("cycle failed")
+        return None
+
+    def _may_go(self, snapshot: Snapshot) -> bool:
+        """Return whether the errands before are done, and the snapshot knows what came of them."""
+        return (self._errands is None or self._errands.done()) and snapshot.block.number >= self._errands_block
+
+    async def _cycle(
+        self, reset: frozenset[OrderId], wake: Callable[[], None]
+    ) -> tuple[Snapshot, list[Chore]]:
+        """Confirm what is due, and return what else there is to do: nothing of that may delay a confirmation."""
         snapshot = await self._reader.snapshot()
         self.newest = snapshot
         wake()
         chores = decide_chores(snapshot, self._provider, reset, self._offer.claim_after_blocks)
-        # confirmations first and alone: nothing about bids may delay them
-        await execute(self._reader.exchange, self._sender, self._provider, chores)
-        if snapshot.orders:
-            await self._bid(snapshot)
+        confirmations = [chore for chore in chores if isinstance(chore, ConfirmLeases)]
+        await execute(self._reader.exchange, self._sender, self._provider, confirmations)
+        return snapshot, [chore for chore in chores if not isinstance(chore, ConfirmLeases)]
 
-    async def _bid(self, snapshot: Snapshot) -> None:
+    async def _run_errands(self, snapshot: Snapshot, chores: Sequence[Chore]) -> None:
+        """Claim, close, release and bid, beside the cycles that confirm."""
+        intents = [*chores, *(await self._decide_bids(snapshot) if snapshot.orders else ())]
+        done = await execute(self._reader.exchange, self._sender, self._provider, intents)
+        self._errands_block = max(self._errands_block, done)
+
+    async def _decide_bids(self, snapshot: Snapshot) -> list[SubmitFulfillment]:
         provider = await self._registry.provider(snapshot.block, self._provider)
         if provider is None:
-            return
+            return []
         (account,) = await self._reader.exchange.accounts(snapshot.block, [provider_account(self._provider)])
-        bids = self._bids(snapshot, provider, account)
-        await execute(self._reader.exchange, self._sender, self._provider, bids)
+        return self._bids(snapshot, provider, account)
 
     def _bids(self, snapshot: Snapshot, provider: Provider, account: Account) -> list[SubmitFulfillment]:
         bids: list[SubmitFulfillment] = []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 import structlog
 
@@ -14,7 +14,7 @@ from moorage.chain.index import read_block
 from moorage.chain.rpc import ChainError, Rpc
 from moorage.crash import crash_point
 from moorage.snapshot import Snapshot
-from moorage.types import OrderId, OrderState
+from moorage.types import Group, OrderId, OrderState, Version
 from provider_agent.core.workloads import DesiredLease, Identity, desired_lease
 from provider_agent.shell.engine import EngineUnavailable
 from provider_agent.shell.manifest_service import ManifestStore
@@ -36,10 +36,12 @@ class WorkloadLoop:
         identity: Identity,
         runner: WorkloadRunner,
         store: ManifestStore,
+        versions: Callable[[OrderId], Collection[Version]],
         newest: Callable[[], Snapshot | None],
     ) -> None:
         """
         Args:
+            versions: gives what the deployment of a lease has had as versions; nothing else is ever run.
             newest: gives the newest snapshot, None until there is one.
         """
         self._rpc = rpc
@@ -47,7 +49,10 @@ class WorkloadLoop:
         self._identity = identity
         self._runner = runner
         self._store = store
+        self._versions = versions
         self._newest = newest
+        self._decoded: dict[OrderId, DesiredLease] = {}
+        self._complaints: dict[OrderId, str] = {}
         self._wake = asyncio.Event()
         self._desired: dict[OrderId, DesiredLease] = {}
         self.reset: frozenset[OrderId] = frozenset()
@@ -88,6 +93,8 @@ class WorkloadLoop:
             log.warning("engine unavailable", reason=str(error))
         except (ChainError, OSError) as error:
             log.warning("workloads not looked after in this pass", reason=str(error))
+        except Exception:  # whatever it is, it must not end the loop beside this one, which confirms leases
+            log.exception("pass failed")
 
     async def _pass(self, snapshot: Snapshot) -> None:
         self._desired = await self._wanted(snapshot)
@@ -104,24 +111,36 @@ class WorkloadLoop:
 
     async def _wanted(self, snapshot: Snapshot) -> dict[OrderId, DesiredLease]:
         wanted: dict[OrderId, DesiredLease] = {}
+        complaints: dict[OrderId, str] = {}
         for lease in snapshot.leases.values():
             if lease.provider != self._identity.provider or lease.state is not OrderState.LEASE_ACTIVE:
                 continue
             body = await self._store.get(lease.id)
-            if body is not None and (desired := self._desire(snapshot, lease.id, body)) is not None:
-                wanted[lease.id] = desired
+            try:
+                if body is not None:
+                    wanted[lease.id] = self._desire(lease.id, snapshot.leased_orders[lease.id].group, body)
+            except manifest.ManifestError as error:
+                complaints[lease.id] = str(error)
+        for lease_id, reason in complaints.items() - self._complaints.items():
+            log.error("stored manifest is unusable, waiting for the tenant", lease=lease_id.hex(), reason=reason)
+        self._decoded, self._complaints = dict(wanted), complaints
         return wanted
 
-    def _desire(self, snapshot: Snapshot, lease: OrderId, body: bytes) -> DesiredLease | None:
-        """Return what to run; a manifest of an earlier version goes on until the tenant sends the new one."""
-        group = snapshot.leased_orders[lease].group
-        try:
-            decoded = manifest.decode(body)
-            manifest.check_against_lease(decoded, group)
-        except manifest.ManifestError as error:
-            log.error("stored manifest is unusable, waiting for the tenant", lease=lease.hex(), reason=str(error))
-            return None
-        return desired_lease(self._identity, lease, decoded, group.name, manifest.version_of(body))
+    def _desire(self, lease: OrderId, group: Group, body: bytes) -> DesiredLease:
+        """Return what to run; a manifest of an earlier version goes on until the tenant sends the new one.
+
+        Raises:
+            ManifestError: the disk gave something that the tenant never ordered.
+        """
+        version = manifest.version_of(body)
+        if version not in self._versions(lease):
+            raise manifest.ManifestError(f"its version {version.hex()} was never on chain")
+        known = self._decoded.get(lease)
+        if known is not None and known.version == version:
+            return known
+        decoded = manifest.decode(body)
+        manifest.check_against_lease(decoded, group)
+        return desired_lease(self._identity, lease, decoded, group.name, version)
 
     def _closing(self, snapshot: Snapshot) -> set[OrderId]:
         return {

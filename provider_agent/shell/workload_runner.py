@@ -6,6 +6,7 @@ Leases do not wait for each other: a tenant whose registry answers a byte a minu
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable, Collection, Sequence
 from itertools import groupby
 from typing import assert_never
@@ -34,6 +35,9 @@ from provider_agent.shell.engine import Engine, EngineError, EngineUnavailable
 STEPS_AT_A_TIME = 4
 """What two cores can start at once; pulling an image is not counted."""
 PASS_SECONDS = 10.0
+
+_LEASE = re.compile("[0-9a-f]{64}")
+"""What a lease is called in labels; somebody may have put another there by hand."""
 
 log = structlog.get_logger(__name__)
 
@@ -90,7 +94,8 @@ class WorkloadRunner:
         labels = [each.labels for each in seen.containers]
         labels += [each.labels for each in seen.networks]
         labels += [each.labels for each in seen.volumes]
-        return frozenset(OrderId(bytes.fromhex(lease_of(each))) for each in labels)
+        names = {lease_of(each) for each in labels}
+        return frozenset(OrderId(bytes.fromhex(name)) for name in names if _LEASE.fullmatch(name))
 
     def is_reset(self, lease: OrderId) -> bool:
         """Return whether the last pass has seen that nothing of a lease is left."""

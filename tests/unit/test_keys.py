@@ -61,7 +61,7 @@ def test_load_key__keystore_that_does_not_say_its_address__opens(path: Path, pas
     path.write_text(json.dumps({key: value for key, value in KEYSTORE.items() if key != "address"}))
 
     assert load_key(path, password_file).address == ADDRESS
-    with pytest.raises(KeyFileError, match="not a keystore .* with its address"):
+    with pytest.raises(KeyFileError, match=r"not a keystore .* with its address"):
         open_keystore(path, PASSWORD)
 
 

@@ -1,0 +1,154 @@
+"""Builds the agent of its parts and runs it: one loop for the market, one for the engine, one HTTPS service."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
+
+import structlog
+
+from moorage import pki, units
+from moorage.chain.contracts import Registry
+from moorage.chain.market import Market, check_market, load_market
+from moorage.chain.reader import MarketReader
+from moorage.chain.rpc import NodeUnavailable, Rpc
+from moorage.chain.sender import Sender
+from moorage.keys import load_key
+from moorage.request_auth import Domain
+from moorage.signals import stop_on_signals
+from moorage.types import Address
+from provider_agent.core.pricing import PricePolicy
+from provider_agent.core.workloads import Identity
+from provider_agent.registration import check_registration
+from provider_agent.settings import Settings, SettingsError
+from provider_agent.shell.connection_guard import ConnectionLimits
+from provider_agent.shell.docker_engine import DockerEngine, DockerOptions, connected
+from provider_agent.shell.engine import EngineUnavailable
+from provider_agent.shell.https_server import serving
+from provider_agent.shell.lease_access import LeaseGate
+from provider_agent.shell.lease_directory import ChainLeases
+from provider_agent.shell.loop import MarketLoop, Offer
+from provider_agent.shell.manifest_service import ManifestService
+from provider_agent.shell.manifest_store import ManifestFiles
+from provider_agent.shell.server_certificate import ServerCertificate
+from provider_agent.shell.workload_loop import WorkloadLoop
+from provider_agent.shell.workload_runner import WorkloadRunner
+
+RENEWAL_CHECK_SECONDS = 600
+
+log = structlog.get_logger(__name__)
+
+
+@asynccontextmanager
+async def market_node(settings: Settings, market: Market) -> AsyncIterator[Rpc]:
+    """Connect to the node of the settings, and see that the market is there.
+
+    Raises:
+        MarketError: it is not.
+        NodeUnavailable: the node does not answer.
+    """
+    async with Rpc(settings.rpc_url) as rpc:
+        try:
+            await check_market(rpc, market)
+        except NodeUnavailable as error:
+            raise NodeUnavailable(f"{error}: is the node running, and is rpc in {settings.file} right?") from error
+        yield rpc
+
+
+async def serve(settings: Settings) -> None:
+    """Run the agent until SIGTERM or SIGINT. All that can be wrong with its surroundings is found before it begins.
+
+    Raises:
+        ChainError, EngineError, KeyFileError, PkiError, SettingsError: it cannot start; the message says what to do.
+    """
+    market = load_market(settings.market_file)
+    operator = load_key(settings.operator_key_file, settings.operator_password_file)
+    async with AsyncExitStack() as stack:
+        rpc = await stack.enter_async_context(market_node(settings, market))
+        provider, root = await check_registration(rpc, market, settings, Address(operator.address))
+        identity = Identity(market.chain_id, market.exchange, provider)
+        engine = await stack.enter_async_context(_engine(settings, identity))
+        reader = MarketReader(rpc, market, provider, keeps_history=False)
+        sender = Sender(rpc, operator, market.chain_id)
+        market_loop = MarketLoop(rpc, reader, Registry(rpc, market), sender, provider, _offer(settings, market))
+        store = ManifestFiles(settings.data_dir / "manifests")
+        runner = WorkloadRunner(engine, settings.public_host, lambda: datetime.now(UTC).timestamp())
+        leases = ChainLeases(reader)
+        workloads = WorkloadLoop(
+            rpc, reader.exchange, identity, runner, store, leases.versions, lambda: market_loop.newest
+        )
+        gate = LeaseGate(provider, Domain(market.chain_id, market.exchange), leases)
+        service = ManifestService(gate, store, workloads, lambda _: workloads.wake())
+        certificate = ServerCertificate(root, settings.data_dir / "server.pem", datetime.now(UTC))
+        port = await stack.enter_async_context(_listening(settings, service, certificate))
+        stop = stop_on_signals()
+        log.info("agent started", provider=provider, exchange=market.exchange, port=port, operator=operator.address)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(workloads.run(stop))
+            tasks.create_task(_keep_fresh(certificate, stop))
+            await market_loop.run(stop, lambda: workloads.reset, workloads.wake)
+            workloads.wake()
+        log.info("agent stopped", provider=provider)
+
+
+@asynccontextmanager
+async def _engine(settings: Settings, identity: Identity) -> AsyncIterator[DockerEngine]:
+    """Open the engine, and see that it answers: that there is none has to be said now, not at the first lease."""
+    options = DockerOptions(publish_address=settings.publish_address)
+    async with connected(settings.docker_url, identity.labels, options) as engine:
+        try:
+            await engine.observe()
+        except EngineUnavailable as error:
+            raise EngineUnavailable(
+                f"no Docker engine at {settings.docker_url}: {error}: is it running, and is docker in "
+                f"{settings.file} right?"
+            ) from error
+        yield engine
+
+
+@asynccontextmanager
+async def _listening(
+    settings: Settings, service: ManifestService, certificate: ServerCertificate
+) -> AsyncIterator[int]:
+    """Serve tenants' requests; yields the port."""
+    host, port = settings.listen_host, settings.listen_port
+    async with AsyncExitStack() as stack:
+        try:
+            server = serving(service.application(), host, port, certificate.context, ConnectionLimits())
+            taken = await stack.enter_async_context(server)
+        except OSError as error:
+            raise SettingsError(
+                f"{settings.file}: listen: {host}:{port}: {error.strerror}: end what uses it, or choose another"
+            ) from error
+        yield taken
+
+
+def _offer(settings: Settings, market: Market) -> Offer:
+    """Turn hourly prices in tokens into ledger units per block."""
+    token = units.ledger_units_per_token(market.parameters.token_decimals)
+    per_block = token * market.seconds_per_block / units.SECONDS_PER_HOUR
+    prices = settings.prices
+    policy = PricePolicy(
+        per_milli_cpu=prices.core * per_block / 1_000,
+        per_memory_byte=prices.memory_gib * per_block / 2**30,
+        per_disk_byte=prices.disk_gb * per_block / 10**9,
+        minimum=max(1, int(prices.minimum * per_block)),
+    )
+    claim_after_blocks = max(1, units.to_blocks(settings.claim_after_seconds, market.seconds_per_block))
+    return Offer(settings.capacity, policy, claim_after_blocks)
+
+
+async def _keep_fresh(certificate: ServerCertificate, stop: asyncio.Event) -> None:
+    """Renew the server's certificate in time."""
+    while not stop.is_set():
+        try:
+            if certificate.renew_if_due(datetime.now(UTC)):
+                log.info("server certificate renewed")
+        except (pki.PkiError, OSError) as error:
+            log.error("server certificate not renewed", reason=str(error))
+        try:
+            await asyncio.wait_for(stop.wait(), RENEWAL_CHECK_SECONDS)
+        except TimeoutError:
+            continue
