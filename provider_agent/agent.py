@@ -137,7 +137,8 @@ def _offer(settings: Settings, market: Market) -> Offer:
         minimum=max(1, int(prices.minimum * per_block)),
     )
     claim_after_blocks = max(1, units.to_blocks(settings.claim_after_seconds, market.seconds_per_block))
-    return Offer(settings.capacity, policy, claim_after_blocks)
+    longest_wait_blocks = units.to_blocks(settings.longest_wait_seconds, market.seconds_per_block)
+    return Offer(settings.capacity, policy, claim_after_blocks, longest_wait_blocks)
 
 
 async def _keep_fresh(certificate: ServerCertificate, stop: asyncio.Event) -> None:

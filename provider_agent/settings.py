@@ -35,6 +35,7 @@ KNOWN = {
     "public_host": "",
     "collateral_cap": "",
     "claim_after": "",
+    "longest_wait": "",
     "capacity": ("cpu", "memory", "disk"),
     "prices": ("cpu", "memory", "disk", "minimum"),
 }
@@ -75,6 +76,8 @@ class Settings:
     collateral_cap: str
     """Tokens, decimal."""
     claim_after_seconds: int
+    longest_wait_seconds: int
+    """How far away the match of an order may be that gets a bid: a bid holds capacity and collateral until then."""
     capacity: ComputeUnit
     prices: HourlyPrices
 
@@ -122,6 +125,7 @@ class _File:
             public_host=self._text("public_host", LOOPBACK),
             collateral_cap=self._collateral_cap(),
             claim_after_seconds=self._parsed("claim_after", units.parse_duration, "1h"),
+            longest_wait_seconds=self._parsed("longest_wait", units.parse_duration, "1h"),
             capacity=ComputeUnit(
                 self._parsed("capacity.cpu", units.parse_cpu),
                 self._parsed("capacity.memory", units.parse_size),

@@ -39,7 +39,12 @@ class Declined:
 
 
 def decide_bids(
-    snapshot: Snapshot, provider: Provider, account: Account, capacity: ComputeUnit, policy: PricePolicy
+    snapshot: Snapshot,
+    provider: Provider,
+    account: Account,
+    capacity: ComputeUnit,
+    policy: PricePolicy,
+    longest_wait_blocks: int,
 ) -> tuple[SubmitFulfillment | Declined, ...]:
     """Return a bid or a reason for each open order without a bid of ours, the oldest order first.
 
@@ -49,6 +54,8 @@ def decide_bids(
         provider: us, as registered at the snapshot's block.
         account: the provider's account at that block.
         capacity: what the machine has for leases in all.
+        policy: our prices.
+        longest_wait_blocks: how far away a match may be: a bid holds capacity and collateral until then.
     """
     free = _minus(capacity, reserved(snapshot, provider.number))
     collateral = min(account.available, max(0, provider.collateral_cap - account.locked))
@@ -56,6 +63,9 @@ def decide_bids(
     decisions: list[SubmitFulfillment | Declined] = []
     for order in sorted(snapshot.orders.values(), key=lambda order: (order.created_block, order.id)):
         if order.id in bid_on:
+            continue
+        if order.match_block > snapshot.block.number + longest_wait_blocks:
+            decisions.append(Declined(order.id, "its match is too far away"))
             continue
         decision = _decide(snapshot, order, provider, free, collateral, policy)
         if isinstance(decision, SubmitFulfillment):

@@ -33,6 +33,7 @@ class Offer:
     capacity: ComputeUnit
     prices: PricePolicy
     claim_after_blocks: int
+    longest_wait_blocks: int
 
 
 class MarketLoop:
@@ -84,9 +85,7 @@ class MarketLoop:
         """Return whether the errands before are done, and the snapshot knows what came of them."""
         return (self._errands is None or self._errands.done()) and snapshot.block.number >= self._errands_block
 
-    async def _cycle(
-        self, reset: frozenset[OrderId], wake: Callable[[], None]
-    ) -> tuple[Snapshot, list[Chore]]:
+    async def _cycle(self, reset: frozenset[OrderId], wake: Callable[[], None]) -> tuple[Snapshot, list[Chore]]:
         """Confirm what is due, and return what else there is to do: nothing of that may delay a confirmation."""
         snapshot = await self._reader.snapshot()
         self.newest = snapshot
@@ -109,10 +108,16 @@ class MarketLoop:
         (account,) = await self._reader.exchange.accounts(snapshot.block, [provider_account(self._provider)])
         return self._bids(snapshot, provider, account)
 
+    def _decisions(
+        self, snapshot: Snapshot, provider: Provider, account: Account
+    ) -> tuple[SubmitFulfillment | Declined, ...]:
+        offer = self._offer
+        return decide_bids(snapshot, provider, account, offer.capacity, offer.prices, offer.longest_wait_blocks)
+
     def _bids(self, snapshot: Snapshot, provider: Provider, account: Account) -> list[SubmitFulfillment]:
         bids: list[SubmitFulfillment] = []
         declined: dict[OrderId, str] = {}
-        for decision in decide_bids(snapshot, provider, account, self._offer.capacity, self._offer.prices):
+        for decision in self._decisions(snapshot, provider, account):
             match decision:
                 case SubmitFulfillment():
                     bids.append(decision)

@@ -123,8 +123,8 @@ class WorkloadLoop:
                 complaints[lease.id] = str(error)
         for lease_id, reason in complaints.items() - self._complaints.items():
             log.error("stored manifest is unusable, waiting for the tenant", lease=lease_id.hex(), reason=reason)
-        self._decoded, self._complaints = dict(wanted), complaints
-        return wanted
+        self._decoded, self._complaints = wanted, complaints
+        return {lease_id: _paused_if_unpaid(snapshot, desired) for lease_id, desired in wanted.items()}
 
     def _desire(self, lease: OrderId, group: Group, body: bytes) -> DesiredLease:
         """Return what to run; a manifest of an earlier version goes on until the tenant sends the new one.
@@ -161,3 +161,11 @@ class WorkloadLoop:
             for lease in leases
             if lease is not None and lease.state in ENDED and lease.provider == self._identity.provider
         ]
+
+
+def _paused_if_unpaid(snapshot: Snapshot, desired: DesiredLease) -> DesiredLease:
+    """Return a lease without its containers while its money is used up; its volumes stay."""
+    period = snapshot.parameters.reconfirmation_period_blocks
+    if not snapshot.leases[desired.lease].is_exhausted(snapshot.block.number, period):
+        return desired
+    return DesiredLease(desired.lease, desired.version, (), ())

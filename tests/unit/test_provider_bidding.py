@@ -27,6 +27,7 @@ from tests.markets import (
 
 POLICY = PricePolicy(Fraction(3, 100), Fraction(0), Fraction(0), minimum=1)
 """30 ledger units per block for one core."""
+LONGEST_WAIT = 100
 ROOM_FOR_TWO = ComputeUnit(2_000, 2 * 2**30, 2 * 10**9)
 
 
@@ -38,7 +39,7 @@ def bids(
     capacity: ComputeUnit = ROOM_FOR_TWO,
     policy: PricePolicy = POLICY,
 ) -> tuple[SubmitFulfillment | Declined, ...]:
-    return decide_bids(snapshot, provider or make_provider(), account or make_account(), capacity, policy)
+    return decide_bids(snapshot, provider or make_provider(), account or make_account(), capacity, policy, LONGEST_WAIT)
 
 
 def bid_on(order: Order) -> SubmitFulfillment:
@@ -65,6 +66,7 @@ def test_decide_bids__order_that_has_our_bid__is_left_alone() -> None:
         (make_order(group=make_group(count=3, price=90)), "too little capacity is free"),
         (make_order(group=make_group(price=29)), "its maximum price is below ours"),
         (make_order(group=make_group(collateral=5_001)), "too little collateral is free"),
+        (make_order(match_block=1_101), "its match is too far away"),
     ],
 )
 def test_decide_bids__order_that_does_not_fit__is_declined_with_the_reason(order: Order, reason: str) -> None:
@@ -78,6 +80,12 @@ def test_decide_bids__deployment_is_closing__is_declined() -> None:
     assert bids(make_snapshot(orders=[order], deployments=[closing])) == (
         Declined(order.id, "the deployment is closing"),
     )
+
+
+def test_decide_bids__match_at_the_longest_wait__bids() -> None:
+    order = make_order(match_block=1_100)
+
+    assert bids(make_snapshot(orders=[order])) == (bid_on(order),)
 
 
 def test_decide_bids__price_equals_the_maximum__bids() -> None:

@@ -24,7 +24,7 @@ from tests.factories.workloads import (
 )
 
 TAG = IDENTITY.tag
-PREFIX = f"{TAG}-abababababab"
+PREFIX = f"{TAG}-{'ab' * 32}"
 OWNER = (
     ("moorage.chain", "31337"),
     ("moorage.exchange", "0x5FbDB2315678afecb367f032d93F642f64180aa3"),
