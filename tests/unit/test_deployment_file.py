@@ -268,8 +268,9 @@ def test_compile__a_price_of_nothing_per_block__is_refused() -> None:
     assert messages_of(spec) == ["max-price of profile 'small' is nothing per block"]
 
 
-@pytest.mark.parametrize(("max_price", "nodes"), [("4400000000", 1), ("5", 4_294_967_295)])
-def test_compile__a_charge_of_more_than_80_bits__is_refused(max_price: str, nodes: int) -> None:
+@pytest.mark.parametrize(("charge", "nodes"), [(2**80, 1), (2**81, 2), (2**88, 256)])
+def test_compile__a_charge_of_more_than_80_bits__is_refused(charge: int, nodes: int) -> None:
+    max_price = _decimal(Fraction(-(-charge // nodes) * 3_600, TOKEN))
     text = MINIMAL.replace("max-price: 5", f"max-price: {max_price}, collateral: 0")
 
     spec = load_text(text.replace("{profile: small}", f"{{profile: small, nodes: {nodes}}}"))
@@ -295,8 +296,12 @@ def _decimal(amount: Fraction) -> str:
     return f"{whole}.{part:018d}"
 
 
-def test_compile__collateral_of_more_than_96_bits__is_refused() -> None:
-    spec = load_text(MINIMAL.replace("max-price: 5", f"max-price: 5, collateral: {_decimal(Fraction(2**96, TOKEN))}"))
+@pytest.mark.parametrize("nodes", [1, 2])
+def test_compile__collateral_of_more_than_96_bits__is_refused(nodes: int) -> None:
+    collateral = _decimal(Fraction(2**96 // nodes, TOKEN))
+    text = MINIMAL.replace("max-price: 5", f"max-price: 5, collateral: {collateral}")
+
+    spec = load_text(text.replace("{profile: small}", f"{{profile: small, nodes: {nodes}}}"))
 
     assert messages_of(spec) == ["datacenter 'dock' asks for more collateral than an order may hold"]
 

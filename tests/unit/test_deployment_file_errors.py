@@ -189,7 +189,7 @@ SCHEMA_ERRORS = [
         changed("          compute", "          qos: {lifetime: forever}\n          compute"),
         "22:27: 'forever' is not short, medium or long; known are long, medium, short",
     ),
-    (changed("nodes: 2", "nodes: 0"), "26:37: 0 is not a number of nodes, 1 to 4294967295"),
+    (changed("nodes: 2", "nodes: 0"), "26:37: 0 is not a number of nodes, 1 to 256"),
     (
         changed("{profile: small, nodes: 2}", "{nodes: 2}"),
         "26:7: 'profile' is missing in 'deployment.services.web.dock'",
@@ -277,8 +277,8 @@ CHECK_ERRORS = [
         "24:35: qos.lifetime gives the collateral already; give one of the two",
     ),
     (
-        changed("nodes: 2", "nodes: 4294967295"),
-        "21:9: 4294967296 nodes of one profile, at most 4294967295 can be",
+        changed("nodes: 2", "nodes: 256"),
+        "18:5: 257 nodes in one datacenter, at most 256 can be",
     ),
     (
         changed("  datacenters:", "  infrastructure: {}\n  datacenters:"),
@@ -321,6 +321,12 @@ def test_load__a_connection_between_datacenters_that_is_not_global__is_refused()
     (problem,) = problems_of(text.replace("    db:\n      dock", "    db:\n      pier"))
 
     assert problem == "13:5: port 5432 is for 'web', which runs in other datacenters only; add global: true"
+    deployment_file.load_text(
+        text.replace("    db:\n      dock", "    db:\n      pier").replace(
+            "{service: web}", "{service: web, global: true}"
+        ),
+        Path("moorage.yml"),
+    )
 
 
 def test_load__nine_profiles_in_one_datacenter__are_too_many_only_if_they_are_used() -> None:
@@ -377,6 +383,8 @@ def test_load__many_errors__come_at_once_in_the_order_of_the_file() -> None:
 def test_load__something_wrong__is_reported_once() -> None:
     assert len(problems_of(changed("{max-price: 5, collateral: 1d}", "free"))) == 1
     assert len(problems_of(changed("max-price: 5", "max-price: free"))) == 1
+    assert len(problems_of(changed("- global: true", "- global: 1"))) == 1
+    assert len(problems_of(changed("{service: web}", "{service: W}"))) == 1
     assert (
         len(problems_of(changed("  db:\n    image", "  D_B:\n    image"))) == 4
     )  # also where it is named: three places
