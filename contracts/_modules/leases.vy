@@ -38,6 +38,7 @@ PROVIDER_SHIFT: constant(uint256) = 88
 CLAIMED_SHIFT: constant(uint256) = 120
 CONFIRMED_SHIFT: constant(uint256) = 160
 FUNDED_SHIFT: constant(uint256) = 200
+ONE_BLOCK: constant(uint256) = (1 << 120) | (1 << 160) | (1 << 200)  # in each of the three heights
 CHARGE_MASK: constant(uint256) = 2**80 - 1
 MONEY_MASK: constant(uint256) = 2**96 - 1
 MASK_40: constant(uint256) = 2**40 - 1
@@ -248,12 +249,9 @@ def submit_lease_confirmation(provider: uint256, leases: DynArray[bytes32, MAX_C
         if block.number > ((word >> CONFIRMED_SHIFT) & MASK_40) + parameters.PERIOD:
             continue
         if word & AWAITING != 0:
-            lease: Times = self._unpack(word)
-            lease.is_awaiting = False
-            lease.funded = block.number + (lease.funded - lease.confirmed)
-            lease.claimed = block.number
-            lease.confirmed = block.number
-            order_book.words[id] = self._pack(lease)
+            # claimed and confirmed are the block of the match (or revival): the three heights move to this one together
+            moved: uint256 = block.number - ((word >> CONFIRMED_SHIFT) & MASK_40)
+            order_book.words[id] = word - AWAITING + moved * ONE_BLOCK
         else:
             until: uint256 = min(block.number, (word >> FUNDED_SHIFT) & MASK_40)
             order_book.words[id] = (word & ~(MASK_40 << CONFIRMED_SHIFT)) | (until << CONFIRMED_SHIFT)

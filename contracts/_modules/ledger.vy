@@ -42,8 +42,10 @@ def _debit(account: address, amount: uint256):
     """
     @dev Take from what is available.
     @param account Who pays.
-    @param amount Ledger units.
+    @param amount Ledger units; zero costs no storage access.
     """
+    if amount == 0:
+        return
     word: uint256 = self.words[account]
     if word & AVAILABLE_MASK < amount:
         refuse.because("ledger: insufficient funds")
