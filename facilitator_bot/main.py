@@ -17,6 +17,7 @@ from moorage.chain.sender import Sender
 from moorage.daemon import run_program
 from moorage.keys import KeyFileError, load_key
 from moorage.signals import stop_on_signals
+from moorage.units import UnitError
 
 log = structlog.get_logger(__name__)
 
@@ -58,7 +59,7 @@ async def serve(settings: Settings) -> None:
 
 def main() -> None:
     """Run the program; every expected failure is one line and exit code 2."""
-    run_program("moorage-facilitator", program, (ChainError, KeyFileError))
+    run_program("moorage-facilitator", program, (ChainError, KeyFileError, UnitError))
 
 
 if __name__ == "__main__":

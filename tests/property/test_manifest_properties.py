@@ -53,7 +53,7 @@ def _workloads(name: str, earlier: list[str], names: list[str], group_names: lis
         read_only=st.booleans(),
         resource_group=st.integers(0, 7),
         compute=COMPUTES,
-        count=st.integers(1, 2**32 - 1),
+        count=st.integers(1, manifest.MAX_CONTAINERS // 2),
         depends_on=subset.map(tuple),
         connections=st.lists(_connections(names, group_names), max_size=3, unique_by=lambda each: each.port).map(tuple),
         health=st.none(),

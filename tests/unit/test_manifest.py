@@ -153,7 +153,7 @@ def test_h02_version_of__same_content_with_another_salt__differs() -> None:
         (b'"count":20', b'"count":20,"count":20', "not the canonical form"),
         (b'"count":20', b'"count": 20', "not the canonical form"),
         (b'"count":20', b'"count":0', "Expected `int` >= 1"),
-        (b'"count":20', b'"count":4294967296', "Expected `int` <= 4294967295"),
+        (b'"count":20', b'"count":257', "Expected `int` <= 256"),
         (b'"count":20', b'"count":' + b"9" * 5_000, "out of range"),
         (b'"disk_bytes":1000000000', b'"disk_bytes":9007199254740992', "Expected `int` <= 9007199254740991"),
         (b'"memory_bytes":268435456', b'"memory_bytes":0', "Expected `int` >= 1"),
@@ -312,6 +312,74 @@ def test_encode__not_1_to_8_groups__is_refused(count: int) -> None:
 
 def test_encode__a_group_without_workloads__is_refused() -> None:
     assert "Expected `array` of length >= 1" in reason_not_to_encode(others={"eastcoast": ()})
+
+
+def opened_to(*consumers: str, ports: int = 1) -> tuple[Connection, ...]:
+    """Return connections of each of these workloads to as many ports."""
+    return tuple(
+        msgspec.structs.replace(FROM_WEB, port=port, workload=consumer)
+        for port in range(1_000, 1_000 + ports)
+        for consumer in consumers
+    )
+
+
+def published(ports: int) -> tuple[Connection, ...]:
+    return tuple(msgspec.structs.replace(EVERYBODY, port=port) for port in range(1, ports + 1))
+
+
+def test_h30_encode__64_connections_of_a_workload__are_the_most() -> None:
+    manifest.encode(manifest_of(workload(connections=opened_to("web", ports=64))))
+
+    assert reason_not_to_encode(workload(connections=opened_to("web", ports=65))) == (
+        "not a manifest: Expected `array` of length <= 64 - at `$.groups[0].workloads[0].connections`"
+    )
+
+
+def test_i10_encode__32_published_ports_of_a_workload__are_the_most() -> None:
+    manifest.encode(manifest_of(workload(connections=published(32) + opened_to("web", ports=32))))
+
+    assert reason_not_to_encode(workload(connections=published(33))) == (
+        "westcoast.web: 33 published ports, at most 32 can be"
+    )
+
+
+def test_h30_encode__64_workloads_of_a_group__are_the_most() -> None:
+    many = tuple(workload(f"w{number}") for number in range(65))
+    manifest.encode(manifest_of(*many[:64], others={"eastcoast": many[:64]}))
+
+    assert reason_not_to_encode(*many) == (
+        "not a manifest: Expected `array` of length <= 64 - at `$.groups[0].workloads`"
+    )
+
+
+def test_h30_encode__256_containers_of_a_group__are_the_most() -> None:
+    manifest.encode(manifest_of(workload(count=250), workload("db", count=6), others={"eastcoast": (workload(),)}))
+
+    assert reason_not_to_encode(workload(count=250), workload("db", count=7)) == (
+        "westcoast: 257 containers, at most 256 can be"
+    )
+
+
+def test_h30_encode__256_connections_between_workloads_of_a_group__are_the_most() -> None:
+    servers = [workload(f"w{number}", connections=opened_to("web", "w0", ports=32)) for number in range(4)]
+    one_more = workload(connections=(EVERYBODY, *opened_to("w0")))
+    manifest.encode(manifest_of(workload(), *servers, others={"eastcoast": (one_more,)}))
+
+    assert reason_not_to_encode(one_more, *servers) == (
+        "westcoast: 257 connections between workloads, at most 256 can be"
+    )
+
+
+def test_h30_encode__one_port_and_consumer_in_two_datacenters__is_one_connection() -> None:
+    twice = tuple(
+        msgspec.structs.replace(each, datacenter=name, is_global=True)
+        for each in opened_to("web", ports=32)
+        for name in ("westcoast", "eastcoast")
+    )
+
+    servers = [workload(f"w{number}", connections=twice) for number in range(8)]
+
+    manifest.encode(manifest_of(workload(), *servers, others={"eastcoast": (workload(),)}))
 
 
 UNIT = ComputeUnit(COMPUTE.milli_cpu, COMPUTE.memory_bytes, COMPUTE.disk_bytes)
