@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 from eth_account.signers.local import LocalAccount
@@ -18,6 +18,8 @@ from moorage.types import Address
 GAS_MARGIN_PERCENT = 30
 PRIORITY_FEE_WEI = 10**9
 REPLACE_PERCENT = 113  # geth takes a replacement from +10 % on both fees, other nodes from +12.5 %
+FEE_LIMIT = 10
+"""How many times what a block asks for now is ever offered."""
 POLL_SECONDS = 0.2
 NO_COIN = "insufficient funds for"
 """What nodes say of an account that cannot pay for gas; that there is no data parts it from a contract's words."""
@@ -52,12 +54,14 @@ class Refused:
 class _Pending:
     call: Call
     fields: dict[str, Any]
-    hashes: list[str]
+    hashes: list[str] = field(default_factory=list)
     """Of all that was signed with this nonce: any of them may get into a block."""
-    raw: str
+    raw: str = ""
     """The newest, as it is sent."""
-    is_unanswered: bool
+    is_unanswered: bool = True
     """Whether the node has not said yet what it thinks of the newest."""
+    is_overdue: bool = False
+    """Whether nobody waits for it any more."""
 
 
 class Sender:
@@ -82,8 +86,8 @@ class Sender:
         self._time_limit_seconds = time_limit_seconds
         self._replace_after_seconds = replace_after_seconds
         self._lock = asyncio.Lock()
-        self._overdue: list[_Pending] = []
-        """Sent and given up waiting for: they hold up every later nonce until they are in a block."""
+        self._open: list[_Pending] = []
+        """Sent and in no block yet, as far as is known: their nonces are taken, whatever the node says."""
 
     @property
     def address(self) -> Address:
@@ -123,18 +127,24 @@ class Sender:
         return [outcome for outcome in outcomes if not isinstance(outcome, BaseException)]
 
     async def _push_overdue(self) -> None:
-        """Raise the fees of what is still not in a block: what is sent now would queue behind it."""
-        for pending in list(self._overdue):
-            if await self._receipt(pending) is not None:
-                self._overdue.remove(pending)
+        """Raise the fees of what nobody waits for any more: what is sent now would queue behind it."""
+        overdue = [pending for pending in self._open if pending.is_overdue]
+        if not overdue:
+            return
+        mined = as_number(await self._call("eth_getTransactionCount", self.address, "latest"))
+        for pending in overdue:
+            if pending.fields["nonce"] < mined:
+                self._open.remove(pending)  # in a block, or another one with its nonce is
                 continue
-            self._raise_fees(pending)
-            with suppress(NotSent):  # an earlier one is in a block or good enough
+            await self._raise_fees(pending)
+            with suppress(NotSent):  # an earlier one is good enough
                 await self._broadcast(pending)
 
     async def _submit_all(self, calls: Sequence[Call]) -> tuple[list[_Pending | Refused], ChainError | None]:
         """Submit calls up to the first that cannot be, and return what that one met."""
-        nonce = as_number(await self._call("eth_getTransactionCount", self.address, "pending"))
+        waiting = as_number(await self._call("eth_getTransactionCount", self.address, "pending"))
+        # the node may have lost one, or never have seen it
+        nonce = max(waiting, *(pending.fields["nonce"] + 1 for pending in self._open), 0)
         fees = await self._fees()
         submitted: list[_Pending | Refused] = []
         for call in calls:
@@ -162,12 +172,21 @@ class Sender:
             "gas": gas * (100 + GAS_MARGIN_PERCENT) // 100,
             **fees,
         }
-        pending = _Pending(call, fields, [], "", True)
+        pending = _Pending(call, fields)
         self._sign(pending)
         await self._broadcast(pending)
+        self._open.append(pending)
         return pending
 
     async def _settle(self, pending: _Pending) -> Sent | Refused:
+        try:
+            outcome = await self._wait(pending)
+            self._open.remove(pending)
+            return outcome
+        finally:
+            pending.is_overdue = pending in self._open
+
+    async def _wait(self, pending: _Pending) -> Sent | Refused:
         """Wait for a receipt. A node that does not answer meanwhile has said nothing about the transaction."""
         loop = asyncio.get_running_loop()
         started = replaced = loop.time()
@@ -176,14 +195,13 @@ class Sender:
                 found = await self._receipt(pending)
                 if found is not None:
                     return await self._outcome(pending.call, *found)
-            if loop.time() - replaced > self._replace_after_seconds:
-                replaced = loop.time()
-                self._raise_fees(pending)
+                if loop.time() - replaced > self._replace_after_seconds:
+                    replaced = loop.time()
+                    await self._raise_fees(pending)
             if pending.is_unanswered:
                 with suppress(NotSent):  # an earlier one is in a block or good enough: the next looks find it
                     await self._broadcast(pending)
             await asyncio.sleep(POLL_SECONDS)
-        self._overdue.append(pending)
         raise NotSent(
             f"{pending.call.description}: not in a block after {self._time_limit_seconds:.0f} s "
             f"(transaction {pending.hashes[-1]}); it may still get there"
@@ -196,10 +214,14 @@ class Sender:
                 return transaction, receipt
         return None
 
-    def _raise_fees(self, pending: _Pending) -> None:
-        for fee in ("maxFeePerGas", "maxPriorityFeePerGas"):
-            pending.fields[fee] = pending.fields[fee] * REPLACE_PERCENT // 100 + 1
-        self._sign(pending)
+    async def _raise_fees(self, pending: _Pending) -> None:
+        """Sign anew with fees that make a replacement, or have the same sent again if they would be absurd."""
+        quote = await self._fees()
+        raised = {fee: max(pending.fields[fee] * REPLACE_PERCENT // 100 + 1, quote[fee]) for fee in quote}
+        if all(raised[fee] <= FEE_LIMIT * quote[fee] for fee in quote):
+            pending.fields |= raised
+            self._sign(pending)
+        pending.is_unanswered = True
 
     def _sign(self, pending: _Pending) -> None:
         """Sign what the fields say. The hash is known from here on, whatever becomes of the sending."""
