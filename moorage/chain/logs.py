@@ -89,7 +89,7 @@ class EventLog:
         return happenings
 
     def _happening(self, log: dict[str, Any]) -> Happening | None:
-        if log["address"].lower() != self._address.lower():
+        if as_bytes(log["address"]) != bytes.fromhex(self._address[2:]):
             raise ValueError("logs of another contract")
         decoded = self._abi.decode_event([as_bytes(topic) for topic in log["topics"]], as_bytes(log["data"]))
         return None if decoded is None else Happening(as_number(log["blockNumber"]), *decoded)

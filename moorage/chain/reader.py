@@ -85,9 +85,10 @@ class MarketReader:
     def _check_groups(self, deployments: Mapping[DeploymentId, Deployment], orders: Iterable[Order]) -> None:
         """Compare what the logs have told with what the storage counts: a withheld log would be a forgotten lease."""
         counted = Counter(order.key.deployment for order in orders)
-        for deployment in deployments.values():
-            if counted[deployment.id] != deployment.live_groups:
-                raise self._contradiction(f"live groups of deployment 0x{deployment.id.hex()}")
+        for each in counted.keys() | deployments.keys():
+            deployment = deployments.get(each)
+            if deployment is None or counted[each] != deployment.live_groups:
+                raise self._contradiction(f"live groups of deployment 0x{each.hex()}")
 
     def _contradiction(self, what: str) -> NodeUnavailable:
         self.index.distrust()

@@ -1,0 +1,115 @@
+"""Events as a node gives them: an answer that cannot be right is none."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from moorage.chain import abi
+from moorage.chain.logs import EventLog, Happening
+from moorage.chain.rpc import NodeUnavailable
+from tests.fakes.market_node import EXCHANGE, FIRST, MARKET, MarketNode, bid
+
+ORDER = b"\x11" * 32
+
+
+def log_of(node: MarketNode) -> EventLog:
+    return EventLog(node, MARKET.exchange, abi.load("Exchange"))
+
+
+async def good_log() -> dict[str, Any]:
+    node = MarketNode()
+    node.add(bid(ORDER, 7))
+    (log,) = await node.call("eth_getLogs", {"fromBlock": hex(FIRST + 1), "toBlock": hex(FIRST + 1)})
+    assert isinstance(log, dict)
+    return log
+
+
+async def test_between__events__come_oldest_first_with_their_blocks() -> None:
+    node = MarketNode()
+    node.add(bid(ORDER, 7), bid(ORDER, 8))
+    node.add(bid(ORDER, 9))
+
+    found = await log_of(node).between(FIRST, FIRST + 2)
+
+    assert [(each.block_number, each.arguments["provider"]) for each in found] == [
+        (FIRST + 1, 7),
+        (FIRST + 1, 8),
+        (FIRST + 2, 9),
+    ]
+
+
+async def test_between__no_blocks__asks_nothing() -> None:
+    node = MarketNode()
+
+    assert await log_of(node).between(FIRST + 1, FIRST) == []
+    assert node.calls == []
+
+
+async def test_between__topics__are_asked_for() -> None:
+    node = MarketNode()
+    log = log_of(node)
+
+    await log.between(1, 1, log.topic("FulfillmentSubmitted"), None, b"\x07" * 32)
+
+    (params,) = [params for method, params in node.calls if method == "eth_getLogs"]
+    assert params[0]["topics"] == [f"0x{log.topic('FulfillmentSubmitted').hex()}", None, f"0x{'07' * 32}"]
+
+
+async def test_between__event_that_is_not_in_the_abi__is_passed_over() -> None:
+    node, log = MarketNode(), await good_log()
+    node._eth_getLogs = lambda query: [{**log, "topics": [f"0x{'99' * 32}"]}]  # type: ignore[method-assign]
+
+    assert await log_of(node).between(FIRST, FIRST + 9) == []
+
+
+async def test_between__address_in_another_case__is_the_same() -> None:
+    node, log = MarketNode(), await good_log()
+    node._eth_getLogs = lambda query: [{**log, "address": EXCHANGE}]  # type: ignore[method-assign]
+
+    found = await log_of(node).between(FIRST, FIRST + 9)
+
+    assert [type(each) for each in found] == [Happening]
+
+
+NONSENSE: list[dict[str, Any]] = [
+    {"blockNumber": "0x9"},
+    {"blockNumber": "0x99"},
+    {"blockNumber": None},
+    {"blockNumber": 11},
+    {"address": f"0x{'00' * 20}"},
+    {"address": None},
+    {"topics": None},
+    {"topics": [7]},
+    {"data": "0x"},
+    {"data": None},
+    {"data": "0xzz"},
+]
+
+
+@pytest.mark.parametrize("change", NONSENSE)
+async def test_g13_between__log_that_cannot_be__is_unavailable(change: dict[str, Any]) -> None:
+    node, log = MarketNode(), await good_log()
+    node._eth_getLogs = lambda query: [log, {**log, **change}]  # type: ignore[method-assign]
+
+    with pytest.raises(NodeUnavailable):
+        await log_of(node).between(FIRST, FIRST + 9)
+
+
+@pytest.mark.parametrize("answer", [None, 7, "logs", {"a": 1}, [None], [[]], [{}]])
+async def test_g12_between__no_list_of_logs__is_unavailable(answer: Any) -> None:
+    node = MarketNode()
+    node._eth_getLogs = lambda query: answer  # type: ignore[method-assign]
+
+    with pytest.raises(NodeUnavailable):
+        await log_of(node).between(FIRST, FIRST + 9)
+
+
+async def test_of_block__node_ignores_the_hash_and_gives_others__is_unavailable() -> None:
+    node, log = MarketNode(), await good_log()
+    head = node.add()
+    node._eth_getLogs = lambda query: [{**log, "blockNumber": "0x1"}]  # type: ignore[method-assign]
+
+    with pytest.raises(NodeUnavailable, match="other blocks than were asked for"):
+        await log_of(node).of_block(head)
