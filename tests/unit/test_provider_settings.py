@@ -98,6 +98,7 @@ def test_load_settings__only_what_is_needed__has_the_defaults(path: Path) -> Non
         public_host="127.0.0.1",
         collateral_cap="1000",
         claim_after_seconds=3_600,
+        longest_wait_seconds=3_600,
         capacity=ComputeUnit(8_000, 16 * 2**30, 200 * 10**9),
         prices=HourlyPrices(Fraction(1, 50), Fraction(1, 200), Fraction(0), Fraction(0)),
     )
