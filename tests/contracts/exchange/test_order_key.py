@@ -52,3 +52,10 @@ def test_order_key__accepted_terms__are_packed(market, group, wait):
 )
 def test_order_key__terms_out_of_bounds__are_refused(market, exchange, group, text):
     assert refusal(exchange.order_key, UNKNOWN_ID, word_of(3), 0, group, by=market.stranger) == text
+
+
+@pytest.mark.parametrize("wait", [MAX_BLOCKS + 1, 2**80, 2**256 - 1])
+def test_order_key__wait_too_long__is_refused(market, exchange, wait):
+    arguments = UNKNOWN_ID, word_of(3), wait, group_of()
+
+    assert refusal(exchange.order_key, *arguments, by=market.stranger) == "terms: wait too long"

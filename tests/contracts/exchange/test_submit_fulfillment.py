@@ -168,18 +168,14 @@ def test_submit_fulfillment__other_name_nonce_or_wait__is_refused(market, provid
     assert [_refusal(market, provider, each) for each in (renamed, renumbered, sooner)] == [NOT_OPEN] * 3
 
 
-def test_submit_fulfillment__regions_smuggled_in_by_the_wait__cannot_pass_the_region(market):
-    # the wait duration is packed beneath the regions: one that is too long reaches into their bits
-    eastern = market.register(market.owner, market.operator, region=EAST)
-    market.give(eastern.account, COLLATERAL)
-    [order] = market.submit(group_of(regions=WEST | EAST))
-    [western] = market.submit(group_of(regions=WEST))
-    number, deployment, nonce, wait, group, prices, hint = bid_arguments(eastern, western)
-    smuggled = wait | (WEST << 32)
-    arguments = number, deployment, nonce, smuggled, group._replace(regions=EAST), prices, hint
+@pytest.mark.parametrize(("smuggled", "group"), [(EAST << 32, PLAIN), (1 << 64, group_of(regions=WEST | EAST))])
+def test_submit_fulfillment__wait_that_reaches_into_other_terms__is_refused(market, exchange, provider, smuggled, group):
+    # regions and persist are packed above the wait: one that is too long could stand for bits of theirs
+    [order] = market.submit(group_of(regions=WEST | EAST, persist=smuggled == 1 << 64))
+    number, deployment, nonce, wait, _, prices, hint = bid_arguments(provider, order)
+    arguments = number, deployment, nonce, wait | smuggled, group, prices, hint
 
-    assert refusal(market.exchange.submit_fulfillment, *arguments, by=eastern.operator) == NOT_OPEN
-    assert market.order(order)["bid_count"] == 0
+    assert refusal(exchange.submit_fulfillment, *arguments, by=provider.operator) == "terms: wait too long"
 
 
 def test_submit_fulfillment__matched_order__is_refused(market, provider, rival, order):
