@@ -1,0 +1,120 @@
+"""An agent's workload loop over the engine in memory and a chain that is whatever a test says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from moorage import manifest
+from moorage.manifest import Compute, Connection, Manifest, ManifestGroup, Workload
+from moorage.snapshot import Block, Snapshot
+from moorage.types import Address, Lease, OrderId, OrderState, ProviderNumber, Version
+from provider_agent.core.workloads import Identity
+from provider_agent.shell.manifest_store import ManifestMemory
+from provider_agent.shell.memory_engine import MemoryEngine
+from provider_agent.shell.workload_loop import WorkloadLoop
+from provider_agent.shell.workload_runner import WorkloadRunner
+from tests.markets import UNIT, US, make_lease, make_order, make_snapshot
+
+IDENTITY = Identity(31337, Address("0x5FbDB2315678afecb367f032d93F642f64180aa3"), US)
+ORDER, OTHER_ORDER = make_order(0), make_order(1)
+LEASE, OTHER_LEASE = ORDER.id, OTHER_ORDER.id
+FINAL = Block(990, b"\x99" * 32, 1_700_000_990)
+
+
+def body(image: str = "web:1", memory: int = UNIT.memory_bytes) -> bytes:
+    workload = Workload(
+        name="web",
+        image=image,
+        command=None,
+        args=(),
+        env={},
+        user=None,
+        read_only=False,
+        resource_group=0,
+        compute=Compute(milli_cpu=UNIT.milli_cpu, memory_bytes=memory, disk_bytes=UNIT.disk_bytes),
+        count=1,
+        depends_on=(),
+        connections=(Connection(port=80, protocol="http", workload=None, datacenter=None, is_global=True),),
+        health=None,
+        storage={"/data": 1_000},
+        host=(),
+    )
+    group = ManifestGroup(name="dock", workloads=(workload,))
+    return manifest.encode(Manifest(format="0.1", salt="00" * 32, groups=(group,)))
+
+
+@dataclass
+class World:
+    """An agent without a node and without an engine, which may be restarted."""
+
+    leases: dict[OrderId, Lease] = field(default_factory=dict)
+    """At the newest block."""
+    final: dict[OrderId, Lease | Exception | None] = field(default_factory=dict)
+    """At the newest final block."""
+    fault: Exception | None = None
+    """What asking for the final block meets."""
+    versions: dict[OrderId, list[Version]] = field(default_factory=dict)
+    store: ManifestMemory = field(default_factory=ManifestMemory)
+    asked: list[Block] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.engine = MemoryEngine(IDENTITY.labels, clock=lambda: 1_000_000, images={"web:1", "web:2"})
+        self.restart()
+
+    def restart(self) -> None:
+        self.runner = WorkloadRunner(self.engine, "127.0.0.1", clock=lambda: 1_000_000, pass_seconds=5)
+        self.loop = WorkloadLoop(
+            self,  # type: ignore[arg-type]
+            self.exchange,  # type: ignore[arg-type]
+            IDENTITY,
+            self.runner,
+            self.store,
+            lambda lease: self.versions.get(lease, ()),
+            self.snapshot,
+        )
+
+    @property
+    def exchange(self) -> Any:
+        world = self
+
+        class Exchange:
+            async def leases(self, block: Block, leases: Sequence[OrderId]) -> list[Lease | None]:
+                world.asked.append(block)
+                found = [world.final.get(lease) for lease in leases]
+                if any(isinstance(each, Exception) for each in found):
+                    raise next(each for each in found if isinstance(each, Exception))
+                return found  # type: ignore[return-value]
+
+        return Exchange()
+
+    async def call(self, method: str, tag: str, full: bool) -> Any:
+        assert (method, tag) == ("eth_getBlockByNumber", "finalized")
+        if self.fault is not None:
+            raise self.fault
+        return {"number": hex(FINAL.number), "hash": f"0x{FINAL.hash.hex()}", "timestamp": hex(FINAL.timestamp)}
+
+    def snapshot(self) -> Snapshot:
+        orders = {LEASE: ORDER, OTHER_LEASE: OTHER_ORDER}
+        return make_snapshot(leases=[(orders[lease], each) for lease, each in self.leases.items()])
+
+    async def deliver(self, lease: OrderId = LEASE, encoded: bytes | None = None) -> None:
+        encoded = encoded or body()
+        self.versions.setdefault(lease, []).append(manifest.version_of(encoded))
+        await self.store.put(lease, encoded)
+
+    async def passes(self, count: int = 1) -> None:
+        for _ in range(count):
+            await self.loop._try_pass(self.snapshot())
+
+    async def versions_seen(self) -> list[str]:
+        return [dict(each.labels)["moorage.version"] for each in (await self.engine.observe()).containers]
+
+
+def active(order: Any = ORDER, provider: ProviderNumber = US) -> Lease:
+    return make_lease(order, provider=provider)
+
+
+def ended(state: OrderState, order: Any = ORDER, provider: ProviderNumber = US) -> Lease:
+    return make_lease(order, state=state, provider=provider)

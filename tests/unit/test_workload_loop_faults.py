@@ -1,0 +1,58 @@
+"""The loop between chain and engine while one of them fails: nothing is concluded, and the next pass goes on."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from structlog.testing import capture_logs
+
+from moorage.types import OrderState
+from provider_agent.shell.engine import EngineRefused, EngineUnavailable
+from tests.fakes.lease_world import LEASE, World, active, ended
+
+
+@pytest.fixture
+async def world() -> World:
+    """One lease that runs."""
+    world = World({LEASE: active()}, {LEASE: active()})
+    await world.deliver()
+    await world.passes()
+    assert len(await world.versions_seen()) == 1
+    return world
+
+
+async def test_g14_pass__engine_does_not_answer__nothing_is_concluded_and_the_next_pass_goes_on(world: World) -> None:
+    world.leases, world.final = {LEASE: ended(OrderState.LEASE_CLOSING)}, {LEASE: ended(OrderState.LEASE_CLOSING)}
+    world.engine.failures = [EngineUnavailable("no answer")]
+
+    await world.passes()
+    assert world.loop.reset == frozenset()
+    await world.passes(2)
+
+    assert world.loop.reset == {LEASE}
+
+
+async def test_pass__something_cannot_be_removed__is_not_reset(world: World) -> None:
+    world.leases, world.final = {LEASE: ended(OrderState.LEASE_CLOSING)}, {LEASE: ended(OrderState.LEASE_CLOSING)}
+    world.engine.failures = [None, EngineRefused("busy")]
+
+    await world.passes()
+
+    assert world.loop.reset == frozenset()
+    assert await world.store.leases() == {LEASE}
+
+
+async def test_pass__fault_of_ours__is_logged_and_ends_nothing(world: World) -> None:
+    world.final, world.leases = {LEASE: RuntimeError("a bug")}, {}
+    stop = asyncio.Event()
+
+    with capture_logs() as logs:
+        running = asyncio.create_task(world.loop.run(stop))
+        while not any(each["event"] == "pass failed" for each in logs):  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        stop.set()
+        world.loop.wake()
+        await running
+
+    assert world.engine.names()
