@@ -32,7 +32,7 @@ demo-stop: ## end a demo that was left running
 test: setup ## all tests, stage by stage, but those marked as long
 	@$(MAKE) --no-print-directory test-units
 	@echo "--- contract tests and system tests run side by side; their lines are mixed"
-	@$(MAKE) --no-print-directory --keep-going --jobs=2 --output-sync=line test-contracts test-system
+	@$(MAKE) --no-print-directory --keep-going --jobs=2 test-contracts test-system
 	@echo "all stages passed"
 
 .PHONY: test-long
