@@ -74,6 +74,7 @@ def test_demo__played_to_the_end__tells_the_story_and_leaves_nothing(
     assert not (BROWNIE / chain[1]).exists()
 
 
+@pytest.mark.long
 @pytest.mark.timeout(300)
 def test_demo__interrupted_twice_while_workloads_run__leaves_nothing(
     demo: subprocess.Popen[str], tmp_path: Path
