@@ -169,7 +169,9 @@ def test_submit_fulfillment__other_name_nonce_or_wait__is_refused(market, provid
 
 
 @pytest.mark.parametrize(("smuggled", "group"), [(EAST << 32, PLAIN), (1 << 64, group_of(regions=WEST | EAST))])
-def test_submit_fulfillment__wait_that_reaches_into_other_terms__is_refused(market, exchange, provider, smuggled, group):
+def test_submit_fulfillment__wait_that_reaches_into_other_terms__is_refused(
+    market, exchange, provider, smuggled, group
+):
     # regions and persist are packed above the wait: one that is too long could stand for bits of theirs
     [order] = market.submit(group_of(regions=WEST | EAST, persist=smuggled == 1 << 64))
     number, deployment, nonce, wait, _, prices, hint = bid_arguments(provider, order)
