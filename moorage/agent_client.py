@@ -97,7 +97,7 @@ class AgentClient:
         try:
             status, answer = await self._send(agent, action, headers, body)
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError, pki.PkiError) as error:
-            raise AgentUnreachable(f"{agent.endpoint}: {_reason(error)}") from error
+            raise AgentUnreachable(agent_api.printable(f"{agent.endpoint}: {_reason(error)}")) from error
         if status >= 300:
             raise AgentRefused(status, _detail(answer))
         return answer
@@ -126,7 +126,7 @@ def _reason(error: Exception) -> str:
     """Return why there was no answer, without the library's inner objects."""
     if isinstance(error, aiohttp.ClientConnectorError):
         error = error.os_error
-    return agent_api.printable(str(error) or type(error).__name__)
+    return str(error) or type(error).__name__
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:

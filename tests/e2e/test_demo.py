@@ -20,8 +20,8 @@ BROWNIE = ROOT / "build/deployments"
 STORY = (
     r"Brownie deployed the exchange at 0x",
     r"block +\d+  deployment 0x\w+ submitted by the tenant",
-    r"block +\d+  provider 1 bids",
-    r"block +\d+  provider 2 bids",
+    r"block +\d+  provider [12] bids",
+    r"block +\d+  provider [12] bids",
     r"matched by the facilitator: provider 1 at",
     r"the lowest bid has won: provider 1",
     r'<code id="container">app-\d</code>',
