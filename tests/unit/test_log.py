@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import sys
-from collections.abc import Iterator
 
 import pytest
 import structlog
@@ -18,12 +17,6 @@ CANARY = "canary-5e0f"
 class Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True
-
-
-@pytest.fixture(autouse=True)
-def configured() -> Iterator[None]:
-    yield
-    structlog.reset_defaults()
 
 
 def printed(stream: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> str:
