@@ -107,7 +107,9 @@ class Chain:
 
     async def _include(self, fields: dict[str, str]) -> dict[str, Any]:
         try:
-            transaction = await self.rpc.call("eth_sendTransaction", fields)
+            estimate = int(await self.rpc.call("eth_estimateGas", fields, "pending"), 16)
+            # What others have included by then may make it dearer.
+            transaction = await self.rpc.call("eth_sendTransaction", fields | {"gas": hex(2 * estimate)})
         except NodeRefused as error:
             raise AssertionError(revert_text(error.data, error.message)) from error
         receipt = await self.rpc.call("eth_getTransactionReceipt", transaction)

@@ -7,10 +7,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from eth_account.signers.local import LocalAccount
+
 from moorage import terms
-from moorage.chain.contracts import Exchange
+from moorage.chain.contracts import Call, Exchange
 from moorage.chain.market import Market
 from moorage.chain.reader import MarketReader
+from moorage.chain.rpc import NodeRefused
 from moorage.snapshot import Snapshot
 from moorage.types import Address, DeploymentId, Group, Order, OrderId, OrderKey, ProviderNumber, Version
 from tests.chain import ONE_TOKEN, Chain, deploy_market, deposit, register_provider, start_chain
@@ -68,8 +71,11 @@ class Story:
         await self.chain.transact(self.chain.operators[provider - 1], call)
 
     async def until(self, block: int) -> None:
-        """Mine so that `block` is the newest."""
-        await self.chain.mine(block - await self.chain.block_number())
+        """Mine so that `block` is the newest; it may be it already."""
+        missing = block - await self.chain.block_number()
+        assert missing >= 0
+        if missing:
+            await self.chain.mine(missing)
 
     async def match(self, order: OrderId) -> None:
         await self.chain.transact(self.chain.facilitator, self.exchange.submit_lease([await self.key(order)]))
@@ -102,6 +108,15 @@ class Story:
         call = self.exchange.call("update_deployment", deployment, version, [], [], [])
         await self.chain.transact(self.chain.tenant, call)
 
+    async def accepts(self, sender: LocalAccount, call: Call) -> bool:
+        """Return whether the exchange takes a transaction in the next block."""
+        message = {"from": sender.address, "to": call.to, "data": f"0x{call.data.hex()}"}
+        try:
+            await self.chain.rpc.call("eth_estimateGas", message, "pending")
+        except NodeRefused:
+            return False
+        return True
+
     async def undo(self, block: int) -> None:
         """Replace all blocks after one by empty ones."""
         await self.chain.rpc.call("anvil_reorg", await self.chain.block_number() - block, [])
@@ -110,7 +125,7 @@ class Story:
 @asynccontextmanager
 async def open_story() -> AsyncIterator[Story]:
     """Run a chain with a market until the end of the block."""
-    async with start_chain() as chain:
+    async with start_chain(is_manual=True) as chain:  # each transaction then makes exactly one block
         market = await deploy_market(chain, period=PERIOD, grace=GRACE)
         await deposit(chain, market, chain.tenant.address, 100 * ONE_TOKEN)
         us, others = [await register_provider(chain, market, index) for index in range(2)]
