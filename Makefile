@@ -10,6 +10,9 @@ python := .venv/bin/python
 brownie_port = $${BROWNIE_ANVIL_PORT:-$$((20000 + $$$$ % 10000))}
 brownie_environment = HOME=$(CURDIR)/.brownie-home PATH=$(CURDIR)/.venv-brownie/bin:$$PATH BROWNIE_ANVIL_PORT=$(brownie_port)
 
+# Dozens of short processes run in a test; each would compile the project anew if it could not keep what it compiled.
+export PYTHONDONTWRITEBYTECODE =
+
 existing = $(wildcard $(1))
 packages = $(call existing,moorage facilitator_bot provider_agent cli demo)
 long ?=
@@ -46,11 +49,12 @@ test-units:
 	@echo "--- unit and property tests: $(or $(folders),none)"
 	$(if $(folders),$(python) -m pytest -n 2 $(pytest_flags) $(folders))
 
+# The longest test comes first, so that others run beside it.
 .PHONY: test-system
-test-system: folders = $(call existing,tests/integration tests/e2e)
+test-system: folders = $(call existing,tests/e2e tests/integration)
 test-system:
 	@echo "--- tests on a chain and a Docker engine: $(or $(folders),none)"
-	$(if $(folders),$(python) -m pytest -n 4 $(pytest_flags) $(folders))
+	$(if $(folders),$(python) -m pytest -n 4 --dist worksteal $(pytest_flags) $(folders))
 
 # The ini options of pyproject.toml are those of the other environment.
 .PHONY: test-contracts

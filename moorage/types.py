@@ -7,7 +7,7 @@ Money is an integer of ledger units (token base units x 10^(18 - decimals)); hei
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import IntFlag, StrEnum
+from enum import StrEnum
 from typing import NewType
 
 Address = NewType("Address", str)
@@ -22,14 +22,6 @@ Version = NewType("Version", bytes)
 """32 bytes: sha256 of the canonical manifest."""
 
 LEDGER_DECIMALS = 18
-
-
-class Permission(IntFlag):
-    """What a tenant lets a manager do; the bits are those of the contract's flag."""
-
-    UPDATE = 1
-    FUND = 2
-    SCALE = 4
 
 
 class DeploymentState(StrEnum):

@@ -49,7 +49,8 @@ pinned() { "$1/bin/python" -m pip install --quiet --require-hashes "${@:2}"; }
 # A lock is complete, so nothing is resolved. uv is ten times as fast; pip knows the settings of a machine that has
 # an index or certificates of its own.
 pinned_fast() {
-    .venv/bin/uv pip install --quiet --python "$1" --require-hashes --no-deps --no-build-isolation "${@:2}" ||
+    .venv/bin/uv pip install --quiet --python "$1" --compile-bytecode --require-hashes --no-deps \
+        --no-build-isolation "${@:2}" ||
         { say "uv could not, now with pip" && pinned "$1" --no-deps --no-build-isolation "${@:2}"; }
 }
 

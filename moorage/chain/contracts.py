@@ -93,15 +93,6 @@ class Permit:
     s: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Root:
-    """A root certificate of a provider, as the registry's storage knows it."""
-
-    fingerprint: bytes
-    added_block: int
-    active_block: int
-
-
 def at(block: Block | None) -> Any:
     """Return the JSON-RPC block parameter: this block exactly (EIP-1898), or the newest."""
     return "latest" if block is None else {"blockHash": f"0x{block.hash.hex()}", "requireCanonical": True}

@@ -417,16 +417,22 @@ async def test_deploy__dies_around_the_transaction__run_again_orders_once(tmp_pa
 
 
 async def test_deploy__two_at_once__only_one_submits(tmp_path):
-    async with world(tmp_path, block_time=BLOCK_SECONDS) as here, crew(here.chain, here.market, tmp_path, (80,)):
-        processes = [await _start(here, "deploy", "--yes", "--detach") for _ in range(2)]
-        outputs = await asyncio.gather(*(process.communicate() for process in processes))
+    async with (
+        world(tmp_path, block_time=BLOCK_SECONDS) as here,
+        crew(here.chain, here.market, tmp_path, (80,)),
+        _started(here, "deploy", "--yes", "--detach") as first,
+        _started(here, "deploy", "--yes", "--detach") as second,
+    ):
+        outputs = await asyncio.gather(first.communicate(), second.communicate())
 
         assert len(await here.deployments()) == 1, outputs
 
 
-async def _start(here: World, *arguments: str) -> asyncio.subprocess.Process:
+@asynccontextmanager
+async def _started(here: World, *arguments: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Run `moorage` as a process until the end of the block."""
     variables = {name: value for name, value in here.tenant.variables.items() if value is not None}
-    return await asyncio.create_subprocess_exec(
+    process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
         "cli.main",
@@ -436,6 +442,12 @@ async def _start(here: World, *arguments: str) -> asyncio.subprocess.Process:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
 
 
 async def _until(process: asyncio.subprocess.Process, event: str) -> dict[str, object]:
@@ -450,13 +462,14 @@ async def _until(process: asyncio.subprocess.Process, event: str) -> dict[str, o
 
 async def test_deploy__provider_fails__tells_collateral_and_new_addresses_then_ctrl_c_leaves_it(tmp_path):
     async with (
-        world(tmp_path, block_time=BLOCK_SECONDS, period=24) as here,
+        world(tmp_path, block_time=BLOCK_SECONDS) as here,
         crew(here.chain, here.market, tmp_path) as (first, _),
+        _started(here, "deploy", "--yes", "-o", "json") as process,
     ):
-        process = await _start(here, "deploy", "--yes", "-o", "json")
         async with asyncio.timeout(120):
             assert (await _until(process, "running"))["addresses"] == "http://127.0.0.1:9001"
             first.fail()
+            await here.chain.mine(PATIENT_PERIOD)
             stale = await _until(process, "stale")
             again = await _until(process, "ordered-again")
             matched = await _until(process, "matched")
@@ -509,8 +522,10 @@ async def _match_by_hand(here: World) -> None:
 
 
 async def test_delete__order_without_bids__everything_but_nothing_was_paid(tmp_path):
-    async with world(tmp_path, block_time=BLOCK_SECONDS) as here:
-        process = await _start(here, "deploy", "--yes", "-o", "json", "--fund", "1h")
+    async with (
+        world(tmp_path, block_time=BLOCK_SECONDS) as here,
+        _started(here, "deploy", "--yes", "-o", "json", "--fund", "1h") as process,
+    ):
         async with asyncio.timeout(60):
             await _until(process, "no-bids")
         process.send_signal(signal.SIGTERM)
