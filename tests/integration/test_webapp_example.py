@@ -43,14 +43,16 @@ class Site:
     """The example on an engine, for one lease."""
 
     lease: DesiredLease
+    other: DesiredLease
+    """The same deployment file leased a second time; a test may start it."""
     runner: WorkloadRunner
     engine: DockerEngine
     docker: aiodocker.Docker
 
-    @property
-    def address(self) -> str:
-        front = next(report for report in self.runner.reports(self.lease) if report.name == "front")
-        return front.addresses[0]
+    def address(self, lease: DesiredLease | None = None) -> str:
+        """Return where everybody may reach a lease; the site's own if none is named."""
+        reports = self.runner.reports(lease or self.lease)
+        return next(report for report in reports if report.name == "front").addresses[0]
 
     def container(self, workload: str, replica: int = 0) -> str:
         return next(each.name for each in self.lease.containers if each.hostname == f"{workload}-{replica}")
@@ -77,17 +79,17 @@ async def site(images: None) -> AsyncIterator[Site]:
     compiled = compile(load(EXAMPLE / "moorage.yml"), seconds_per_block=Fraction(1), salt=bytes(32))
     encoded = encode(compiled.manifest)
     identity = Identity(secrets.randbits(40), Address("0x" + "11" * 20), ProviderNumber(1))
-    order = OrderId(secrets.token_bytes(32))
+    orders = [OrderId(secrets.token_bytes(32)) for _ in range(2)]
     group = compiled.groups[0].name
-    lease = desired_lease(identity, order, decode(encoded), group, version_of(encoded))
+    lease, other = [desired_lease(identity, order, decode(encoded), group, version_of(encoded)) for order in orders]
     async with aiodocker.Docker(url=URL) as docker, connected(URL, identity.labels, DockerOptions()) as engine:
         runner = WorkloadRunner(engine, "127.0.0.1", time.time, pass_seconds=START_SECONDS)
         try:
             await runner.reconcile([lease], ())
-            yield Site(lease, runner, engine, docker)
+            yield Site(lease, other, runner, engine, docker)
         finally:
-            await runner.reconcile([], [order])
-        assert runner.is_reset(order)
+            await runner.reconcile([], orders)
+        assert all(runner.is_reset(order) for order in orders)
 
 
 async def page(address: str) -> str:
@@ -110,8 +112,8 @@ def field(html: str, name: str) -> str:
 
 
 async def test_example__deployed__shows_a_page_that_only_these_containers_can_have_made(site: Site) -> None:
-    first = await page(site.address)
-    second = await page(site.address)
+    first = await page(site.address())
+    second = await page(site.address())
 
     assert {report.state for report in site.runner.reports(site.lease)} == {WorkloadState.RUNNING}
     assert int(field(second, "visits")) == int(field(first, "visits")) + 1
@@ -123,13 +125,13 @@ async def test_example__deployed__both_replicas_serve(site: Site) -> None:
     seen: set[str] = set()
     async with asyncio.timeout(START_SECONDS):
         while len(seen) < 2:
-            seen.add(field(await page(site.address), "container"))
+            seen.add(field(await page(site.address()), "container"))
 
     assert seen == {"app-0", "app-1"}
 
 
 async def test_example__replica_crashes__comes_back_and_the_visits_stay(site: Site) -> None:
-    before = int(field(await page(site.address), "visits"))
+    before = int(field(await page(site.address()), "visits"))
     await site.docker.containers.container(site.container("app", 0)).kill(signal="SIGKILL")
     await site.docker.containers.container(site.container("app", 0)).wait()
 
@@ -139,7 +141,7 @@ async def test_example__replica_crashes__comes_back_and_the_visits_stay(site: Si
     reports = site.runner.reports(site.lease)
     assert {report.state for report in reports} == {WorkloadState.RUNNING}
     assert reports[1].reason == "replica 0: restarts after crashes: 1"
-    assert int(field(await page(site.address), "visits")) == before + 1
+    assert int(field(await page(site.address()), "visits")) == before + 1
 
 
 async def test_example__a_connection_that_is_not_declared__does_not_exist(site: Site) -> None:
@@ -155,6 +157,21 @@ async def test_example__a_connection_that_is_not_declared__does_not_exist(site: 
     assert await site.python(site.container("app"), attempt.format(host="cache", port=6379)) == ""
     assert await site.python(site.container("app"), attempt.format(host="front", port=80)) == "refused\n"
     assert await site.python(site.container("app"), attempt.format(host=address, port=80)) == "refused\n"
+
+
+async def test_example__same_file_deployed_twice__the_two_share_nothing(site: Site) -> None:
+    visits = int(field(await page(site.address()), "visits"))
+    await site.runner.reconcile([site.lease, site.other], ())
+
+    others = await page(site.address(site.other))
+    assert site.address(site.other) != site.address()
+    assert (field(others, "lease"), field(others, "visits")) == (site.other.lease.hex(), "1")
+    assert int(field(await page(site.address()), "visits")) == visits + 1
+
+    await site.runner.reconcile([site.lease], [site.other.lease])
+
+    assert site.runner.is_reset(site.other.lease)
+    assert int(field(await page(site.address()), "visits")) == visits + 2
 
 
 async def test_example__everything__runs_without_root(site: Site) -> None:
