@@ -30,13 +30,9 @@ async def site(tmp_path: Path) -> AsyncIterator[Site]:
 
 
 POINTS = (*BEFORE_THE_LEASE, *WITH_THE_LEASE, *WITH_THE_MANIFEST, *AT_THE_END)
-ALWAYS = ("before-SubmitFulfillment", "before-ConfirmLeases", "before-workloads", "after-workloads")
-"""Before the bid, after the match, before and after the start; the others are played by `make test-long`."""
 
 
-@pytest.mark.parametrize(
-    "point", [pytest.param(point, marks=() if point in ALWAYS else pytest.mark.long) for point in POINTS]
-)
+@pytest.mark.parametrize("point", POINTS)
 async def test_i18_agent__killed_at_any_point__picks_up_from_chain_and_labels(site: Site, point: str) -> None:
     agent = site.start_agent(crash_at=point)
     body = make_manifest()
