@@ -109,7 +109,8 @@ class DockerEngine:
                 await self._connect(found, spec)
                 await self._call("POST", f"containers/{found['Id']}/start")
             except aiodocker.DockerError:
-                await self.remove_container(spec.name)  # the next attempt begins anew, whatever is wrong with this one
+                if not found["State"]["Running"]:
+                    await self.remove_container(spec.name)  # the next attempt begins anew, whatever is wrong with this
                 raise
 
     async def remove_container(self, name: str) -> None:

@@ -137,6 +137,21 @@ async def test_container__created_before_its_network_was_replaced__starts_at_the
 
 
 @needs_engine
+async def test_container__runs_and_cannot_be_connected__goes_on(world: DockerWorld) -> None:
+    await world.engine.ensure_network(internal(world))
+    spec = container(world, networks=("internal",))
+    await world.engine.ensure_container(spec)
+    (before,) = (await world.engine.observe()).containers
+    await world.engine.remove_network(f"{world.prefix}-internal")
+
+    with pytest.raises(EngineRefused, match="not found"):
+        await world.engine.ensure_container(spec)
+
+    (after,) = (await world.engine.observe()).containers
+    assert (after.started_seconds, after.state) == (before.started_seconds, ContainerState.RUNNING)
+
+
+@needs_engine
 async def test_volume__container_is_replaced__keeps_its_data(world: DockerWorld) -> None:
     mounts = (VolumeMount(f"{world.prefix}-data", "/data"),)
     writes = container(world, command=("/bin/sh", "-c", "echo kept > /data/a"), user="0:0", mounts=mounts)
