@@ -78,8 +78,8 @@ compile: environments ## contracts with Brownie, and the ABIs that the daemons r
 	$(if $(call existing,scripts/export_abi.py),$(brownie_environment) .venv-brownie/bin/brownie run export_abi)
 
 .PHONY: gas
-gas: environments ## what each transaction costs
-	$(python) -m tests.benchmarks.gas
+gas: environments ## what each transaction costs; check=1 fails when one costs more than in reports/gas.json
+	$(python) -m tests.benchmarks.gas $(if $(check),--check)
 
 .PHONY: setup
 setup: environments engine ## install and start all that demo and test need

@@ -1,6 +1,7 @@
 """What each transaction costs, beside the least that it could cost: `make gas`.
 
-Runs the transactions on a chain of its own, writes reports/gas.json, and fails when a limit is passed.
+Runs the transactions on a chain of its own, writes reports/gas.json, and fails when a limit is passed. With `--check` it
+compares with that file instead, and fails when a figure has risen by more than 1 %.
 """
 
 from __future__ import annotations
@@ -15,12 +16,13 @@ from tests.benchmarks.gas_contracts import Artifact, compile_contract
 from tests.benchmarks.gas_floor import OTHER_CONTRACT, WORD, Floor, Unexplained, check_needs, floor
 from tests.benchmarks.gas_market import CONTRACTS, Market
 from tests.benchmarks.gas_needs import NEEDS, REGISTRY
-from tests.benchmarks.gas_trace import trace
+from tests.benchmarks.gas_trace import Effect, trace
 from tests.benchmarks.gas_transactions import transactions
 
 REPORT = ROOT / "reports" / "gas.json"
 
 LARGEST_RATIO = 1.25
+LARGEST_RISE_PERCENT = 1
 LARGEST_GAS = {
     "lifecycle": 320_000,
     "submit_lease_confirmation_x30": 9_000,
@@ -44,6 +46,8 @@ class Cost:
 
     gas: int
     floor: int
+    new_slots: int
+    """Words that were zero before, over all leases."""
 
     @property
     def ratio(self) -> float:
@@ -74,10 +78,15 @@ def measure(artifacts: dict[str, Artifact], port: int) -> Report:
             least = floor(measured.receipt, needs, measured.leases)
             floors[measured.operation] = least
             costs[measured.operation] = Cost(
-                gas=-(-measured.receipt.gas // measured.leases), floor=-(-least.gas // measured.leases)
+                gas=-(-measured.receipt.gas // measured.leases),
+                floor=-(-least.gas // measured.leases),
+                new_slots=sum(need.times(measured.leases) for need in needs if need.effect is Effect.NEW),
             )
     for name, parts in SUMS.items():
-        costs[name] = Cost(sum(costs[part].gas for part in parts), sum(costs[part].floor for part in parts))
+        each = [costs[part] for part in parts]
+        costs[name] = Cost(
+            sum(cost.gas for cost in each), sum(cost.floor for cost in each), sum(cost.new_slots for cost in each)
+        )
     return Report(costs, floors)
 
 
@@ -101,13 +110,27 @@ def failures(report: Report, artifacts: dict[str, Artifact]) -> list[str]:
     return found
 
 
+def rises(report: Report, committed: dict[str, dict[str, float]]) -> list[str]:
+    """Say which figures are above those of a report that was written before, and which the report lacks."""
+    found = [f"{operation}: not in {REPORT.name}" for operation in report.costs.keys() - committed.keys()]
+    found += [f"{operation}: only in {REPORT.name}" for operation in committed.keys() - report.costs.keys()]
+    for operation in report.costs.keys() & committed.keys():
+        cost, before = report.costs[operation], committed[operation]
+        if cost.gas * 100 > before["gas"] * (100 + LARGEST_RISE_PERCENT) or cost.new_slots > before["new_slots"]:
+            found.append(
+                f"{operation}: {cost.gas:,} gas and {cost.new_slots} new words, {before['gas']:,} and "
+                f"{before['new_slots']} in {REPORT.name}: make it cheaper, or run `make gas` and commit the file"
+            )
+    return sorted(found)
+
+
 # -------------------------------------------------------------------- output
 
 
 def print_report(report: Report, artifacts: dict[str, Artifact]) -> None:
-    print(f"{'transaction':<38}{'gas':>9}{'floor':>9}{'ratio':>7}")
+    print(f"{'transaction':<38}{'gas':>9}{'floor':>9}{'ratio':>7}{'new words':>11}")
     for operation, cost in report.costs.items():
-        print(f"{operation:<38}{cost.gas:>9,}{cost.floor:>9,}{cost.ratio:>7.3f}")
+        print(f"{operation:<38}{cost.gas:>9,}{cost.floor:>9,}{cost.ratio:>7.3f}{cost.new_slots:>11}")
     print("\nThe floors: 21,000, calldata, events, and the words that the rules of docs/protocol.md need.")
     for operation, least in report.floors.items():
         print_floor(operation, least)
@@ -131,7 +154,7 @@ def print_floor(operation: str, least: Floor) -> None:
 
 def write_report(report: Report) -> None:
     values = {
-        operation: {"gas": cost.gas, "floor": cost.floor, "ratio": cost.ratio}
+        operation: {"gas": cost.gas, "floor": cost.floor, "ratio": cost.ratio, "new_slots": cost.new_slots}
         for operation, cost in report.costs.items()
     }
     REPORT.parent.mkdir(exist_ok=True)
@@ -141,16 +164,20 @@ def write_report(report: Report) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, default=0, help="of the chain; any free one by default")
-    port = parser.parse_args().port
+    parser.add_argument("--check", action="store_true", help="compare with the committed report, write nothing")
+    arguments = parser.parse_args()
     artifacts = {name: compile_contract(name) for name in CONTRACTS}
     try:
-        report = measure(artifacts, port)
+        report = measure(artifacts, arguments.port)
     except Unexplained as error:
         print(f"FAILED: {error}", file=sys.stderr)
         return 1
     print_report(report, artifacts)
-    write_report(report)
     passed = failures(report, artifacts)
+    if arguments.check:
+        passed += rises(report, json.loads(REPORT.read_text()))
+    else:
+        write_report(report)
     for failure in passed:
         print(f"FAILED: {failure}", file=sys.stderr)
     return 1 if passed else 0
