@@ -1,7 +1,7 @@
 """What each transaction costs, beside the least that it could cost: `make gas`.
 
-Runs the transactions on a chain of its own, writes reports/gas.json, and fails when a limit is passed. With `--check` it
-compares with that file instead, and fails when a figure has risen by more than 1 %.
+Runs the transactions on a chain of its own, writes reports/gas.json, and fails when a limit is passed. With `--check`
+it compares with that file instead, and fails when a figure has risen by more than 1 %.
 """
 
 from __future__ import annotations
