@@ -1,0 +1,768 @@
+"""Drives the contract and the model of the exchange side by side, and compares all that can be seen after each step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from functools import cache
+from typing import Any, TypeVar
+
+import boa
+from hypothesis import note
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+
+from tests.stateful.evm import FIRST_BLOCK, ZERO_ADDRESS, Ids, Market, address, word, words_of
+from tests.stateful.model import (
+    NOBODY,
+    Account,
+    DeploymentName,
+    DeploymentState,
+    Group,
+    Lease,
+    Order,
+    Refused,
+    Resource,
+    State,
+    Terms,
+)
+from tests.stateful.settings import (
+    FACILITATOR,
+    MANAGERS,
+    NUMBERS,
+    OPERATORS,
+    OWNERS,
+    PEOPLE,
+    ROLES,
+    SETTINGS,
+    STRANGER,
+    TENANTS,
+    WHALE,
+)
+
+MOST_ORDERS = 12  # in a run: what is compared grows with them
+UNKNOWN_DEPLOYMENT = DeploymentName(STRANGER, 99)
+T = TypeVar("T")
+Entity = tuple[Any, ...]
+
+
+@cache
+def market(setting: str) -> Market:
+    """Return the market of a setting; each is deployed once for all runs."""
+    boa.env.enable_fast_mode()
+    return Market(SETTINGS[setting])
+
+
+@cache
+def below(bound: int) -> st.SearchStrategy[int]:
+    return st.integers(0, bound - 1)
+
+
+class ExchangeMachine(RuleBasedStateMachine):
+    """Everybody who acts on an exchange, in any order, rightly and wrongly."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_sound = False
+        self.snapshot: Any = None
+
+    # -------------------------------------------------------------- a run
+
+    @initialize(data=st.data(), setting=st.sampled_from(sorted(SETTINGS)))
+    def open_market(self, data: st.DataObject, setting: str) -> None:
+        self.market = market(setting)
+        self.snapshot = boa.env.evm.snapshot()
+        self.model = SETTINGS[setting].model()
+        self.ids = Ids(self.market.exchange, self.model)
+        self.data = data
+        self.salts = 0
+        self.sent_tokens = 0  # base units that came without a deposit
+        self.names: dict[bytes, Entity] = {}
+        for account in [*PEOPLE, *NUMBERS]:
+            self.names[bytes.fromhex(address(account)[2:]).rjust(32, b"\0")] = ("account", account)
+        self.set_block(FIRST_BLOCK)
+        self.seen = dict(self.expected())
+        self.is_sound = True
+        for _ in range(1 + self.draw(3)):
+            self.new_deployment(TENANTS[self.draw(2)], is_right=True)
+        for terms in list(self.model.orders):
+            for number in NUMBERS:
+                if self.draw(3):
+                    self.bid(number, terms, is_right=True)
+        if self.draw(4):
+            self.set_block(max(order.match_block for order in self.model.orders.values()))
+            self.submit_lease(FACILITATOR, list(self.model.orders))
+
+    def teardown(self) -> None:
+        if self.snapshot is None:
+            return
+        try:
+            if self.is_sound:
+                self.compare_everything()
+                self.evacuate()
+        finally:
+            boa.env.evm.revert(self.snapshot)
+
+    def set_block(self, block: int) -> None:
+        self.model.block = block
+        self.market.at(block)
+
+    # -------------------------------------------------------------- choices
+
+    def draw(self, bound: int) -> int:
+        """Choose a number below the bound; small ones are the usual ones."""
+        return self.data.draw(below(bound))
+
+    def one_in(self, bound: int) -> bool:
+        return self.draw(bound) == bound - 1
+
+    def pick(self, items: Iterable[T]) -> T:
+        choices = list(items)
+        return choices[self.draw(len(choices))]
+
+    def caller(self, right: str) -> str:
+        return self.pick(PEOPLE) if self.one_in(10) else right
+
+    def some_order(self, *states: State) -> Terms:
+        """Choose an order in one of the states if there is one, now and then any or an unknown one."""
+        fitting = [terms for terms, order in self.model.orders.items() if order.state in states]
+        chosen = self.pick(fitting if fitting and not self.one_in(8) else self.model.orders)
+        return chosen._replace(nonce=77) if self.one_in(20) else chosen
+
+    def batch(self, fitting: list[Terms]) -> list[Terms]:
+        """Choose what a batch names: what fits, one of it, one twice, others besides, all, an unknown one, nothing."""
+        everything = list(self.model.orders)
+        how = self.draw(10) if fitting else 7 + self.draw(3)
+        if how < 3:
+            return fitting
+        if how < 6:
+            return [self.pick(fitting)]
+        if how == 6:
+            return 2 * [self.pick(fitting)]
+        if how == 7:
+            return everything[::-1]
+        if how == 8:
+            return [self.pick(everything)._replace(nonce=77), self.pick(everything)]
+        return [self.pick(everything)] if everything and self.draw(4) else []
+
+    def leases_in(self, *states: State) -> list[tuple[Terms, Order, Lease]]:
+        found = self.model.orders.items()
+        return [(terms, order, order.lease) for terms, order in found if order.lease and order.state in states]
+
+    # -------------------------------------------------------------- a transaction on both sides
+
+    def both(self, name: str, caller: str, expected: Callable[[], None], *arguments: object) -> str | None:
+        """Send a transaction to model and contract, hold what they say against each other, then what they have become.
+
+        Returns what it was refused with, if it was.
+        """
+        self.is_sound = False
+        refusal = None
+        try:
+            expected()
+        except Refused as refused:
+            refusal = refused.text
+        note(f"block {self.model.block}: {name} by {ROLES.get(caller, caller)}: {refusal or 'accepted'}")
+        answer = self.market.send(self.market.exchange, name, caller, *arguments)
+        assert answer == refusal, f"{name}: the contract says {answer!r}, the model {refusal!r}"
+        self.compare(self.market.written() if refusal is None else [])
+        self.is_sound = True
+        return refusal
+
+    def keys(self, orders: Sequence[Terms]) -> list[tuple[bytes, bytes, int, bytes]]:
+        return [self.ids.key(terms) for terms in orders]
+
+    def order_ids(self, orders: Sequence[Terms]) -> list[bytes]:
+        return [self.ids.order(terms) for terms in orders]
+
+    # -------------------------------------------------------------- what is compared
+
+    def expected(self) -> Iterable[tuple[Entity, object]]:
+        """Return all that the views should say, by view and entity."""
+        model = self.model
+        for account in [*PEOPLE, *NUMBERS]:
+            yield ("account", account), model.account_view(account)
+        for name, deployment in model.deployments.items():
+            yield ("deployment", name), model.deployment_view(name)
+            for manager in deployment.managers:
+                yield ("manager", name, manager), model.manager_view(name, manager)
+        for terms, order in model.orders.items():
+            yield ("order", terms), model.order_view(terms)
+            yield ("bids", terms), model.bids_view(terms)
+            yield ("lease", terms), model.lease_view(terms)
+            yield ("callable_now", terms), model.callable_view(terms)
+            for number in order.fulfillments:
+                yield ("fulfillment", terms, number), model.fulfillment_view(terms, number)
+
+    def compare(self, written: Iterable[tuple[bytes, ...]], also: Iterable[Entity] = ()) -> None:
+        """Compare the views of all that model or contract have changed, the tokens, and the invariants."""
+        self.learn_names()
+        expected = dict(self.expected())
+        changed = {entity for entity, value in expected.items() if self.seen.get(entity) != value}
+        changed.update(self.seen.keys() - expected.keys())
+        changed.update(also)
+        for keys in written:
+            changed.update(self.entities_of(keys))
+        for entity in changed:
+            self.compare_view(entity)
+        self.seen = expected
+        assert self.market.tokens(self.market.exchange) == self.model.holdings
+        self.compare_invariants()
+
+    def learn_names(self) -> None:
+        for name in self.model.deployments:
+            self.names.setdefault(self.ids.deployment(name), ("deployment", name))
+        if len(self.model.orders) + len(self.model.deployments) + len(PEOPLE) + len(NUMBERS) > len(self.names):
+            for terms in self.model.orders:
+                self.names.setdefault(self.ids.order(terms), ("order", terms))
+
+    def entities_of(self, keys: tuple[bytes, ...]) -> list[Entity]:
+        """Return the views that show a word of the contract's storage."""
+        kind, named = self.names[keys[0]]
+        if kind == "order" and len(keys) == 1:
+            return [(view, named) for view in ("order", "bids", "lease", "callable_now")]
+        if kind == "order":
+            return [("fulfillment", named, int.from_bytes(keys[1], "big")), ("bids", named)]
+        if len(keys) == 2:
+            return [("manager", named, "0x" + keys[1][-20:].hex())]
+        return [(kind, named)]
+
+    def compare_view(self, entity: Entity) -> None:
+        view, named, *rest = entity
+        if view == "account":
+            actual = self.market.view(view, address(named))
+        elif view in ("deployment", "manager"):
+            actual = self.market.view(view, self.ids.deployment(named), *rest)
+        else:
+            actual = self.market.view(view, self.ids.order(named), *rest)
+        if view == "deployment" and actual[0] == ZERO_ADDRESS:
+            actual = (NOBODY, *actual[1:])
+        model: Any = getattr(self.model, {"callable_now": "callable"}.get(view, view) + "_view")(named, *rest)
+        assert actual == model, f"{view}: the contract shows {actual}, the model {model}"
+
+    def compare_everything(self) -> None:
+        for entity, _ in self.expected():
+            self.compare_view(entity)
+        for owner in PEOPLE:
+            assert self.market.tokens(owner) == self.model.wallets.get(owner, 0)
+        for terms in list(self.model.orders)[:1]:
+            what = self.ids.deployment(terms.deployment), self.ids.nonce(terms.nonce), terms.wait_duration
+            assert self.market.view("order_key", *what, words_of(terms.group)) == self.ids.key(terms)
+            assert self.market.view("order_id", self.ids.key(terms)) == self.ids.order(terms)
+            assert self.market.view("minimum_deposit", self.ids.key(terms)) == self.model.minimum_deposit(terms.group)
+
+    def compare_invariants(self) -> None:
+        """Check what section 10 of the protocol says of the model, with which the contract agrees."""
+        model = self.model
+        scale = model.parameters.scale
+        assert model.money() == (model.holdings - self.sent_tokens) * scale < 2**96
+        for number in NUMBERS:
+            assert model.balance(number).locked == model.locked(number)
+        assert all(min(balance.available, balance.locked) >= 0 for balance in model.accounts.values())
+        for _, _, lease in self.leases_in(State.ACTIVE, State.CLOSING):
+            assert lease.claimed <= lease.confirmed <= lease.funded
+        for order in model.orders.values():
+            charges = [order.fulfillments[number].charge for number in order.book if order.state == State.OPEN]
+            assert charges == sorted(charges)
+            assert len(charges) <= model.parameters.max_fulfillments
+        for name, deployment in model.deployments.items():
+            live = (State.OPEN, State.ACTIVE, State.CLOSING)
+            mine = [terms for terms, order in model.orders.items() if terms.deployment == name and order.state in live]
+            assert deployment.live_groups == len(mine) <= 8
+
+    # -------------------------------------------------------------- blocks
+
+    @rule(data=st.data())
+    def pass_blocks(self, data: st.DataObject) -> None:
+        """Go on by a few blocks, by many, or to just before, at or just after one that matters."""
+        self.data = data
+        before = self.model.block
+        how = self.draw(10)
+        if how < 2:
+            target = before + 1 + self.draw(max(1, self.model.parameters.period - 1))
+        elif how == 2:
+            target = before + self.pick([self.model.parameters.period, 10 * self.model.parameters.period, 1_000])
+        else:
+            heights = sorted({height for height in self.interesting_heights() if height >= before})
+            target = self.pick(heights or [before + 1]) - 1 + self.draw(3)
+        self.is_sound = False
+        self.set_block(max(target, before + 1))
+        note(f"block {self.model.block}")
+        also: list[Entity] = []
+        for terms, order in self.model.orders.items():
+            if order.state == State.ACTIVE:
+                also.append(("lease", terms))
+            if order.state in (State.OPEN, State.ACTIVE, State.CLOSING):
+                also.append(("callable_now", terms))
+        self.compare([], also)
+        self.is_sound = True
+
+    def interesting_heights(self) -> Iterable[int]:
+        period, grace = self.model.parameters.period, self.model.parameters.grace
+        for terms, order in self.model.orders.items():
+            if order.state == State.OPEN:
+                yield from (order.created_block + terms.wait_duration // 2, order.match_block)
+        for _, _, lease in self.leases_in(State.ACTIVE):
+            yield from (lease.confirmed + period, lease.funded, lease.funded + grace)
+        for _, _, lease in self.leases_in(State.CLOSING):
+            yield lease.confirmed + grace
+        for deployment in self.model.deployments.values():
+            yield from (manager.expires_block for manager in deployment.managers.values())
+
+    # -------------------------------------------------------------- money
+
+    @rule(data=st.data())
+    def money_in(self, data: st.DataObject) -> None:
+        self.data = data
+        payer = self.pick([TENANTS[0], OWNERS[0], TENANTS[1], OWNERS[1], STRANGER, WHALE])
+        account: Account = self.pick([payer, payer, *NUMBERS, FACILITATOR, NOBODY, 99])
+        has = self.model.wallets.get(payer, 0)
+        room = (2**96 - 1) // self.model.parameters.scale - self.model.holdings
+        amount = self.pick([1, has, has // 3, has + 1, min(has, room), room + 1, 0, 2**96, 2**96 - 1])
+        if self.one_in(6) and payer != WHALE and amount <= has:
+            self.send_tokens(payer, min(amount, 10))
+        else:
+            self.deposit(payer, account, amount)
+
+    def deposit(self, caller: str, account: Account, amount: int) -> None:
+        def expected() -> None:
+            self.model.deposit(caller, account, amount)
+
+        if self.one_in(4):
+            no_signature = 2**255, 27, bytes(32), bytes(32)
+            self.both("deposit_with_permit", caller, expected, address(account), amount, *no_signature)
+        else:
+            self.both("deposit", caller, expected, address(account), amount)
+
+    def send_tokens(self, caller: str, amount: int) -> None:
+        self.model.send_tokens(caller, amount)
+        self.sent_tokens += amount
+        assert self.market.send(self.market.token, "transfer", caller, self.market.exchange, amount) is None
+        self.compare([])
+
+    @rule(data=st.data())
+    def money_out(self, data: st.DataObject) -> None:
+        self.data = data
+        account: Account = self.pick([*TENANTS, *NUMBERS, FACILITATOR, WHALE])
+        right = self.model.providers[account].owner if isinstance(account, int) else account
+        if isinstance(account, int) and self.one_in(4):
+            right = self.model.providers[account].operator
+        has = self.model.balance(account).available // self.model.parameters.scale
+        amount = self.pick([has, has // 2, 1, has + 1, has, 0, 2**96])
+        self.withdraw(self.caller(right), account, amount, is_to_other=self.one_in(3))
+
+    def withdraw(self, caller: str, account: Account, amount: int, *, is_to_other: bool = False) -> None:
+        if not is_to_other:
+            self.both(
+                "withdraw", caller, lambda: self.model.withdraw(caller, account, amount), address(account), amount
+            )
+            return
+        recipient = self.pick([STRANGER, ZERO_ADDRESS, self.market.exchange])
+        receiver = STRANGER if recipient == STRANGER else NOBODY
+
+        def expected() -> None:
+            self.model.withdraw(caller, account, amount, receiver)
+
+        self.both("withdraw_to", caller, expected, address(account), amount, recipient)
+
+    # -------------------------------------------------------------- deployments
+
+    @precondition(lambda self: len(self.model.orders) < MOST_ORDERS)
+    @rule(data=st.data())
+    def submit_deployment(self, data: st.DataObject) -> None:
+        self.data = data
+        self.new_deployment(self.caller(self.pick(TENANTS)))
+
+    def new_deployment(self, caller: str, *, is_right: bool = False) -> None:
+        self.salts += 1
+        salt, version, wait = self.salts, 1, self.pick([6, 0, 20, 1, 3])
+        groups = [self.group(is_right=is_right) for _ in range(1 + self.draw(2))]
+        deposits = [self.deposit_of(group, is_right=is_right) for group in groups]
+        if not is_right and self.one_in(8):
+            fault = self.draw(6)
+            salt = 1 if fault == 0 else salt
+            version = 0 if fault == 1 else version
+            groups = [] if fault == 2 else groups
+            deposits = deposits[1:] if fault == 3 else deposits
+            wait = self.pick([2**32, 2**32 - 1]) if fault > 3 else wait
+
+        def expected() -> None:
+            self.model.submit_deployment(caller, salt, version, wait, groups, deposits)
+
+        what = word(salt), word(version), wait, [words_of(group) for group in groups], deposits
+        self.both("submit_deployment", caller, expected, *what)
+
+    def group(self, *, is_right: bool = False) -> Group:
+        tip = self.model.parameters.tip
+        unit = Resource(
+            milli_cpu=1,
+            memory_bytes=1,
+            disk_bytes=0,
+            price=self.pick([10**9, 10**9 + 7, 10**13, 1]),
+            collateral=self.pick([10**13 + tip, 2 * tip + 1, tip + 1, 2 * tip, 5 * 10**14]),
+            count=1 + self.draw(3),
+        )
+        second = replace(unit, price=unit.price // 3, collateral=0, count=1)
+        resources = (unit, second) if self.one_in(4) else (unit,)
+        group = Group(b"group".ljust(32, b"\0"), self.pick([1, 3, 2**32 - 1]), self.draw(2) == 0, resources)
+        return group if is_right or not self.one_in(10) else self.bad_group(group)
+
+    def bad_group(self, group: Group) -> Group:
+        """Break one rule, at its limit."""
+        unit = group.resources[0]
+        tip = self.model.parameters.tip
+        units = [
+            replace(unit, count=0),
+            replace(unit, count=2**32),
+            replace(unit, count=2**32 - 1),
+            replace(unit, milli_cpu=0),
+            replace(unit, memory_bytes=0),
+            replace(unit, price=2**80),
+            replace(unit, price=2**79, count=2),
+            replace(unit, price=2**80 - 1, count=1),
+            replace(unit, price=0),
+            replace(unit, price=0, collateral=tip, count=1),
+            replace(unit, collateral=2**96),
+            replace(unit, collateral=2**95, count=2),
+            replace(unit, collateral=max(0, tip - 1), count=1),
+        ]
+        groups = [replace(group, resources=()), replace(group, regions=0), replace(group, regions=2**32)]
+        groups += [replace(group, resources=(unit,)) for unit in units]
+        groups += [replace(group, resources=(unit, bad)) for bad in units[:6]]
+        return self.pick(groups)
+
+    def deposit_of(self, group: Group, *, is_right: bool = False) -> int:
+        smallest, charge = self.model.minimum_deposit(group), self.model.max_charge(group)
+        right = [smallest, smallest + 5 * charge + 1, smallest + charge // 2, smallest + 10**13]
+        return self.pick(right if is_right or not self.one_in(10) else [smallest - 1, 2**96, 2**96 - 1])
+
+    @precondition(lambda self: self.model.deployments and len(self.model.orders) < MOST_ORDERS)
+    @rule(data=st.data())
+    def update_deployment(self, data: st.DataObject) -> None:
+        self.data = data
+        name = self.some_deployment()
+        mine = self.orders_of(name)
+        version = self.draw(2)
+        groups = [self.group() for _ in range(self.pick([0, 1, 2, 0, 1, 7]))]
+        deposits = [self.deposit_of(group) for group in groups]
+        deposits += [0] if self.one_in(20) else []
+        removed = self.batch(mine)[:8] if self.one_in(4) else [terms for terms in mine if self.one_in(3)][:8]
+        caller = self.caller(self.pick([name.tenant, name.tenant, *MANAGERS]))
+
+        def expected() -> None:
+            self.model.update_deployment(caller, name, version, groups, deposits, removed)
+
+        encoded = [words_of(group) for group in groups]
+        what = self.ids.deployment(name), word(version), encoded, deposits, self.keys(removed)
+        self.both("update_deployment", caller, expected, *what)
+
+    def some_deployment(self) -> DeploymentName:
+        return UNKNOWN_DEPLOYMENT if self.one_in(20) else self.pick(self.model.deployments)
+
+    def orders_of(self, name: DeploymentName) -> list[Terms]:
+        return [terms for terms in self.model.orders if terms.deployment == name]
+
+    @precondition(lambda self: self.model.deployments)
+    @rule(data=st.data())
+    def close_deployment(self, data: st.DataObject) -> None:
+        self.data = data
+        name = self.some_deployment()
+        mine = self.orders_of(name)
+        orders = self.batch(mine)[:8] if self.one_in(3) else [terms for terms in mine if self.draw(2)][:8]
+        self.close(self.caller(name.tenant), name, orders)
+
+    def close(self, caller: str, name: DeploymentName, orders: list[Terms]) -> None:
+        def expected() -> None:
+            self.model.close_deployment(caller, name, orders)
+
+        self.both("close_deployment", caller, expected, self.ids.deployment(name), self.keys(orders))
+
+    @precondition(lambda self: self.model.deployments)
+    @rule(data=st.data())
+    def deployment_closed(self, data: st.DataObject) -> None:
+        self.data = data
+        closing = [n for n, item in self.model.deployments.items() if item.state == DeploymentState.CLOSING]
+        names = self.pick([closing, 2 * closing, [*self.model.deployments, UNKNOWN_DEPLOYMENT], closing[:1]])
+        self.all_closed(self.pick(PEOPLE), names)
+
+    def all_closed(self, caller: str, names: list[DeploymentName]) -> None:
+        ids = [self.ids.deployment(name) for name in names]
+        self.both("deployment_closed", caller, lambda: self.model.deployment_closed(caller, names), ids)
+
+    @precondition(lambda self: self.model.deployments)
+    @rule(data=st.data())
+    def set_manager(self, data: st.DataObject) -> None:
+        self.data = data
+        name = self.some_deployment()
+        caller = self.caller(name.tenant)
+        manager = self.pick([*MANAGERS, *MANAGERS, name.tenant, STRANGER])
+        permissions = self.pick([7, 4, 2, 1, 6, 3, 0])
+        expires = self.model.block + self.pick([50, 1_000, 3, 0])
+        cap = self.pick([10**16, 10**14, 10**10, 1, 0])
+        if self.one_in(15):
+            expires, cap = self.pick([(2**40, cap), (2**40 - 1, cap), (expires, 2**96), (expires, 2**96 - 1)])
+
+        def expected() -> None:
+            self.model.set_manager(caller, name, manager, permissions, expires, cap)
+
+        self.both("set_manager", caller, expected, self.ids.deployment(name), manager, permissions, expires, cap)
+
+    # -------------------------------------------------------------- fulfillments
+
+    @precondition(lambda self: self.model.orders)
+    @rule(data=st.data())
+    def submit_fulfillment(self, data: st.DataObject) -> None:
+        self.data = data
+        self.bid(self.pick(NUMBERS), self.some_order(State.OPEN))
+
+    def bid(self, number: int, terms: Terms, *, is_right: bool = False) -> None:
+        caller = self.model.providers[number].operator if is_right else self.operator_of(number)
+        prices = [self.pick([unit.price, unit.price - 1, unit.price // 2, unit.price, 0]) for unit in terms.group.resources]
+        if not is_right and self.one_in(12):
+            group = terms.group
+            terms = terms._replace(group=self.bad_group(group)) if self.draw(2) else terms
+            prices = self.pick([[unit.price + 1 for unit in group.resources], [*prices, 1], prices[1:], prices])
+        if not is_right and self.one_in(30):
+            terms = terms._replace(wait_duration=2**32)
+        hint = self.hint(terms, prices)
+
+        def expected() -> None:
+            self.model.submit_fulfillment(caller, number, terms, prices)
+
+        named = self.ids.deployment(terms.deployment), self.ids.nonce(terms.nonce), terms.wait_duration
+        what = number, *named, words_of(terms.group), prices, hint
+        self.both("submit_fulfillment", caller, expected, *what)
+
+    def hint(self, terms: Terms, prices: list[int]) -> int:
+        """Return the right hint or any other."""
+        order = self.model.orders.get(terms)
+        if order is None or self.draw(2) or len(prices) != len(terms.group.resources):
+            return self.draw(len(NUMBERS) + 2)
+        charge = self.model.charge(terms.group, prices)
+        before = [number for number in order.book if order.fulfillments[number].charge <= charge]
+        return before[-1] if before else 0
+
+    def operator_of(self, number: int) -> str:
+        return self.caller(self.model.providers[number].operator)
+
+    @precondition(lambda self: self.model.orders)
+    @rule(data=st.data())
+    def cancel_fulfillment(self, data: st.DataObject) -> None:
+        self.data = data
+        with_bids = [terms for terms, order in self.model.orders.items() if order.book]
+        terms = self.pick(with_bids) if with_bids and not self.one_in(8) else self.some_order(State.OPEN)
+        order = self.model.orders.get(terms)
+        number = self.pick(order.book if order and order.book and not self.one_in(6) else NUMBERS)
+        caller = self.operator_of(number)
+
+        def expected() -> None:
+            self.model.cancel_fulfillment(caller, number, terms)
+
+        self.both("cancel_fulfillment", caller, expected, number, self.ids.key(terms))
+
+    @precondition(lambda self: self.model.orders)
+    @rule(data=st.data())
+    def release_fulfillments(self, data: st.DataObject) -> None:
+        self.data = data
+        held = [t for t, order in self.model.orders.items() if order.fulfillments and order.state != State.OPEN]
+        terms = self.pick(held) if held and not self.one_in(4) else self.some_order(*State)
+        numbers = self.pick([[*NUMBERS], [self.pick(NUMBERS)], 2 * [*NUMBERS, 0, 99], []])
+        self.release(self.pick(PEOPLE), terms, numbers)
+
+    def release(self, caller: str, terms: Terms, numbers: list[int]) -> None:
+        def expected() -> None:
+            self.model.release_fulfillments(caller, terms, numbers)
+
+        self.both("release_fulfillments", caller, expected, self.ids.order(terms), numbers)
+
+    # -------------------------------------------------------------- leases
+
+    @precondition(lambda self: self.model.orders)
+    @rule(data=st.data())
+    def match(self, data: st.DataObject) -> None:
+        self.data = data
+        fitting = [terms for terms, order in self.model.orders.items() if order.state == State.OPEN and order.book]
+        if fitting and self.draw(2):
+            self.set_block(max(self.model.block, min(self.model.orders[terms].match_block for terms in fitting)))
+        self.submit_lease(self.pick(PEOPLE), self.batch(fitting))
+
+    def submit_lease(self, caller: str, orders: list[Terms]) -> None:
+        self.both("submit_lease", caller, lambda: self.model.submit_lease(caller, orders), self.keys(orders))
+
+    @precondition(lambda self: self.leases_in(State.ACTIVE))
+    @rule(data=st.data())
+    def confirm(self, data: st.DataObject) -> None:
+        self.data = data
+        number = self.pick({lease.provider for _, _, lease in self.leases_in(State.ACTIVE)} | {self.pick(NUMBERS)})
+        mine = [terms for terms, _, lease in self.leases_in(State.ACTIVE) if lease.provider == number]
+        self.submit_lease_confirmation(self.operator_of(number), number, self.batch(mine))
+
+    @precondition(lambda self: self.leases_in(State.ACTIVE))
+    @rule(data=st.data())
+    def confirm_all_in_time(self, data: st.DataObject) -> None:
+        """Go to where nearly all may still be confirmed, and do so."""
+        self.data = data
+        awake = [lease for _, order, lease in self.leases_in(State.ACTIVE) if not self.model._is_stale(order)]
+        period = self.model.parameters.period
+        if awake:
+            self.set_block(max(self.model.block, min(lease.confirmed for lease in awake) + period - self.draw(3)))
+        for number in NUMBERS:
+            mine = [terms for terms, _, lease in self.leases_in(State.ACTIVE) if lease.provider == number]
+            if mine:
+                self.submit_lease_confirmation(self.model.providers[number].operator, number, mine)
+
+    def submit_lease_confirmation(self, caller: str, number: int, leases: list[Terms]) -> None:
+        def expected() -> None:
+            self.model.submit_lease_confirmation(caller, number, leases)
+
+        self.both("submit_lease_confirmation", caller, expected, number, self.order_ids(leases))
+
+    @precondition(lambda self: self.leases_in(State.ACTIVE, State.CLOSING))
+    @rule(data=st.data())
+    def claim(self, data: st.DataObject) -> None:
+        self.data = data
+        caller = self.pick(PEOPLE)
+        leases = self.batch([t for t, _, lease in self.leases_in(State.ACTIVE, State.CLOSING) if lease.earned])
+        self.both("claim", caller, lambda: self.model.claim(caller, leases), self.order_ids(leases))
+
+    @precondition(lambda self: self.model.orders)
+    @rule(data=st.data())
+    def fund(self, data: st.DataObject) -> None:
+        self.data = data
+        terms = self.some_order(State.ACTIVE, State.ACTIVE, State.OPEN)
+        tenant = terms.deployment.tenant
+        caller = self.caller(self.pick([tenant, tenant, *MANAGERS, STRANGER, TENANTS[0]]))
+        order, period = self.model.orders.get(terms), self.model.parameters.period
+        charge = order.lease.charge if order and order.lease else self.model.max_charge(terms.group)
+        affordable = self.model.balance(tenant).available // charge
+        usual = [1, 2 * period, 2 * period - 1, 3 * period + 1, 2 * period]
+        blocks = self.pick([*usual, *usual, affordable, affordable + 1, 0, 2**32, 2**32 - 1, 2**32 - 2 * period])
+
+        def expected() -> None:
+            self.model.fund(caller, terms, blocks)
+
+        self.both("fund", caller, expected, self.ids.key(terms), blocks)
+
+    @precondition(lambda self: self.leases_in(State.ACTIVE))
+    @rule(data=st.data())
+    def exhaust_and_fund(self, data: st.DataObject) -> None:
+        """Confirm a lease to its end, as far as its provider can, go past the end, and fund, claim or finish it."""
+        self.data = data
+        terms, order, lease = self.pick(self.leases_in(State.ACTIVE))
+        operator = self.model.providers[lease.provider].operator
+        last = lease.funded
+        for _ in range(4):
+            if self.model._is_stale(order) or self.model.block >= last - self.model.parameters.period:
+                break
+            self.set_block(max(self.model.block, min(lease.confirmed + self.model.parameters.period, last)))
+            self.submit_lease_confirmation(operator, lease.provider, [terms])
+            last = lease.funded
+        if not self.model._is_stale(order) and last - self.model.block < 10**6:
+            self.set_block(max(self.model.block, last - 1 + self.draw(3)))
+            if self.draw(2):
+                self.submit_lease_confirmation(operator, lease.provider, [terms])
+
+    @precondition(lambda self: self.leases_in(State.ACTIVE))
+    @rule(data=st.data())
+    def stale(self, data: st.DataObject) -> None:
+        self.data = data
+        fitting = [terms for terms, order, _ in self.leases_in(State.ACTIVE) if self.model._is_stale(order)]
+        leases = self.batch(fitting or [terms for terms, _, _ in self.leases_in(State.ACTIVE)])
+        self.submit_stale_lease(self.pick([FACILITATOR, *PEOPLE, *OWNERS]), leases)
+
+    @precondition(lambda self: self.leases_in(State.ACTIVE))
+    @rule(data=st.data())
+    def resign(self, data: st.DataObject) -> None:
+        self.data = data
+        terms, _, lease = self.pick(self.leases_in(State.ACTIVE))
+        others = [terms for terms, _, _ in self.leases_in(State.ACTIVE)]
+        leases = self.pick([[terms], [terms], others, [terms, terms]])
+        self.submit_stale_lease(self.caller(self.model.providers[lease.provider].owner), leases)
+
+    def submit_stale_lease(self, caller: str, leases: list[Terms]) -> None:
+        self.both(
+            "submit_stale_lease", caller, lambda: self.model.submit_stale_lease(caller, leases), self.keys(leases)
+        )
+
+    @precondition(lambda self: self.leases_in(State.CLOSING))
+    @rule(data=st.data())
+    def confirm_closed(self, data: st.DataObject) -> None:
+        self.data = data
+        number = self.pick({lease.provider for _, _, lease in self.leases_in(State.CLOSING)} | {self.pick(NUMBERS)})
+        caller = self.operator_of(number)
+        leases = self.batch([terms for terms, _, lease in self.leases_in(State.CLOSING) if lease.provider == number])
+
+        def expected() -> None:
+            self.model.confirm_closed(caller, number, leases)
+
+        self.both("confirm_closed", caller, expected, number, self.keys(leases))
+
+    @precondition(lambda self: self.leases_in(State.ACTIVE, State.CLOSING))
+    @rule(data=st.data())
+    def finish(self, data: st.DataObject) -> None:
+        self.data = data
+        leases = self.batch([terms for terms, _, _ in self.leases_in(State.ACTIVE, State.CLOSING)])
+        self.finish_leases(self.pick(PEOPLE), leases)
+
+    def finish_leases(self, caller: str, leases: list[Terms]) -> None:
+        self.both("finish_leases", caller, lambda: self.model.finish_leases(caller, leases), self.keys(leases))
+
+    # -------------------------------------------------------------- the registry
+
+    @rule(data=st.data())
+    def change_provider(self, data: st.DataObject) -> None:
+        """Do what an owner may do in the registry; it is the exchange that has to notice."""
+        self.data = data
+        number = self.pick(NUMBERS)
+        provider = self.model.providers[number]
+        what = self.draw(6)
+        if what == 0:
+            provider.operator = self.pick([*OPERATORS, *OWNERS])
+            self.registry("set_operator", provider.owner, number, provider.operator)
+        elif what == 1:
+            locked = self.model.balance(number).locked
+            provider.cap = self.pick([2**96 - 1, locked, locked + 10**14, 0])
+            self.registry("set_collateral_cap", provider.owner, number, provider.cap)
+        elif what == 2:
+            new_owner = self.pick(OWNERS)
+            self.registry("transfer_ownership", provider.owner, number, new_owner)
+            self.registry("accept_ownership", new_owner, number)
+            provider.owner = new_owner
+        elif what == 3 and provider.region:
+            self.registry("deregister_provider", provider.owner, number)
+            provider.region = 0
+        else:
+            provider.region = self.pick([1, 1, 2])
+            self.registry("update_provider", provider.owner, number, provider.region, "https://b", "")
+
+    def registry(self, name: str, caller: str, *arguments: object) -> None:
+        assert self.market.send(self.market.registry, name, caller, *arguments) is None
+
+    # -------------------------------------------------------------- the end
+
+    def evacuate(self) -> None:
+        """Let everybody end everything and take what is theirs: nothing may stay but what came without a deposit."""
+        model = self.model
+        for name, deployment in model.deployments.items():
+            live = [t for t in self.orders_of(name) if model.orders[t].state in (State.OPEN, State.ACTIVE)]
+            if deployment.state == DeploymentState.ACTIVE or live:
+                self.close(name.tenant, name, live)
+        closing = [terms for terms, _, _ in self.leases_in(State.CLOSING)]
+        if closing:
+            self.set_block(model.block + model.parameters.grace + 1)
+            self.finish_leases(FACILITATOR, closing)
+        for terms, order in model.orders.items():
+            if order.fulfillments:
+                self.release(FACILITATOR, terms, [*NUMBERS])
+        names = [n for n, item in model.deployments.items() if item.state == DeploymentState.CLOSING]
+        if names:
+            self.all_closed(FACILITATOR, names)
+        scale = model.parameters.scale
+        for account, balance in list(model.accounts.items()):
+            assert balance.locked == 0
+            if balance.available >= scale:
+                owner = model.providers[account].owner if isinstance(account, int) else account
+                self.withdraw(owner, account, balance.available // scale)
+        dust = sum(balance.available for balance in model.accounts.values())
+        assert self.market.tokens(self.market.exchange) * scale == self.sent_tokens * scale + dust
+        assert scale > 1 or dust == 0
