@@ -184,6 +184,11 @@ class Market:
         slots = boa.env.sstore_trace.get(self.exchange, ())
         return [_keys(word(slot)) for slot in slots]
 
+    def token_holders_written(self) -> list[str]:
+        """Return whose words in the token's one-level maps the last transaction wrote."""
+        paths = [_keys(word(slot)) for slot in boa.env.sstore_trace.get(self.token, ())]
+        return ["0x" + path[0][-20:].hex() for path in paths if len(path) == 1]
+
 
 def _keys(slot: bytes) -> tuple[bytes, ...]:
     preimage = boa.env.sha3_trace.get(slot)
