@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import boa
-from boa.util.abi import Address
-from eth_abi import decode, encode
-from eth_utils import function_signature_to_4byte_selector, keccak
+import boa  # type: ignore[import-untyped]
+from boa.util.abi import Address  # type: ignore[import-untyped]
+from eth_abi.abi import decode, encode
+from eth_utils.abi import function_signature_to_4byte_selector
+from eth_utils.crypto import keccak
 
 from tests.bytecode import creation_code
 from tests.stateful.model import Account, DeploymentName, Exchange, Group, Parameters, Provider, Terms
@@ -99,7 +100,7 @@ def word(number: int) -> bytes:
     return number.to_bytes(32, "big")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Setting:
     """What a market is like when a run begins."""
 
@@ -246,7 +247,7 @@ class Ids:
         return self._orders[terms]
 
 
-def words_of(group: Group) -> tuple[bytes, int, bool, list[tuple[int, ...]]]:
+def words_of(group: Group) -> tuple[bytes, int, bool, list[tuple[int, int, int, int, int, int]]]:
     """Return a group as it is encoded."""
     units = [
         (unit.milli_cpu, unit.memory_bytes, unit.disk_bytes, unit.price, unit.collateral, unit.count)

@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import cache
 from random import Random
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
-import boa
+import boa  # type: ignore[import-untyped]
 from hypothesis import note
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
-from tests.stateful.evm import FIRST_BLOCK, ZERO_ADDRESS, Ids, Market, address, word, words_of
+from tests.stateful.evm import FIRST_BLOCK, ZERO_ADDRESS, Ids, Market, Setting, address, word, words_of
 from tests.stateful.model import (
     NOBODY,
     Account,
@@ -30,13 +30,16 @@ from tests.stateful.model import (
 )
 from tests.stateful.settings import (
     FACILITATOR,
+    FREE_CRANKS,
+    FULL_BOOKS,
+    INTEREST,
     MANAGERS,
-    NUMBERS,
+    ONE_BID,
     OPERATORS,
     OWNERS,
     PEOPLE,
     ROLES,
-    SETTINGS,
+    SIX_DECIMALS,
     STRANGER,
     TENANTS,
     WHALE,
@@ -51,10 +54,10 @@ Entity = tuple[Any, ...]
 
 
 @cache
-def market(setting: str) -> Market:
+def market(setting: Setting) -> Market:
     """Return the market of a setting; each is deployed once for all runs."""
     boa.env.enable_fast_mode()
-    return Market(SETTINGS[setting])
+    return Market(setting)
 
 
 class ExchangeMachine(RuleBasedStateMachine):
@@ -68,21 +71,26 @@ class ExchangeMachine(RuleBasedStateMachine):
 
     # -------------------------------------------------------------- a run
 
-    @initialize(ticket=TICKETS, setting=st.sampled_from(sorted(SETTINGS)))
-    def open_market(self, ticket: int, setting: str) -> None:
+    markets: ClassVar[tuple[Setting, ...]] = (INTEREST, FREE_CRANKS, SIX_DECIMALS, ONE_BID)
+
+    @initialize(ticket=TICKETS)
+    def open_market(self, ticket: int) -> None:
         self.salt = ticket
         self.tickets: Counter[int] = Counter()
         self.choose_by(ticket)
+        setting = self.pick(self.markets)
         self.market = market(setting)
+        self.numbers = range(1, len(setting.providers) + 1)
         self.snapshot = boa.env.evm.snapshot()
-        self.model = SETTINGS[setting].model()
+        boa.env.sha3_trace.clear()  # it would grow with each run
+        self.model = setting.model()
         self.ids = Ids(self.market.exchange, self.model)
         self.deployment_count = 0
         self.sent_tokens = 0  # base units that came without a deposit
         steps = ["close_deployment", "confirm", "confirm_all_in_time", "stale", "exhaust", "fund", "match"]
         self.missing = self.pick([*steps, *len(steps) * [""]])  # what nobody does in this run
         self.names: dict[bytes, Entity] = {}
-        for account in [*PEOPLE, *NUMBERS]:
+        for account in [*PEOPLE, *self.numbers]:
             self.names[bytes.fromhex(address(account)[2:]).rjust(32, b"\0")] = ("account", account)
         self.set_block(FIRST_BLOCK)
         self.seen = dict(self.expected())
@@ -91,7 +99,7 @@ class ExchangeMachine(RuleBasedStateMachine):
         for _ in range(1 + self.draw(3)):
             self.new_deployment(TENANTS[self.draw(2)], is_right=True)
         for terms in list(self.model.orders):
-            for number in NUMBERS:
+            for number in self.numbers:
                 if self.draw(3):
                     self.bid(number, terms, is_right=True)
         if self.draw(3):
@@ -141,10 +149,15 @@ class ExchangeMachine(RuleBasedStateMachine):
         return self.pick(PEOPLE) if self.one_in(10) else right
 
     def some_order(self, *states: State) -> Terms:
-        """Choose an order in one of the states if there is one, now and then any or an unknown one."""
-        fitting = [terms for terms, order in self.model.orders.items() if order.state in states]
+        """Choose an order in one of the states that is not stale, now and then any or an unknown one."""
+        found = self.model.orders.items()
+        fitting = [terms for terms, order in found if order.state in states and not self.model._is_stale(order)]
         chosen = self.pick(fitting if fitting and not self.one_in(8) else self.model.orders)
         return chosen._replace(nonce=77) if self.one_in(20) else chosen
+
+    def some_provider(self, state: State) -> int:
+        """Choose a provider with a lease in this state, now and then any."""
+        return self.pick([lease.provider for _, _, lease in self.leases_in(state)] + [self.pick(self.numbers)])
 
     def batch(self, fitting: list[Terms]) -> list[Terms]:
         """Choose what a batch names: what fits, one of it, one twice, others besides, all, an unknown one, nothing."""
@@ -198,7 +211,7 @@ class ExchangeMachine(RuleBasedStateMachine):
     def expected(self) -> Iterable[tuple[Entity, object]]:
         """Return all that the views should say, by view and entity."""
         model = self.model
-        for account in [*PEOPLE, *NUMBERS]:
+        for account in [*PEOPLE, *self.numbers]:
             yield ("account", account), model.account_view(account)
         for name, deployment in model.deployments.items():
             yield ("deployment", name), model.deployment_view(name)
@@ -208,7 +221,7 @@ class ExchangeMachine(RuleBasedStateMachine):
             yield ("order", terms), model.order_view(terms)
             yield ("bids", terms), model.bids_view(terms)
             yield ("lease", terms), model.lease_view(terms)
-            yield ("callable_now", terms), model.callable_view(terms)
+            yield ("callable_now", terms), model.callable_now_view(terms)
             for number in order.fulfillments:
                 yield ("fulfillment", terms, number), model.fulfillment_view(terms, number)
 
@@ -233,7 +246,7 @@ class ExchangeMachine(RuleBasedStateMachine):
     def learn_names(self) -> None:
         for name in self.model.deployments:
             self.names.setdefault(self.ids.deployment(name), ("deployment", name))
-        if len(self.model.orders) + len(self.model.deployments) + len(PEOPLE) + len(NUMBERS) > len(self.names):
+        if len(self.model.orders) + len(self.model.deployments) + len(PEOPLE) + len(self.numbers) > len(self.names):
             for terms in self.model.orders:
                 self.names.setdefault(self.ids.order(terms), ("order", terms))
 
@@ -258,7 +271,7 @@ class ExchangeMachine(RuleBasedStateMachine):
             actual = self.market.view(view, self.ids.order(named), *rest)
         if view == "deployment" and actual[0] == ZERO_ADDRESS:
             actual = (NOBODY, *actual[1:])
-        model: Any = getattr(self.model, {"callable_now": "callable"}.get(view, view) + "_view")(named, *rest)
+        model: Any = getattr(self.model, f"{view}_view")(named, *rest)
         assert actual == model, f"{view}: the contract shows {actual}, the model {model}"
 
     def compare_everything(self) -> None:
@@ -275,7 +288,7 @@ class ExchangeMachine(RuleBasedStateMachine):
         model = self.model
         scale = model.parameters.scale
         assert model.money() == (model.holdings - self.sent_tokens) * scale < 2**96
-        for number in NUMBERS:
+        for number in self.numbers:
             assert model.balance(number).locked == model.locked(number)
         assert all(min(balance.available, balance.locked) >= 0 for balance in model.accounts.values())
         for _, _, lease in self.leases_in(State.ACTIVE, State.CLOSING):
@@ -364,7 +377,7 @@ class ExchangeMachine(RuleBasedStateMachine):
 
     def money_in(self) -> None:
         payer = self.pick([TENANTS[0], OWNERS[0], TENANTS[1], OWNERS[1], STRANGER, WHALE])
-        account: Account = self.pick([payer, payer, *NUMBERS, FACILITATOR, NOBODY, 99])
+        account: Account = self.pick([payer, payer, *self.numbers, FACILITATOR, NOBODY, 99])
         has = self.model.wallets.get(payer, 0)
         room = (2**96 - 1) // self.model.parameters.scale - self.model.holdings
         amount = self.pick([1, has, has // 3, has + 1, min(has, room), room + 1, 0, 2**96, 2**96 - 1])
@@ -390,7 +403,7 @@ class ExchangeMachine(RuleBasedStateMachine):
         self.compare([])
 
     def money_out(self) -> None:
-        account: Account = self.pick([*TENANTS, *NUMBERS, FACILITATOR, WHALE])
+        account: Account = self.pick([*TENANTS, *self.numbers, FACILITATOR, WHALE])
         right = self.model.providers[account].owner if isinstance(account, int) else account
         if isinstance(account, int) and self.one_in(4):
             right = self.model.providers[account].operator
@@ -545,7 +558,7 @@ class ExchangeMachine(RuleBasedStateMachine):
     # -------------------------------------------------------------- fulfillments
 
     def submit_fulfillment(self) -> None:
-        self.bid(self.pick(NUMBERS), self.some_order(State.OPEN))
+        self.bid(self.pick(self.numbers), self.some_order(State.OPEN))
 
     def bid(self, number: int, terms: Terms, *, is_right: bool = False) -> None:
         caller = self.model.providers[number].operator if is_right else self.operator_of(number)
@@ -572,7 +585,7 @@ class ExchangeMachine(RuleBasedStateMachine):
         """Return the right hint or any other."""
         order = self.model.orders.get(terms)
         if order is None or self.draw(2) or len(prices) != len(terms.group.resources):
-            return self.draw(len(NUMBERS) + 2)
+            return self.draw(len(self.numbers) + 2)
         charge = self.model.charge(terms.group, prices)
         before = [number for number in order.book if order.fulfillments[number].charge <= charge]
         return before[-1] if before else 0
@@ -584,7 +597,7 @@ class ExchangeMachine(RuleBasedStateMachine):
         with_bids = [terms for terms, order in self.model.orders.items() if order.book]
         terms = self.pick(with_bids) if with_bids and not self.one_in(8) else self.some_order(State.OPEN)
         order = self.model.orders.get(terms)
-        number = self.pick(order.book if order and order.book and not self.one_in(6) else NUMBERS)
+        number = self.pick(order.book if order and order.book and not self.one_in(6) else self.numbers)
         caller = self.operator_of(number)
 
         def expected() -> None:
@@ -595,8 +608,8 @@ class ExchangeMachine(RuleBasedStateMachine):
     def release_fulfillments(self) -> None:
         held = [t for t, order in self.model.orders.items() if order.fulfillments and order.state != State.OPEN]
         terms = self.pick(held) if held and not self.one_in(4) else self.some_order(*State)
-        numbers = self.pick([[*NUMBERS], [self.pick(NUMBERS)], 2 * [*NUMBERS, 0, 99], []])
-        self.release(self.pick(PEOPLE), terms, numbers)
+        numbers = self.pick([[*self.numbers], [self.pick(self.numbers)], 2 * [*self.numbers, 0, 99], []])
+        self.release(self.pick(PEOPLE), terms, numbers[:32])
 
     def release(self, caller: str, terms: Terms, numbers: list[int]) -> None:
         def expected() -> None:
@@ -616,7 +629,7 @@ class ExchangeMachine(RuleBasedStateMachine):
         self.both("submit_lease", caller, lambda: self.model.submit_lease(caller, orders), self.keys(orders))
 
     def confirm(self) -> None:
-        number = self.pick({lease.provider for _, _, lease in self.leases_in(State.ACTIVE)} | {self.pick(NUMBERS)})
+        number = self.some_provider(State.ACTIVE)
         mine = [terms for terms, _, lease in self.leases_in(State.ACTIVE) if lease.provider == number]
         self.submit_lease_confirmation(self.operator_of(number), number, self.batch(mine))
 
@@ -626,7 +639,7 @@ class ExchangeMachine(RuleBasedStateMachine):
         period = self.model.parameters.period
         if awake:
             self.set_block(max(self.model.block, min(lease.confirmed for lease in awake) + period - self.draw(3)))
-        for number in NUMBERS:
+        for number in self.numbers:
             mine = [terms for terms, _, lease in self.leases_in(State.ACTIVE) if lease.provider == number]
             if mine:
                 self.submit_lease_confirmation(self.model.providers[number].operator, number, mine)
@@ -651,27 +664,37 @@ class ExchangeMachine(RuleBasedStateMachine):
         affordable = self.model.balance(tenant).available // charge
         usual = [1, 2 * period, 2 * period - 1, 3 * period + 1, 2 * period]
         blocks = self.pick([*usual, *usual, affordable, affordable + 1, 0, 2**32, 2**32 - 1, 2**32 - 2 * period])
+        self.fund_with(caller, terms, blocks)
 
+    def fund_with(self, caller: str, terms: Terms, blocks: int) -> None:
         def expected() -> None:
             self.model.fund(caller, terms, blocks)
 
         self.both("fund", caller, expected, self.ids.key(terms), blocks)
 
     def exhaust(self) -> None:
-        """Confirm a lease up to its end, as far as its provider can, so that it can be revived or finished."""
+        """Confirm a lease up to its end, if it is near, and revive, finish or leave what is exhausted then."""
         terms, order, lease = self.pick(self.leases_in(State.ACTIVE))
         operator = self.model.providers[lease.provider].operator
-        last = lease.funded
-        for _ in range(4):
-            if self.model._is_stale(order) or self.model.block >= last - self.model.parameters.period:
-                break
-            self.set_block(max(self.model.block, min(lease.confirmed + self.model.parameters.period, last)))
+        period, grace = self.model.parameters.period, self.model.parameters.grace
+        while not self.model._is_stale(order) and self.model.block < lease.funded - period and self.draw(8):
+            self.set_block(max(self.model.block, min(lease.confirmed + period, lease.funded - self.draw(3))))
             self.submit_lease_confirmation(operator, lease.provider, [terms])
-            last = lease.funded
-        if not self.model._is_stale(order) and last - self.model.block < 10**6:
-            self.set_block(max(self.model.block, last - 1 + self.draw(3)))
-            if self.draw(2):
-                self.submit_lease_confirmation(operator, lease.provider, [terms])
+        if self.model._is_stale(order) or lease.is_awaiting or lease.funded > lease.confirmed + period:
+            return
+        self.set_block(max(self.model.block, lease.funded - 1 + self.draw(3)))
+        if self.draw(2):
+            self.submit_lease_confirmation(operator, lease.provider, [terms])
+        later = self.draw(5)
+        if later < 2:
+            return
+        heights = [lease.funded, lease.funded + grace, lease.funded + grace, lease.confirmed + period]
+        self.set_block(max(self.model.block, self.pick(heights) + self.draw(2)))
+        self.compare([], [("lease", terms), ("callable_now", terms)])
+        if later == 2:
+            self.fund_with(terms.deployment.tenant, terms, 2 * period - self.draw(2))
+        elif later == 3:
+            self.finish_leases(FACILITATOR, [terms])
 
     def stale(self) -> None:
         """Call leases stale, or have the owner of a provider resign one; sometimes without reason or right."""
@@ -692,7 +715,7 @@ class ExchangeMachine(RuleBasedStateMachine):
         )
 
     def confirm_closed(self) -> None:
-        number = self.pick({lease.provider for _, _, lease in self.leases_in(State.CLOSING)} | {self.pick(NUMBERS)})
+        number = self.some_provider(State.CLOSING)
         caller = self.operator_of(number)
         leases = self.batch([terms for terms, _, lease in self.leases_in(State.CLOSING) if lease.provider == number])
 
@@ -722,7 +745,7 @@ class ExchangeMachine(RuleBasedStateMachine):
 
     def change_provider(self) -> None:
         """Do what an owner may do in the registry; it is the exchange that has to notice."""
-        number = self.pick(NUMBERS)
+        number = self.pick(self.numbers)
         provider = self.model.providers[number]
         what = self.draw(6)
         if what == 0:
@@ -763,7 +786,7 @@ class ExchangeMachine(RuleBasedStateMachine):
             self.finish_leases(FACILITATOR, closing)
         for terms, order in model.orders.items():
             if order.fulfillments:
-                self.release(FACILITATOR, terms, [*NUMBERS])
+                self.release(FACILITATOR, terms, list(order.fulfillments))
         names = self.deployments_in(DeploymentState.CLOSING)
         if names:
             self.all_closed(FACILITATOR, names)
@@ -777,3 +800,33 @@ class ExchangeMachine(RuleBasedStateMachine):
         dust = sum(balance.available for balance in model.accounts.values())
         assert self.market.tokens(self.market.exchange) * scale == self.sent_tokens * scale + dust
         assert scale > 1 or dust == 0
+
+
+class FullBooks(ExchangeMachine):
+    """As many bids as a book can hold and more, with any hints: the list stays sorted."""
+
+    markets = (FULL_BOOKS,)
+
+    @rule(ticket=TICKETS)
+    def act(self, ticket: int) -> None:
+        self.choose_by(ticket)
+        what = self.draw(25)
+        if what == 0:
+            self.pass_blocks()
+        elif what == 1:
+            self.match()
+        elif what < 5:
+            self.cancel_fulfillment()
+        else:
+            self.bid_on_the_first()
+
+    def bid_on_the_first(self) -> None:
+        """Bid for somebody who has not, on the oldest order that is open: one book gets full before the next."""
+        for terms, order in self.model.orders.items():
+            if order.state == State.OPEN:
+                number = self.pick([number for number in self.numbers if number not in order.fulfillments])
+                self.bid(number, terms, is_right=not self.one_in(10))
+                return
+
+    def price(self, maximum: int) -> int:
+        return self.draw(min(maximum, 50) + 1)

@@ -743,7 +743,7 @@ class Exchange:
             self._is_exhausted(order),
         )
 
-    def callable_view(self, terms: Terms) -> int:
+    def callable_now_view(self, terms: Terms) -> int:
         order = self.orders.get(terms)
         if order is None:
             return 0

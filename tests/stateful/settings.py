@@ -1,4 +1,4 @@
-"""The markets on which the machine runs: who is there, what they have, and four sets of parameters."""
+"""The markets on which the machine runs: who is there, what they have, and five sets of parameters."""
 
 from __future__ import annotations
 
@@ -27,25 +27,20 @@ PROVIDERS = (
     Provider(OWNERS[1], OPERATORS[1], region=1, cap=2**96 - 1),
     Provider(OWNERS[1], OWNERS[1], region=2, cap=2**96 - 1),
 )
-NUMBERS = range(1, len(PROVIDERS) + 1)
 
 
-def _setting(name: str, decimals: int, parameters: Parameters) -> Setting:
+def _setting(name: str, decimals: int, parameters: Parameters, providers: tuple[Provider, ...]) -> Setting:
     """Give everybody enough for a few leases, and not more."""
     unit = 10**15 // parameters.scale
-    wallets = {TENANTS[0]: 40 * unit, TENANTS[1]: 6 * unit, OWNERS[0]: 9 * unit, OWNERS[1]: 9 * unit}
+    wallets = {TENANTS[0]: 40 * unit, TENANTS[1]: 6 * unit, **dict.fromkeys(OWNERS, 5 * len(providers) * unit)}
     wallets |= {STRANGER: unit, WHALE: 2**97 // parameters.scale}
     deposits: list[tuple[str, Account, int]] = [(TENANTS[0], TENANTS[0], 30 * unit), (TENANTS[1], TENANTS[1], 4 * unit)]
-    deposits += [(OWNERS[0], 1, 4 * unit), (OWNERS[0], 2, 4 * unit), (OWNERS[1], 3, 4 * unit), (OWNERS[1], 4, 4 * unit)]
-    return Setting(name, decimals, parameters, wallets, PROVIDERS, tuple(deposits))
+    deposits += [(provider.owner, number, 4 * unit) for number, provider in enumerate(providers, start=1)]
+    return Setting(name, decimals, parameters, wallets, providers, tuple(deposits))
 
 
-SETTINGS = {
-    setting.name: setting
-    for setting in (
-        _setting("interest", 18, Parameters(1, 10, 7 * 10**11, 10**11 + 7, 7, 3)),
-        _setting("free cranks", 18, Parameters(1, 4, 0, 0, 1, 2)),
-        _setting("six decimals", 6, Parameters(10**12, 6, 10**12, 3 * 10**12 + 1, 15, 2)),
-        _setting("one bid", 24, Parameters(1, 5, 333, 10**10, 3, 1)),
-    )
-}
+INTEREST = _setting("interest", 18, Parameters(1, 10, 7 * 10**11, 10**11 + 7, 7, 3), PROVIDERS)
+FREE_CRANKS = _setting("free cranks", 18, Parameters(1, 4, 0, 0, 1, 2), PROVIDERS)
+SIX_DECIMALS = _setting("six decimals", 6, Parameters(10**12, 6, 10**12, 3 * 10**12 + 1, 15, 2), PROVIDERS)
+ONE_BID = _setting("one bid", 24, Parameters(1, 5, 333, 10**10, 3, 1), PROVIDERS)
+FULL_BOOKS = _setting("full books", 18, Parameters(1, 10, 10**9, 10**10, 7, 32), 36 * PROVIDERS[2:3])

@@ -1,6 +1,6 @@
 """The contract does what the model of docs/protocol.md does, whatever is sent in whatever order.
 
-A failure prints its seed: STATEFUL_SEED=<seed> runs the same steps again.
+A failure prints its seed: STATEFUL_SEED=<seed> takes the same steps again.
 """
 
 from __future__ import annotations
@@ -12,30 +12,36 @@ import pytest
 from hypothesis import HealthCheck, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from tests.stateful.exchange_machine import ExchangeMachine, market
-from tests.stateful.settings import SETTINGS
+from tests.stateful.exchange_machine import ExchangeMachine, FullBooks, market
 
 IS_LONG = os.environ.get("HYPOTHESIS_PROFILE") == "long"
-RUNS = 10_000 if IS_LONG else 200
-STEPS = 50
+LIMIT_SECONDS = 8 * 3600 if IS_LONG else 600
 
 
-@pytest.mark.timeout(6 * 3600 if IS_LONG else 600)
+@pytest.mark.timeout(LIMIT_SECONDS)
 def test_exchange__any_transactions_in_any_order__does_what_the_model_does() -> None:
-    for setting in SETTINGS:
+    run(ExchangeMachine, runs=10_000 if IS_LONG else 200, steps=50)
+
+
+@pytest.mark.timeout(LIMIT_SECONDS)
+def test_exchange__books_filled_with_any_hints__does_what_the_model_does() -> None:
+    run(FullBooks, runs=100 if IS_LONG else 2, steps=100)
+
+
+def run(machine: type[ExchangeMachine], *, runs: int, steps: int) -> None:
+    for setting in machine.markets:
         market(setting)  # before the first run: what is deployed within one ends with it
     chosen = int(os.environ.get("STATEFUL_SEED") or random.SystemRandom().getrandbits(32))
-    machine = seed(chosen)(ExchangeMachine)
     options = settings(
-        max_examples=RUNS,
-        stateful_step_count=STEPS,
+        max_examples=runs,
+        stateful_step_count=steps,
         deadline=None,
         database=None,
         suppress_health_check=list(HealthCheck),
     )
 
     try:
-        run_state_machine_as_test(machine, settings=options)
+        run_state_machine_as_test(seed(chosen)(machine), settings=options)
     except BaseException as failure:
-        failure.add_note(f"run it again with STATEFUL_SEED={chosen}")
+        failure.add_note(f"STATEFUL_SEED={chosen} takes these steps again")
         raise
