@@ -55,8 +55,14 @@ def explain(error: BaseException) -> Failure:
     if isinstance(error, click.Abort | KeyboardInterrupt | asyncio.CancelledError):
         return Failure(ExitStatus.ABORTED, "aborted")
     if isinstance(error, click.ClickException):
-        return Failure(ExitStatus.USAGE, error.format_message())
+        return Failure(ExitStatus.USAGE, error.format_message().rstrip(".") + _help_of(error))
     return _of_library(error) or _of_system(error)
+
+
+def _help_of(error: click.ClickException) -> str:
+    """Return where the options are described, for an error that click itself has found on the command line."""
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    return f": see `{context.command_path} --help`" if context is not None else ""
 
 
 def _of_library(error: BaseException) -> Failure | None:

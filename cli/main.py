@@ -40,7 +40,7 @@ class LazyCommands(click.Group):
         self, context: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args and args[0] not in COMMANDS:
-            context.fail(f"no command {args[0]!r}; there are {', '.join(COMMANDS)}")
+            raise click.UsageError(f"no command {args[0]!r}; there are {', '.join(COMMANDS)}")
         return super().resolve_command(context, args)
 
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
@@ -54,10 +54,10 @@ def program() -> None:
     """Lease computing capacity: say what to run in moorage.yml, providers bid for it, the lowest price wins."""
 
 
-def run(arguments: list[str] | None = None, environment: object = None) -> ExitStatus:
+def run(arguments: list[str], environment: object = None) -> ExitStatus:
     """Run the program and return how it ended; what went wrong is one line on the error output."""
     try:
-        program.main(arguments, prog_name="moorage", standalone_mode=False, obj=environment)
+        program.main(arguments or ["--help"], prog_name="moorage", standalone_mode=False, obj=environment)
     except BrokenPipeError:
         # the reader of the output has gone; nothing is to be written at exit either
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -73,7 +73,7 @@ def run(arguments: list[str] | None = None, environment: object = None) -> ExitS
 
 def main() -> None:
     """Run the program and exit."""
-    sys.exit(run())
+    sys.exit(run(sys.argv[1:]))
 
 
 if __name__ == "__main__":

@@ -93,6 +93,6 @@ def _read(path: Path, what: str) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise KeyFileError(f"{path}: no such {what}") from None
+        raise KeyFileError(f"{path}: no such {what}: check the path") from None
     except (OSError, UnicodeDecodeError) as error:
         raise KeyFileError(f"{path}: cannot be read as a {what} ({type(error).__name__})") from None

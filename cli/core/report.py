@@ -60,10 +60,10 @@ def _group_row(view: DeploymentView, attempt: Attempt, money: Money) -> Row:
 
 
 def _open_detail(view: DeploymentView, attempt: Attempt, money: Money) -> str:
-    bids = f"{len(attempt.bids)} bid{'' if len(attempt.bids) == 1 else 's'}"
+    bids = _counted(len(attempt.bids), "bid")
     left = attempt.match_block - view.block_number
     if left > 0:
-        return f"{bids}, to be matched in {left} block{'' if left == 1 else 's'} ({money.span(left)})"
+        return f"{bids}, to be matched in {_counted(left, 'block')} ({money.span(left)})"
     return f"{bids}, to be matched now" if attempt.bids else "no bids yet"
 
 
@@ -75,10 +75,14 @@ def confirmation(view: DeploymentView, lease: Lease) -> str:
         return "overdue: anyone may end it as stale"
     left = lease.deadline_block(view.period_blocks) - view.block_number
     if lease.is_awaiting:
-        return f"first confirmation within {left} blocks"
+        return f"first confirmation within {_counted(left, 'block')}"
     if lease.is_exhausted(view.block_number, view.period_blocks):
         return "used up: fund it"
-    return f"confirmed {view.block_number - lease.confirmed_block} blocks ago, next within {left}"
+    return f"confirmed {_counted(view.block_number - lease.confirmed_block, 'block')} ago, next within {left}"
+
+
+def _counted(number: int, thing: str) -> str:
+    return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
 def runway_blocks(view: DeploymentView, lease: Lease) -> int:

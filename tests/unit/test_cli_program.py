@@ -47,6 +47,13 @@ def test_program__help__imports_no_command():
         assert f"'{heavy}'" not in out
 
 
+def test_program__nothing_said__is_its_help(tenant):
+    result = tenant.moorage()
+
+    assert (result.status, result.err) == (ExitStatus.OK, "")
+    assert result.out.startswith("Usage: moorage")
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_program__help_of_a_command__is_there(tenant, name):
     result = tenant.moorage(name, "--help")
@@ -59,7 +66,8 @@ def test_program__help_of_a_command__is_there(tenant, name):
     ("arguments", "words"),
     [
         (("depoly",), "no command 'depoly'; there are validate"),
-        (("deploy", "--fnud", "1h"), "No such option '--fnud'"),
+        (("deploy", "--fnud", "1h"), "see `moorage deploy --help`"),
+        (("deploy", "extra"), "Got unexpected extra argument (extra): see `moorage deploy --help`"),
         (("deploy", "--fund", "1 fortnight"), "--fund: '1 fortnight' is not a time"),
         (("status", "-o", "xml"), "'xml' is not one of"),
         (("status", "--wallet", "a", "--key-file", "b"), "two ways to name one key"),

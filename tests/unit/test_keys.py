@@ -80,7 +80,7 @@ def test_load_key__no_such_file__names_it(tmp_path: Path) -> None:
     with pytest.raises(KeyFileError) as caught:
         load_key(tmp_path / "absent")
 
-    assert str(caught.value) == f"{tmp_path / 'absent'}: no such key file"
+    assert str(caught.value) == f"{tmp_path / 'absent'}: no such key file: check the path"
 
 
 def test_load_key__no_such_password_file__names_it(path: Path, tmp_path: Path) -> None:
