@@ -40,7 +40,7 @@ def leased(**changes):
         ),
         (attempt(OrderState.OPEN), 96, Row("west", "open order", detail="no bids yet")),
         (leased(), 104, Row("west", "leased", "1", "1 MOOR/h", "0.9 h", "confirmed 4 blocks ago, next within 6")),
-        (leased(), 101, Row("west", "leased", "1", "1 MOOR/h", "1.0 h", "confirmed 1 block ago, next within 9")),
+        (leased(), 101, Row("west", "leased", "1", "1 MOOR/h", "0.9 h", "confirmed 1 block ago, next within 9")),
         (
             leased(is_awaiting=True),
             104,

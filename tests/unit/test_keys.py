@@ -89,7 +89,7 @@ def test_load_key__no_such_password_file__names_it(path: Path, tmp_path: Path) -
     with pytest.raises(KeyFileError) as caught:
         load_key(path, tmp_path / "absent")
 
-    assert str(caught.value) == f"{tmp_path / 'absent'}: no such password file"
+    assert str(caught.value) == f"{tmp_path / 'absent'}: no such password file: check the path"
 
 
 def test_load_key__folder__names_it(tmp_path: Path) -> None:
