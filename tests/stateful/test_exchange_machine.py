@@ -15,6 +15,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from tests.stateful.exchange_machine import ExchangeMachine, FullBooks, market
 
 IS_LONG = os.environ.get("HYPOTHESIS_PROFILE") == "long"
+RUNS_OF_A_SEED = 5
 LIMIT_SECONDS = 8 * 3600 if IS_LONG else 600
 
 
@@ -29,19 +30,21 @@ def test_exchange__books_filled_with_any_hints__does_what_the_model_does() -> No
 
 
 def run(machine: type[ExchangeMachine], *, runs: int, steps: int) -> None:
+    """Run the machine, a few times with each of a row of seeds."""
     for setting in machine.markets:
         market(setting)  # before the first run: what is deployed within one ends with it
-    chosen = int(os.environ.get("STATEFUL_SEED") or random.SystemRandom().getrandbits(32))
     options = settings(
-        max_examples=runs,
+        max_examples=min(runs, RUNS_OF_A_SEED),
         stateful_step_count=steps,
         deadline=None,
         database=None,
         suppress_health_check=list(HealthCheck),
     )
-
-    try:
-        run_state_machine_as_test(seed(chosen)(machine), settings=options)
-    except BaseException as failure:
-        failure.add_note(f"STATEFUL_SEED={chosen} takes these steps again")
-        raise
+    first = int(os.environ.get("STATEFUL_SEED") or random.SystemRandom().getrandbits(32))
+    for chosen in range(first, first + max(1, runs // RUNS_OF_A_SEED)):
+        machine.seed = chosen
+        try:
+            run_state_machine_as_test(seed(chosen)(machine), settings=options)
+        except BaseException as failure:
+            failure.add_note(f"STATEFUL_SEED={chosen} takes these steps again")
+            raise
