@@ -466,7 +466,7 @@ class ExchangeMachine(RuleBasedStateMachine):
         )
         second = replace(unit, price=unit.price // 3, collateral=0, count=1)
         resources = (unit, second) if self.one_in(4) else (unit,)
-        group = Group(b"group".ljust(32, b"\0"), self.pick([1, 3, 2**32 - 1]), self.draw(2) == 0, resources)
+        group = Group(b"group".ljust(32, b"\0"), self.pick([3, 3, 1, 2**32 - 1]), self.draw(2) == 0, resources)
         return group if is_right or not self.one_in(10) else self.bad_group(group)
 
     def bad_group(self, group: Group) -> Group:
@@ -691,16 +691,15 @@ class ExchangeMachine(RuleBasedStateMachine):
         self.set_block(max(self.model.block, lease.funded - 1 + self.draw(3)))
         if self.draw(2):
             self.submit_lease_confirmation(operator, lease.provider, [terms])
-        later = self.draw(5)
-        if later < 2:
-            return
-        heights = [lease.funded, lease.funded + grace, lease.funded + grace, lease.confirmed + period]
-        self.set_block(max(self.model.block, self.pick(heights) + self.draw(2)))
-        self.compare([], [("lease", terms), ("callable_now", terms)])
-        if later == 2:
-            self.fund_with(terms.deployment.tenant, terms, 2 * period - self.draw(2))
-        elif later == 3:
+        deadline = lease.confirmed + period
+        later = self.draw(4)
+        if later == 0:
+            self.set_block(max(self.model.block, self.pick([lease.funded + grace, deadline]) + self.draw(2)))
+            self.compare([], [("lease", terms), ("callable_now", terms)])
             self.finish_leases(FACILITATOR, [terms])
+        elif later < 3:
+            self.set_block(max(self.model.block, self.pick([lease.funded, deadline, deadline, deadline + 1])))
+            self.fund_with(terms.deployment.tenant, terms, 2 * period - self.one_in(3))
 
     def stale(self) -> None:
         """Call leases stale, or have the owner of a provider resign one; sometimes without reason or right."""
