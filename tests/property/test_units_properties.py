@@ -12,7 +12,7 @@ from moorage.units import UnitError
 
 LEDGER_UNITS = st.integers(0, 2**96 - 1)
 DECIMALS = st.integers(0, 36)
-BLOCK_TIMES = st.fractions(min_value=Fraction(1, 100), max_value=1_000)
+BLOCK_TIMES = st.fractions(min_value=Fraction(1, 100), max_value=1_000, max_denominator=10**9)
 
 
 @given(LEDGER_UNITS, DECIMALS)
