@@ -44,10 +44,10 @@ test-long: ## all tests, with the long ones and more examples
 
 # The stages run what `make setup` has installed. A folder that is not there is passed over, an empty one is a failure.
 .PHONY: test-units
-test-units: folders = $(call existing,tests/unit tests/property)
+test-units: folders = $(call existing,tests/stateful tests/unit tests/property)
 test-units:
-	@echo "--- unit and property tests: $(or $(folders),none)"
-	$(if $(folders),$(python) -m pytest -n 2 $(pytest_flags) $(folders))
+	@echo "--- unit, property and stateful tests: $(or $(folders),none)"
+	$(if $(folders),$(python) -m pytest -n 2 --dist worksteal $(pytest_flags) $(folders))
 
 # The longest test comes first, so that others run beside it.
 .PHONY: test-system

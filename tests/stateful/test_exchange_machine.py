@@ -1,6 +1,7 @@
 """The contract does what the model of docs/protocol.md does, whatever is sent in whatever order.
 
-A failure prints its seed: STATEFUL_SEED=<seed> takes the same steps again.
+The seeds are the same at each change, and drawn anew in the long run. A failure prints its own: STATEFUL_SEED=<seed>
+takes the same steps again.
 """
 
 from __future__ import annotations
@@ -15,13 +16,24 @@ from hypothesis.stateful import run_state_machine_as_test
 from tests.stateful.exchange_machine import ExchangeMachine, FullBooks, market
 
 IS_LONG = os.environ.get("HYPOTHESIS_PROFILE") == "long"
+PARTS = 4
+"""In which the runs are cut, for as many processes."""
+RUNS = 10_000 if IS_LONG else 100
 RUNS_OF_A_SEED = 5
 LIMIT_SECONDS = 8 * 3600 if IS_LONG else 600
 
 
+@pytest.fixture(scope="session", autouse=True)
+def markets() -> None:
+    """Deploy before the first test: what is deployed within a test or a run ends with it."""
+    for setting in (*ExchangeMachine.markets, *FullBooks.markets):
+        market(setting)
+
+
 @pytest.mark.timeout(LIMIT_SECONDS)
-def test_exchange__any_transactions_in_any_order__does_what_the_model_does() -> None:
-    run(ExchangeMachine, runs=10_000 if IS_LONG else 200, steps=50)
+@pytest.mark.parametrize("part", range(PARTS))
+def test_exchange__any_transactions_in_any_order__does_what_the_model_does(part: int) -> None:
+    run(ExchangeMachine, runs=RUNS // PARTS, steps=50, skip=part * RUNS // PARTS)
 
 
 @pytest.mark.timeout(LIMIT_SECONDS)
@@ -29,10 +41,8 @@ def test_exchange__books_filled_with_any_hints__does_what_the_model_does() -> No
     run(FullBooks, runs=100 if IS_LONG else 2, steps=100)
 
 
-def run(machine: type[ExchangeMachine], *, runs: int, steps: int) -> None:
-    """Run the machine, a few times with each of a row of seeds."""
-    for setting in machine.markets:
-        market(setting)  # before the first run: what is deployed within one ends with it
+def run(machine: type[ExchangeMachine], *, runs: int, steps: int, skip: int = 0) -> None:
+    """Run the machine, a few times with each of a row of seeds, those of the first `skip` runs left out."""
     options = settings(
         max_examples=min(runs, RUNS_OF_A_SEED),
         stateful_step_count=steps,
@@ -40,7 +50,8 @@ def run(machine: type[ExchangeMachine], *, runs: int, steps: int) -> None:
         database=None,
         suppress_health_check=list(HealthCheck),
     )
-    first = int(os.environ.get("STATEFUL_SEED") or random.SystemRandom().getrandbits(32))
+    drawn = random.SystemRandom().getrandbits(32) if IS_LONG else 0
+    first = int(os.environ.get("STATEFUL_SEED") or drawn + skip // RUNS_OF_A_SEED)
     for chosen in range(first, first + max(1, runs // RUNS_OF_A_SEED)):
         machine.seed = chosen
         try:
