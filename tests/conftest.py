@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 
 import pytest
 import structlog
 from hypothesis import settings
+
+# A shell lets what it runs in the background ignore Ctrl-C, and children inherit that; tests interrupt programs.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # The same examples for everybody at each change; other ones, and many more, in the long run.
 settings.register_profile("short", derandomize=True, deadline=None)
