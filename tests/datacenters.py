@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,6 +30,7 @@ from moorage.chain.contracts import Exchange, Registry
 from moorage.chain.index import read_block
 from moorage.chain.market import Market
 from moorage.chain.reader import MarketReader
+from moorage.chain.rpc import NodeUnavailable
 from moorage.manifest import Compute, Connection, Manifest, ManifestGroup, Workload
 from moorage.regions import mask_of
 from moorage.request_auth import Domain
@@ -210,12 +211,13 @@ class Site:
         return terms.deployment_id(self.market.chain_id, self.market.exchange, tenant, salt)
 
     async def until(self, what: str, look: Callable[[Snapshot], Awaitable[Found | None]]) -> Found:
-        """Look at each snapshot until something is found."""
+        """Look at each snapshot until something is found; an anvil that mines may contradict itself, as daemons know."""
         limit = time.monotonic() + PATIENCE_SECONDS
         while time.monotonic() < limit:
-            found = await look(await self.reader.snapshot())
-            if found is not None:
-                return found
+            with suppress(NodeUnavailable):
+                found = await look(await self.reader.snapshot())
+                if found is not None:
+                    return found
             await asyncio.sleep(0.2)
         raise AssertionError(f"{what}: not within {PATIENCE_SECONDS:.0f} s\n{self.logs()}")
 
@@ -267,7 +269,7 @@ class Site:
 
     async def closed(self, deployment: DeploymentId) -> None:
         """Close a deployment and wait until it is closed on chain."""
-        snapshot = await self.reader.snapshot()
+        snapshot = await self.until("a snapshot", _itself)
         orders = (*snapshot.orders.values(), *snapshot.leased_orders.values())
         keys = [order.key for order in orders if order.key.deployment == deployment]
         await self.chain.transact(self.chain.tenant, self.exchange.close_deployment(deployment, keys))
@@ -322,6 +324,10 @@ async def open_site(folder: Path, providers: int = 1) -> AsyncIterator[Site]:
         for _ in range(providers):
             await site.add_provider()
         yield site
+
+
+async def _itself(snapshot: Snapshot) -> Snapshot:
+    return snapshot
 
 
 async def died(process: subprocess.Popen[bytes], site: Site) -> int:
