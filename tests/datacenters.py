@@ -211,7 +211,7 @@ class Site:
         return terms.deployment_id(self.market.chain_id, self.market.exchange, tenant, salt)
 
     async def until(self, what: str, look: Callable[[Snapshot], Awaitable[Found | None]]) -> Found:
-        """Look at each snapshot until something is found. A node may contradict itself for a moment, and is asked again."""
+        """Look at each snapshot until something is found. A node that contradicts itself is asked again."""
         limit = time.monotonic() + PATIENCE_SECONDS
         while time.monotonic() < limit:
             with suppress(NodeUnavailable):
