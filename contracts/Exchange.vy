@@ -31,17 +31,7 @@ initializes: leases[
 ]
 
 exports: (
-    parameters.settlement_token,
-    parameters.provider_registry,
-    parameters.ledger_scale,
-    parameters.reconfirmation_period_blocks,
-    parameters.collateral_interest_rate,
-    parameters.facilitator_tip,
-    parameters.closing_grace_blocks,
-    parameters.max_fulfillments,
-    terms.order_id,
-    terms.order_key,
-    terms.minimum_deposit,
+    parameters.market_parameters,
     ledger.deposit,
     ledger.deposit_with_permit,
     ledger.withdraw,
@@ -49,7 +39,6 @@ exports: (
     ledger.account,
     deployments.set_manager,
     deployments.deployment_closed,
-    deployments.deployment_id,
     deployments.deployment,
     deployments.manager,
     order_book.submit_fulfillment,
@@ -66,7 +55,6 @@ exports: (
     leases.claim,
     leases.fund,
     leases.lease,
-    leases.callable_now,
 )
 
 
@@ -129,8 +117,7 @@ def submit_deployment(
     log IExchange.DeploymentSubmitted(
         deployment=deployment, tenant=msg.sender, salt=salt, version=version, wait_duration=wait_duration
     )
-    if len(deposits) != len(groups):
-        refuse.because("deployments: one deposit each")
+    self._check_deposits(len(groups), len(deposits))
     total: uint256 = 0
     nonce: uint256 = 0
     for group: IExchange.Group in groups:
@@ -164,7 +151,7 @@ def update_deployment(
     @param removed Keys of orders to close and of leases to bring to CLOSING; ended ones are skipped.
     """
     word: uint256 = deployments.words[deployment]
-    if deployments._state(word) != deployments.ACTIVE:
+    if not deployments._is_active(word):
         refuse.because("deployments: not active")
     needed: IExchange.Permission = empty(IExchange.Permission)
     if version != empty(bytes32):
@@ -173,10 +160,9 @@ def update_deployment(
         needed |= IExchange.Permission.SCALE
     if needed == empty(IExchange.Permission):
         refuse.because("deployments: nothing to update")
-    tenant: address = convert(word & deployments.TENANT_MASK, address)
+    tenant: address = deployments._tenant(word)
 
-    if len(deposits) != len(groups):
-        refuse.because("deployments: one deposit each")
+    self._check_deposits(len(groups), len(deposits))
     wait_duration: uint256 = deployments._wait_duration(word)
     nonce: uint256 = (word >> deployments.ORDERS_SHIFT) & deployments.MASK_32
     total: uint256 = 0
@@ -208,13 +194,23 @@ def close_deployment(deployment: bytes32, orders: DynArray[IExchange.OrderKey, d
     @param orders Keys of its live orders and leases.
     """
     word: uint256 = deployments._check_tenant(deployment)
-    if deployments._state(word) == deployments.ACTIVE:
+    if deployments._is_active(word):
         word += (deployments.CLOSING - deployments.ACTIVE) << deployments.STATE_SHIFT
-        deployments.words[deployment] = word
         log IExchange.DeploymentClosing(deployment=deployment)
     ended: uint256 = self._end_listed(deployment, msg.sender, orders)
-    if ended > 0:
-        deployments._end_groups(deployment, ended)
+    deployments.words[deployment] = word - ended * deployments.ONE_LIVE
+
+
+@pure
+@internal
+def _check_deposits(groups: uint256, deposits: uint256):
+    """
+    @dev Refuse lists of different lengths.
+    @param groups How many groups.
+    @param deposits How many deposits.
+    """
+    if groups != deposits:
+        refuse.because("deployments: one deposit each")
 
 
 @internal

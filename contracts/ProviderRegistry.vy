@@ -16,15 +16,16 @@ from interfaces import IProviderRegistry
 implements: IProviderRegistry
 
 MAX_PROVIDER: constant(uint256) = 2**32 - 1
-MAX_CAP: constant(uint256) = 2**96 - 1
+MAX_CAP: constant(uint256) = 2**90 - 1
 MAX_DELAY: constant(uint256) = 1_000_000
-REGION_MASK: constant(uint256) = 2**32 - 1
 ADDRESS_MASK: constant(uint256) = 2**160 - 1
 MASK_40: constant(uint256) = 2**40 - 1
 
-CAP_SHIFT: constant(uint256) = 160
 REGION_SHIFT: constant(uint256) = 160
-UPDATED_SHIFT: constant(uint256) = 192
+REGION_MASK: constant(uint256) = 63
+REGIONS: constant(uint256) = 32
+CAP_SHIFT: constant(uint256) = 166
+UPDATED_SHIFT: constant(uint256) = 160
 ACTIVE_SHIFT: constant(uint256) = 40
 
 struct Profile:
@@ -45,10 +46,11 @@ ROOT_DELAY: immutable(uint256)  # blocks
 # number of the newest provider
 provider_count: public(uint256)
 
-# provider -> operator (160 bits from bit 0) | collateral cap (96)
+# provider -> operator (160 bits from bit 0) | region (6: the place of its bit, counted from 1; 0 once deregistered)
+#             | collateral cap (90): all that a bid is checked against is in one word
 operators: HashMap[uint256, uint256]
 
-# provider -> owner (160 bits from bit 0) | region (32) | block of the newest ProviderUpdated (40)
+# provider -> owner (160 bits from bit 0) | block of the newest ProviderUpdated (40)
 owners: HashMap[uint256, uint256]
 
 # provider -> who may accept the ownership
@@ -75,42 +77,55 @@ def __init__(root_delay_blocks: uint256):
 
 @view
 @internal
-def _check_owner(provider: uint256) -> uint256:
+def _check_owner(provider: uint256):
     """
     @dev Refuse everybody but the provider's owner.
     @param provider Its number.
-    @return The owner's word.
     """
-    word: uint256 = self.owners[provider]
-    assert convert(word & ADDRESS_MASK, address) == msg.sender, "registry: not the owner"
-    return word
+    assert convert(self.owners[provider] & ADDRESS_MASK, address) == msg.sender, "registry: not the owner"
 
 
 @pure
 @internal
-def _check_region(region: uint256):
+def _region_code(region: uint256) -> uint256:
     """
     @dev Refuse anything but exactly one region.
     @param region A bit mask.
+    @return The place of its bit, counted from 1.
     """
-    assert region > 0 and region <= REGION_MASK and region & (region - 1) == 0, "registry: bad region"
+    code: uint256 = 0
+    for place: uint256 in range(REGIONS):
+        if region == 1 << place:
+            code = place + 1
+    assert code > 0, "registry: bad region"
+    return code
+
+
+@pure
+@internal
+def _region(operator_word: uint256) -> uint256:
+    """
+    @dev The region in an operator's word.
+    @param operator_word The word.
+    @return Its bit, 0 once deregistered.
+    """
+    return (1 << ((operator_word >> REGION_SHIFT) & REGION_MASK)) >> 1
 
 
 @internal
 def _update(provider: uint256, owner: address, region: uint256, endpoint: String[256], attributes: String[1024]):
     """
-    @dev Write the owner's word and announce where the provider is.
+    @dev Write both words and announce where the provider is.
     @param provider Its number.
     @param owner Its owner.
     @param region Its region's bit.
     @param endpoint https://host:port of its agent.
     @param attributes JSON, self-declared.
     """
-    self._check_region(region)
+    code: uint256 = self._region_code(region)
     assert len(endpoint) > 0, "registry: no endpoint"
-    self.owners[provider] = (
-        convert(owner, uint256) | (region << REGION_SHIFT) | (block.number << UPDATED_SHIFT)
-    )
+    self.operators[provider] = (self.operators[provider] & ~(REGION_MASK << REGION_SHIFT)) | (code << REGION_SHIFT)
+    self.owners[provider] = convert(owner, uint256) | (block.number << UPDATED_SHIFT)
     log IProviderRegistry.ProviderUpdated(
         provider=provider, region=region, endpoint=endpoint, attributes=attributes
     )
@@ -155,7 +170,7 @@ def register_provider(
     @notice Register a datacenter; the caller becomes its owner. Its first root counts at once.
     @param operator The agent's hot key: it may bid, confirm and advertise, never withdraw.
     @param region One bit.
-    @param collateral_cap Ledger units that the operator may have locked at a time, below 2^96.
+    @param collateral_cap Ledger units that the operator may lock and lose in total, below 2^90.
     @param endpoint https://host:port of the agent.
     @param attributes JSON, self-declared.
     @param certificate Root certificate in DER.
@@ -222,13 +237,15 @@ def set_operator(provider: uint256, operator: address):
 @external
 def set_collateral_cap(provider: uint256, collateral_cap: uint256):
     """
-    @notice Limit what the operator may have locked at a time: what a stolen hot key can lose.
+    @notice Limit what the operator may commit: collateral that is locked now and all that was ever slashed.
+    @dev So it is the most that a stolen hot key can lose. After a slash the owner decides whether to raise it.
     @param provider A number that the caller owns.
-    @param collateral_cap Ledger units, below 2^96.
+    @param collateral_cap Ledger units, below 2^90.
     """
     self._check_owner(provider)
     assert collateral_cap <= MAX_CAP, "registry: cap too high"
-    self.operators[provider] = (self.operators[provider] & ADDRESS_MASK) | (collateral_cap << CAP_SHIFT)
+    kept: uint256 = self.operators[provider] & (2**CAP_SHIFT - 1)
+    self.operators[provider] = kept | (collateral_cap << CAP_SHIFT)
     log IProviderRegistry.CollateralCapSet(provider=provider, collateral_cap=collateral_cap)
 
 
@@ -291,9 +308,10 @@ def deregister_provider(provider: uint256):
     @notice Stop bidding. Running leases go on, the account stays the owner's, the number is never given away.
     @param provider A number that the caller owns.
     """
-    word: uint256 = self._check_owner(provider)
-    assert (word >> REGION_SHIFT) & REGION_MASK != 0, "registry: not registered"
-    self.owners[provider] = word & ~(REGION_MASK << REGION_SHIFT)
+    self._check_owner(provider)
+    word: uint256 = self.operators[provider]
+    assert self._region(word) != 0, "registry: not registered"
+    self.operators[provider] = word & ~(REGION_MASK << REGION_SHIFT)
     log IProviderRegistry.ProviderDeregistered(provider=provider)
 
 
@@ -340,8 +358,7 @@ def bidder(provider: uint256) -> (address, uint256, uint256):
     @return The operator; the region's bit, 0 once deregistered; the collateral cap in ledger units.
     """
     word: uint256 = self.operators[provider]
-    region: uint256 = (self.owners[provider] >> REGION_SHIFT) & REGION_MASK
-    return convert(word & ADDRESS_MASK, address), region, word >> CAP_SHIFT
+    return convert(word & ADDRESS_MASK, address), self._region(word), word >> CAP_SHIFT
 
 
 @view
@@ -358,9 +375,9 @@ def profile(provider: uint256) -> Profile:
         owner=convert(owner_word & ADDRESS_MASK, address),
         operator=convert(operator_word & ADDRESS_MASK, address),
         pending_owner=self.pending_owners[provider],
-        region=(owner_word >> REGION_SHIFT) & REGION_MASK,
+        region=self._region(operator_word),
         collateral_cap=operator_word >> CAP_SHIFT,
-        updated_block=(owner_word >> UPDATED_SHIFT) & MASK_40,
+        updated_block=owner_word >> UPDATED_SHIFT,
     )
 
 

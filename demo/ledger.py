@@ -1,4 +1,4 @@
-"""Adds up who has what: wallets, accounts on the exchange, collateral; to the last unit."""
+"""Adds up who has what: wallets, accounts on the exchange, what it holds for leases; to the last unit."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from demo.processes import DemoFailed
 from moorage.chain.contracts import Exchange, Token
 from moorage.chain.market import Market
 from moorage.chain.rpc import Rpc
-from moorage.types import Account, Address
+from moorage.types import Address
 from moorage.units import format_tokens, ledger_units_per_token, to_ledger_units
 
 
@@ -20,15 +20,16 @@ class Entry:
 
     name: str
     wallet: int
-    account: Account
+    account: int
+    """What is available on the exchange."""
 
     @property
     def total(self) -> int:
-        return self.wallet + self.account.available + self.account.locked
+        return self.wallet + self.account
 
 
 async def read(rpc: Rpc, market: Market, parties: Mapping[str, tuple[Address, ...]]) -> list[Entry]:
-    """Read what each party has, and last what the exchange holds for orders and leases.
+    """Read what each party has, and last what the exchange holds: deposits, prepaid blocks, collateral, tips.
 
     Args:
         rpc: the node.
@@ -40,23 +41,22 @@ async def read(rpc: Rpc, market: Market, parties: Mapping[str, tuple[Address, ..
     for name, addresses in parties.items():
         accounts = await exchange.accounts(None, addresses)
         wallets = [await token.balance(None, address) for address in addresses]
-        account = Account(sum(each.available for each in accounts), sum(each.locked for each in accounts))
-        entries.append(Entry(name, to_ledger_units(sum(wallets), market.parameters.token_decimals), account))
+        available = sum(each.available for each in accounts)
+        entries.append(Entry(name, to_ledger_units(sum(wallets), market.parameters.token_decimals), available))
     exchange_holds = to_ledger_units(await token.balance(None, market.exchange), market.parameters.token_decimals)
-    in_accounts = sum(entry.account.available + entry.account.locked for entry in entries)
-    entries.append(Entry("held for leases", 0, Account(exchange_holds - in_accounts, 0)))
+    entries.append(Entry("held, with collateral", 0, exchange_holds - sum(entry.account for entry in entries)))
     return entries
 
 
 def table(entries: list[Entry], before: list[Entry], market: Market) -> str:
     """Return the ledger for people, with what each party has gained or lost."""
-    rows: list[tuple[str, ...]] = [("", "wallet", "account", "collateral", "since the start")]
+    rows: list[tuple[str, ...]] = [("", "wallet", "account", "since the start")]
     for entry, earlier in zip(entries, before, strict=True):
         change = entry.total - earlier.total
         sign = "+" if change > 0 else "-" if change < 0 else " "
-        amounts = (entry.wallet, entry.account.available, entry.account.locked)
+        amounts = (entry.wallet, entry.account)
         rows.append((entry.name, *(_tokens(amount, market) for amount in amounts), sign + _tokens(abs(change), market)))
-    widths = [max(len(row[column]) for row in rows) for column in range(5)]
+    widths = [max(len(row[column]) for row in rows) for column in range(4)]
     return "\n".join(
         row[0].ljust(widths[0]) + "".join(f"  {cell:>{width}}" for cell, width in zip(row[1:], widths[1:], strict=True))
         for row in rows
@@ -74,18 +74,17 @@ async def prove(rpc: Rpc, market: Market, entries: list[Entry]) -> str:
     held = await token.balance(None, market.exchange) * scale
     supply = int(await token.read(None, "totalSupply")) * scale
     *parties, held_for_leases = entries
-    in_accounts = sum(entry.account.available + entry.account.locked for entry in parties)
+    in_accounts = sum(entry.account for entry in parties)
     in_all = sum(entry.total for entry in entries)
-    locked = sum(entry.account.locked for entry in entries)
-    if held != in_accounts or supply != in_all or locked or held_for_leases.total:
+    if held != in_accounts or supply != in_all or held_for_leases.total:
         raise DemoFailed(
             f"the ledger does not balance: the exchange holds {held}, its accounts say {in_accounts}; "
-            f"the supply is {supply}, everybody together has {in_all}; locked {locked}"
+            f"the supply is {supply}, everybody together has {in_all}"
         )
     return (
         f"the exchange holds {held} units = the sum of all accounts {in_accounts}\n"
         f"the token's supply {supply} units = the sum of all wallets and accounts {in_all}\n"
-        "nothing is locked or held: every token is accounted for, to the last unit"
+        "nothing is held any more: every token is accounted for, to the last unit"
     )
 
 

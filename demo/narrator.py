@@ -80,7 +80,7 @@ _WORDS = {
     "DeploymentSubmitted": "deployment {deployment} submitted by {tenant}",
     "OrderCreated": "order {order} open, holding {deposit}",
     "FulfillmentSubmitted": "provider {provider} bids {charge} a block on order {order} and locks its collateral",
-    "LeaseCreated": "order {lease} matched by {facilitator}: provider {provider} at {charge} a block; {refund} back",
+    "LeaseCreated": "order {lease} matched by {facilitator}: provider {provider} at {charge} a block",
     "LeaseConfirmed": "lease {lease} confirmed by its provider",
     "LeaseClaimed": "lease {lease}: {amount} moved to its provider",
     "FulfillmentReleased": "order {order}: provider {provider} gets its collateral back",

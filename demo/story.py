@@ -65,8 +65,9 @@ class Story:
                 await self._deploy(customer, watcher)
                 await self._run(rpc, market, actors, watcher)
                 await self._heal(customer, watcher, centers)
+                await self._return(centers, watcher)
                 if self.must_keep:
-                    self._leave(customer, centers, url)
+                    self._leave(customer, url)
                     return
                 await self._delete(customer, watcher)
             await self._settle(rpc, market, actors)
@@ -130,6 +131,13 @@ class Story:
         )
         await self._show_page(customer)
 
+    async def _return(self, centers: dict[ProviderNumber, Datacenter], watcher: Watcher) -> None:
+        self.narrator.act("The power is back: the agent claims what its provider had earned until it failed")
+        for center in centers.values():
+            if center.process not in self.processes.running:
+                center.start(self.processes)
+        await watcher.until_event("LeaseClaimed")
+
     async def _delete(self, customer: Tenant, watcher: Watcher) -> None:
         self.narrator.act("The tenant deletes the deployment")
         deleted = (await customer.moorage("delete", "-f", str(EXAMPLE), "--yes")).strip()
@@ -142,11 +150,8 @@ class Story:
         self.narrator.say(ledger.table(entries, self.before, market))
         self.narrator.say(await ledger.prove(rpc, market, entries))
 
-    def _leave(self, customer: Tenant, centers: dict[ProviderNumber, Datacenter], url: str) -> None:
-        """Bring the failed provider back, and say what to do with the running demo."""
-        for center in centers.values():
-            if center.process not in self.processes.running:
-                center.start(self.processes)
+    def _leave(self, customer: Tenant, url: str) -> None:
+        """Say what to do with the running demo."""
         self.narrator.act("It goes on: what to try next")
         for name, value in customer.environment.items():
             self.narrator.say(f"export {name}={value}")

@@ -41,6 +41,8 @@ class Snapshot:
     """The terms of the orders that the leases were."""
     fulfillments: tuple[Fulfillment, ...] = ()
     """Locked bids of the one provider that the snapshot is read for, if any: live, won, or lost and to be released."""
+    unclaimed: tuple[OrderId, ...] = ()
+    """Stale leases of that provider that still hold what it has earned."""
 
     def key(self, order: OrderId) -> OrderKey:
         """Return the key of a live order or lease."""

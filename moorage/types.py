@@ -145,6 +145,10 @@ class Lease:
     claimed_block: int
     confirmed_block: int
     funded_block: int
+    remainder: int = 0
+    """Ledger units that are prepaid and less than one charge: they come back at the end."""
+    unclaimed: int = 0
+    """Ledger units that a stale lease still holds for its provider."""
 
     def deadline_block(self, period_blocks: int) -> int:
         """Return the last block in which a confirmation is valid."""
@@ -170,15 +174,15 @@ class Lease:
 
     @property
     def earned(self) -> int:
-        """Ledger units confirmed and not yet claimed."""
+        """Ledger units confirmed and not yet claimed, of an active or closing lease."""
         return self.charge_per_block * (self.confirmed_block - self.claimed_block)
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
     available: int
-    locked: int
-    """Collateral of live fulfillments and leases; 0 for a tenant."""
+    committed: int
+    """Collateral of live fulfillments and leases, and all that was ever slashed; 0 for a tenant."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,8 @@ class Treasury:
     async def check(self, provider: ProviderNumber | None, amount: int) -> None:
         """See that the wallet has what is missing in a provider's account (None: one that is not registered yet).
 
+        What the account has lost counts as if it were there: it was paid in, and is not paid in again in silence.
+
         Raises:
             TooFewTokens: it has not.
             NodeUnavailable: the node does not answer.
@@ -80,7 +82,7 @@ class Treasury:
         if provider is None:
             return 0
         (account,) = await self._exchange.accounts(None, [provider_account(provider)])
-        return units.to_base_units(account.available + account.locked, self._market.parameters.token_decimals)
+        return units.to_base_units(account.available + account.committed, self._market.parameters.token_decimals)
 
     def _shown(self, amount: int) -> str:
         decimals = self._market.parameters.token_decimals

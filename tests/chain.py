@@ -279,7 +279,7 @@ async def register_provider(
 ) -> ProviderNumber:
     """Register a provider of `chain.owners[index]` and `chain.operators[index]`, with collateral in its account."""
     registry = Registry(chain.rpc, market)
-    cap = 2**96 - 1
+    cap = 2**90 - 1
     operator = Address(chain.operators[index].address)
     call = registry.register_provider(operator, mask_of(region), cap, endpoint, "{}", certificate)
     await chain.transact(chain.owners[index], call)

@@ -100,8 +100,8 @@ def make_provider(*, region: str = "local", collateral_cap: int = 10_000) -> Pro
     return Provider(US, TENANT, TENANT, mask_of(region), collateral_cap, "https://127.0.0.1:8443")
 
 
-def make_account(*, available: int = 5_000, locked: int = 0) -> Account:
-    return Account(available, locked)
+def make_account(*, available: int = 5_000, committed: int = 0) -> Account:
+    return Account(available, committed)
 
 
 def make_bid(order: OrderId, *, collateral: int = 500) -> Fulfillment:

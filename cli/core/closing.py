@@ -111,12 +111,23 @@ def settlement(view: DeploymentView) -> Settlement:
     fundings = sum(data["blocks"] * charges[data["lease"]] for data in prolonged)
     orders = sum(event.name == "OrderCreated" for event in story)
     put_in = deposits + fundings + (orders + 1) * view.tip
-    paid = _sum(story, "earned", "LeaseStale", "LeaseClosed", "LeaseRevived") + _sum(story, "amount", "LeaseClaimed")
+    paid = _sum(story, "earned", "LeaseStale", "LeaseClosed", "LeaseRevived") + _claimed_before_stale(story)
     won_tips = [event.name for event in story if _cranked_by_tenant(event, view)]
     received = _sum(story, "slashed", "LeaseStale") + won_tips.count("LeaseStale") * view.tip
     back = _sum(story, "refund", "OrderClosed", "LeaseCreated", "LeaseStale", "LeaseClosed") + len(won_tips) * view.tip
     held = 0 if view.state is DeploymentState.CLOSED else _held(view)
     return Settlement(put_in, received, paid, back, put_in + received - paid - back - held)
+
+
+def _claimed_before_stale(story: Iterable[Event]) -> int:
+    """Return what was claimed of leases that were not stale: of a stale one it is in the event of its end."""
+    stale, claimed = set(), 0
+    for event in story:
+        if event.name == "LeaseStale":
+            stale.add(event.arguments["lease"])
+        elif event.name == "LeaseClaimed" and event.arguments["lease"] not in stale:
+            claimed += event.arguments["amount"]
+    return claimed
 
 
 def _cranked_by_tenant(event: Event, view: DeploymentView) -> bool:
@@ -130,7 +141,8 @@ def _held(view: DeploymentView) -> int:
     held = sum(attempt.deposit for attempt in view.attempts)
     for attempt in view.attempts:
         if attempt.lease is not None and attempt.is_live:
-            held += attempt.lease.charge_per_block * (attempt.lease.funded_block - attempt.lease.claimed_block)
+            lease = attempt.lease
+            held += lease.charge_per_block * (lease.funded_block - lease.claimed_block) + lease.remainder
     return held
 
 

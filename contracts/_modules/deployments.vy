@@ -61,15 +61,15 @@ def _id(tenant: address, salt: bytes32) -> bytes32:
     return keccak256(abi_encode(chain.id, self, tenant, salt))
 
 
-@view
+@pure
 @internal
-def _is_active(deployment: bytes32) -> bool:
+def _is_active(word: uint256) -> bool:
     """
-    @dev Whether it may get new orders.
-    @param deployment Its id.
+    @dev Whether a deployment may get new orders.
+    @param word Its word.
     @return True in state ACTIVE.
     """
-    return self._state(self.words[deployment]) == ACTIVE
+    return (word >> STATE_SHIFT) & MASK_4 == ACTIVE
 
 
 @pure
@@ -105,25 +105,15 @@ def _wait_duration(word: uint256) -> uint256:
     return (word >> WAIT_SHIFT) & MASK_32
 
 
-@view
+@pure
 @internal
-def _tenant(deployment: bytes32) -> address:
+def _tenant(word: uint256) -> address:
     """
     @dev Who pays for a deployment.
-    @param deployment Its id.
+    @param word Its word.
     @return The tenant.
     """
-    return convert(self.words[deployment] & TENANT_MASK, address)
-
-
-@internal
-def _end_groups(deployment: bytes32, count: uint256):
-    """
-    @dev Count groups that have ended.
-    @param deployment Its id.
-    @param count How many.
-    """
-    self.words[deployment] -= count * ONE_LIVE
+    return convert(word & TENANT_MASK, address)
 
 
 @internal
@@ -162,9 +152,9 @@ def _check_tenant(deployment: bytes32) -> uint256:
     @return Its word.
     """
     word: uint256 = self.words[deployment]
-    if convert(word & TENANT_MASK, address) != msg.sender:
+    if word & TENANT_MASK != convert(msg.sender, uint256):
         refuse.because("deployments: not the tenant")
-    if self._state(word) == CLOSED:
+    if (word >> STATE_SHIFT) & MASK_4 == CLOSED:
         refuse.because("deployments: closed")
     return word
 
@@ -188,10 +178,8 @@ def set_manager(
     @param spend_cap Ledger units of the tenant's account that it may spend in total, below 2^96.
     """
     self._check_tenant(deployment)
-    if expires_block > MASK_40:
-        refuse.because("deployments: bad expiry")
-    if spend_cap > MONEY_MASK:
-        refuse.because("deployments: bad spend cap")
+    if expires_block > MASK_40 or spend_cap > MONEY_MASK:
+        refuse.because("deployments: bad limits")
     if permissions == empty(IExchange.Permission):
         self.managers[deployment][manager] = 0
     else:
@@ -222,24 +210,11 @@ def deployment_closed(deployments: DynArray[bytes32, MAX_CLOSED]):
         self.words[deployment] = (word & TENANT_MASK) | (CLOSED << STATE_SHIFT)
         closed += 1
         log IExchange.DeploymentClosed(deployment=deployment, facilitator=msg.sender)
-    if closed == 0:
-        refuse.because("deployments: nothing to close")
+    refuse.unless(closed > 0)
     ledger._credit(msg.sender, closed * parameters.TIP)
 
 
 # ------------------------------------------------------------------ views
-
-@view
-@external
-def deployment_id(tenant: address, salt: bytes32) -> bytes32:
-    """
-    @notice The id that a deployment of a tenant has on this exchange.
-    @param tenant Who submits it.
-    @param salt Chosen by the tenant.
-    @return The id.
-    """
-    return self._id(tenant, salt)
-
 
 @view
 @external
@@ -251,7 +226,7 @@ def deployment(deployment: bytes32) -> IExchange.Deployment:
     """
     word: uint256 = self.words[deployment]
     return IExchange.Deployment(
-        tenant=convert(word & TENANT_MASK, address),
+        tenant=self._tenant(word),
         state=self._state(word),
         live_groups=self._live_groups(word),
         order_count=(word >> ORDERS_SHIFT) & MASK_32,

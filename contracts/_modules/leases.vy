@@ -5,7 +5,8 @@
 @license Apache-2.0
 @notice The match of an order with its lowest bid, and what follows: confirmations, pay, staleness, closing, the end.
 @dev States: ACTIVE -> STALE | CLOSING -> CLOSED, and ACTIVE -> CLOSED when exhausted. STALE and CLOSED are terminal.
-     Invariant 1: a lease holds charge x (funded_block - claimed_block) plus the tip of its finish; nothing else.
+     Invariant 1: a lease holds charge x (funded_block - claimed_block), the remainder that was too little for another
+     block, and the tip of its finish; a stale one what its provider earned and has not claimed.
      Invariant 2: claimed_block <= confirmed_block <= funded_block.
      Invariant 3: a provider is paid for exactly the blocks that it confirmed, for those up to the tenant's closing, and
      at a revival before its deadline for those up to the end of the funds.
@@ -33,146 +34,93 @@ CLOSING: constant(uint256) = 5
 CLOSED: constant(uint256) = 6
 
 AWAITING: constant(uint256) = 8
-CHARGE_SHIFT: constant(uint256) = 8
-PROVIDER_SHIFT: constant(uint256) = 88
+REMAINDER_SHIFT: constant(uint256) = 40
+EARNED_SHIFT: constant(uint256) = 40
 CLAIMED_SHIFT: constant(uint256) = 120
-CONFIRMED_SHIFT: constant(uint256) = 160
-FUNDED_SHIFT: constant(uint256) = 200
+FUNDED_SHIFT: constant(uint256) = 160
+CONFIRMED_SHIFT: constant(uint256) = 200  # topmost: a confirmation reads it without a mask
 ONE_BLOCK: constant(uint256) = (1 << 120) | (1 << 160) | (1 << 200)  # in each of the three heights
 CHARGE_MASK: constant(uint256) = 2**80 - 1
+REMAINDER_MASK: constant(uint256) = 2**80 - 1
 MONEY_MASK: constant(uint256) = 2**96 - 1
 MASK_40: constant(uint256) = 2**40 - 1
 MASK_32: constant(uint256) = 2**32 - 1
+IDENTITY_MASK: constant(uint256) = 2**40 - 1 - 8  # state and provider, whether it is awaiting or not
+TIMELESS_MASK: constant(uint256) = 2**120 - 1  # all but the three heights
+STARTED_MASK: constant(uint256) = 2**120 - 1 - 8  # those, and not awaiting
+UNCONFIRMED_MASK: constant(uint256) = 2**200 - 1  # all but the confirmed block
 
 MAX_BATCH: constant(uint256) = 32
-MAX_CONFIRMED: constant(uint256) = 256
+MAX_CONFIRMED: constant(uint256) = 128
 
 # The lease's word, kept in order_book.words under the id of the order that it was:
-# state (3 bits from bit 0) | awaiting (1, bit 3) | charge (80, from bit 8) | provider (32) | claimed block (40)
-# | confirmed block (40) | funded block (40). Of an ended lease only state and provider stay.
-
-
-# A lease unpacked. While it is awaiting, confirmed and claimed are the block of the match (or revival).
-struct Times:
-    state: uint256
-    is_awaiting: bool
-    charge: uint256
-    provider: uint256
-    claimed: uint256
-    confirmed: uint256
-    funded: uint256
-
-
-@pure
-@internal
-def _unpack(word: uint256) -> Times:
-    """
-    @dev Read the word of a lease.
-    @param word The word.
-    @return Its fields.
-    """
-    return Times(
-        state=word & order_book.STATE_MASK,
-        is_awaiting=word & AWAITING != 0,
-        charge=(word >> CHARGE_SHIFT) & CHARGE_MASK,
-        provider=(word >> PROVIDER_SHIFT) & MASK_32,
-        claimed=(word >> CLAIMED_SHIFT) & MASK_40,
-        confirmed=(word >> CONFIRMED_SHIFT) & MASK_40,
-        funded=(word >> FUNDED_SHIFT) & MASK_40,
-    )
-
-
-@pure
-@internal
-def _pack(lease: Times) -> uint256:
-    """
-    @dev Make the word of a lease.
-    @param lease Its fields.
-    @return The word.
-    """
-    word: uint256 = (
-        lease.state
-        | (lease.charge << CHARGE_SHIFT)
-        | (lease.provider << PROVIDER_SHIFT)
-        | (lease.claimed << CLAIMED_SHIFT)
-        | (lease.confirmed << CONFIRMED_SHIFT)
-        | (lease.funded << FUNDED_SHIFT)
-    )
-    if lease.is_awaiting:
-        word |= AWAITING
-    return word
-
-
-@pure
-@internal
-def _ended(state: uint256, provider: uint256) -> uint256:
-    """
-    @dev What stays of an ended lease.
-    @param state STALE or CLOSED.
-    @param provider The winner's number.
-    @return The word.
-    """
-    return state | (provider << PROVIDER_SHIFT)
+# state (3 bits from bit 0) | awaiting (1, bit 3) | provider (32, from bit 8) | remainder (80) | claimed block (40)
+# | funded block (40) | confirmed block (40). While it is awaiting, claimed and confirmed are the block of the match (or
+# revival). Its charge and collateral stay in the winner's fulfillment.
+# A stale lease: state | provider | earned and not claimed (96 bits from bit 40). A closed one: state | provider.
 
 
 @view
 @internal
-def _is_stale(lease: Times) -> bool:
+def _is_stale(word: uint256) -> bool:
     """
     @dev Whether the provider has missed a deadline while the lease was still funded. The only rule for it.
-    @param lease An active lease.
+    @param word The word of an active lease.
     @return True when anyone may end it as stale.
     """
-    deadline: uint256 = lease.confirmed + parameters.PERIOD
-    return block.number > deadline and (lease.is_awaiting or deadline < lease.funded)
+    deadline: uint256 = (word >> CONFIRMED_SHIFT) + parameters.PERIOD
+    return block.number > deadline and (word & AWAITING != 0 or deadline < (word >> FUNDED_SHIFT) & MASK_40)
 
 
 @view
 @internal
-def _is_exhausted(lease: Times) -> bool:
+def _is_exhausted(word: uint256) -> bool:
     """
     @dev Whether the prepaid blocks are used up and no deadline was missed before.
-    @param lease An active lease.
+    @param word The word of an active lease.
     @return True when the provider may pause the workloads and nobody can slash it.
     """
-    return not lease.is_awaiting and block.number >= lease.funded and not self._is_stale(lease)
+    return word & AWAITING == 0 and block.number >= (word >> FUNDED_SHIFT) & MASK_40 and not self._is_stale(word)
 
 
-@pure
+@view
 @internal
-def _earned(lease: Times) -> uint256:
+def _charge(id: bytes32, word: uint256) -> uint256:
     """
-    @dev Confirmed and not yet claimed.
-    @param lease The lease.
-    @return Ledger units.
+    @dev What a lease costs, from the winner's fulfillment.
+    @param id The lease.
+    @param word Its word.
+    @return Ledger units per block.
     """
-    return lease.charge * (lease.confirmed - lease.claimed)
-
-
-@pure
-@internal
-def _unearned(lease: Times) -> uint256:
-    """
-    @dev Prepaid and not confirmed.
-    @param lease The lease.
-    @return Ledger units, without the tip of the finish.
-    """
-    return lease.charge * (lease.funded - lease.confirmed)
+    return order_book.fulfillments[id][(word >> order_book.PROVIDER_SHIFT) & MASK_32] & CHARGE_MASK
 
 
 @internal
-def _take_collateral(id: bytes32, provider: uint256) -> uint256:
+def _take_fulfillment(id: bytes32, provider: uint256) -> uint256:
     """
     @dev Zero the winner's fulfillment, so that its collateral moves once.
     @param id The lease.
     @param provider The winner's number.
-    @return Ledger units of collateral, still locked in the provider's account.
+    @return The fulfillment's word.
     """
-    collateral: uint256 = (
-        order_book.fulfillments[id][provider] >> order_book.COLLATERAL_SHIFT
-    ) & MONEY_MASK
+    fulfillment: uint256 = order_book.fulfillments[id][provider]
     order_book.fulfillments[id][provider] = 0
-    return collateral
+    return fulfillment
+
+
+@pure
+@internal
+def _divide(word: uint256, charge: uint256) -> (uint256, uint256):
+    """
+    @dev Divide what a lease holds at its end, beside the tip of its finish.
+    @param word The lease's word.
+    @param charge Ledger units per block.
+    @return What the provider has earned and not claimed, and the rest, which is the tenant's.
+    """
+    confirmed: uint256 = word >> CONFIRMED_SHIFT
+    earned: uint256 = charge * (confirmed - ((word >> CLAIMED_SHIFT) & MASK_40))
+    ahead: uint256 = charge * (((word >> FUNDED_SHIFT) & MASK_40) - confirmed)
+    return earned, ahead + ((word >> REMAINDER_SHIFT) & REMAINDER_MASK)
 
 
 # ------------------------------------------------------------------ match
@@ -188,46 +136,35 @@ def submit_lease(orders: DynArray[IExchange.OrderKey, MAX_BATCH]):
     matched: uint256 = 0
     for key: IExchange.OrderKey in orders:
         id: bytes32 = terms._order_id(key)
-        word: uint256 = order_book.words[id]
-        if word & order_book.STATE_MASK != order_book.OPEN:
+        book: uint256 = order_book.words[id]
+        if book & order_book.STATE_MASK != order_book.OPEN:
             continue
-        book: order_book.Book = order_book._unpack(word)
-        if not self._is_matchable(book):
+        winner: uint256 = (book >> order_book.HEAD_SHIFT) & MASK_32
+        if winner == 0 or block.number < book >> order_book.MATCH_SHIFT:
             continue
-        charge: uint256 = order_book.fulfillments[id][book.head] & CHARGE_MASK
-        prepaid: uint256 = book.deposit - parameters.TIP
+        charge: uint256 = order_book.fulfillments[id][winner] & CHARGE_MASK
+        prepaid: uint256 = ((book >> order_book.DEPOSIT_SHIFT) & MONEY_MASK) - parameters.TIP
         blocks: uint256 = min(prepaid // charge, parameters.MAX_BLOCKS)
-        refund: uint256 = prepaid - blocks * charge
-        order_book.words[id] = self._pack(
-            Times(
-                state=ACTIVE,
-                is_awaiting=True,
-                charge=charge,
-                provider=book.head,
-                claimed=block.number,
-                confirmed=block.number,
-                funded=block.number + blocks,
-            )
+        remainder: uint256 = prepaid - blocks * charge
+        refund: uint256 = 0
+        if remainder >= charge:
+            # more than the longest lease costs
+            refund = remainder
+            remainder = 0
+            ledger._credit(deployments._tenant(deployments.words[key.deployment]), refund)
+        order_book.words[id] = (
+            ACTIVE
+            | AWAITING
+            | (winner << order_book.PROVIDER_SHIFT)
+            | (remainder << REMAINDER_SHIFT)
+            | (block.number * ONE_BLOCK + (blocks << FUNDED_SHIFT))
         )
-        ledger._credit(deployments._tenant(key.deployment), refund)
         matched += 1
         log IExchange.LeaseCreated(
-            lease=id, provider=book.head, facilitator=msg.sender, charge=charge, blocks=blocks, refund=refund
+            lease=id, provider=winner, facilitator=msg.sender, charge=charge, blocks=blocks, refund=refund
         )
-    if matched == 0:
-        refuse.because("leases: nothing to match")
+    refuse.unless(matched > 0)
     ledger._credit(msg.sender, matched * parameters.TIP)
-
-
-@view
-@internal
-def _is_matchable(book: order_book.Book) -> bool:
-    """
-    @dev Whether the time for bids is over and there is one.
-    @param book An open order.
-    @return True when anyone may match it.
-    """
-    return book.bid_count > 0 and block.number >= book.match_block
 
 
 # ------------------------------------------------------------------ confirmation and pay
@@ -241,24 +178,24 @@ def submit_lease_confirmation(provider: uint256, leases: DynArray[bytes32, MAX_C
     @param leases Ids of active leases of the provider.
     """
     order_book._check_operator(provider)
+    identity: uint256 = ACTIVE | (provider << order_book.PROVIDER_SHIFT)
+    now: uint256 = block.number * ONE_BLOCK
+    oldest: uint256 = max(block.number, parameters.PERIOD) - parameters.PERIOD
     is_any: bool = False
     for id: bytes32 in leases:
         word: uint256 = order_book.words[id]
-        if word & order_book.STATE_MASK != ACTIVE or (word >> PROVIDER_SHIFT) & MASK_32 != provider:
+        if word & IDENTITY_MASK != identity or word >> CONFIRMED_SHIFT < oldest:
             continue
-        if block.number > ((word >> CONFIRMED_SHIFT) & MASK_40) + parameters.PERIOD:
-            continue
-        if word & AWAITING != 0:
-            # claimed and confirmed are the block of the match (or revival): the three heights move to this one together
-            moved: uint256 = block.number - ((word >> CONFIRMED_SHIFT) & MASK_40)
-            order_book.words[id] = word - AWAITING + moved * ONE_BLOCK
-        else:
+        if word & AWAITING == 0:
             until: uint256 = min(block.number, (word >> FUNDED_SHIFT) & MASK_40)
-            order_book.words[id] = (word & ~(MASK_40 << CONFIRMED_SHIFT)) | (until << CONFIRMED_SHIFT)
+            order_book.words[id] = (word & UNCONFIRMED_MASK) | (until << CONFIRMED_SHIFT)
+        else:
+            # the charging starts: all that is prepaid lies ahead. Unsafe is safe by invariant 2, heights fit 40 bits
+            prepaid: uint256 = unsafe_sub((word >> FUNDED_SHIFT) & MASK_40, word >> CONFIRMED_SHIFT)
+            order_book.words[id] = (word & STARTED_MASK) | unsafe_add(now, prepaid << FUNDED_SHIFT)
         is_any = True
         log IExchange.LeaseConfirmed(lease=id)
-    if not is_any:
-        refuse.because("leases: nothing to confirm")
+    refuse.unless(is_any)
 
 
 @external
@@ -266,21 +203,27 @@ def claim(leases: DynArray[bytes32, MAX_BATCH]):
     """
     @notice Move what leases have earned to their providers' accounts. Anyone may call it.
     @dev Skips what has nothing to claim, reverts if nothing has.
-    @param leases Ids of active or closing leases.
+    @param leases Ids of active, closing or stale leases.
     """
     is_any: bool = False
     for id: bytes32 in leases:
-        lease: Times = self._unpack(order_book.words[id])
-        if lease.state not in [ACTIVE, CLOSING] or lease.confirmed == lease.claimed:
+        word: uint256 = order_book.words[id]
+        state: uint256 = word & order_book.STATE_MASK
+        earned: uint256 = 0
+        if state == STALE:
+            earned = word >> EARNED_SHIFT
+            word -= earned << EARNED_SHIFT
+        elif state in [ACTIVE, CLOSING]:
+            blocks: uint256 = (word >> CONFIRMED_SHIFT) - ((word >> CLAIMED_SHIFT) & MASK_40)
+            earned = self._charge(id, word) * blocks
+            word += blocks << CLAIMED_SHIFT
+        if earned == 0:
             continue
-        earned: uint256 = self._earned(lease)
-        lease.claimed = lease.confirmed
-        order_book.words[id] = self._pack(lease)
-        ledger._settle(lease.provider, earned, 0, 0)
+        order_book.words[id] = word
+        ledger._settle((word >> order_book.PROVIDER_SHIFT) & MASK_32, earned, 0)
         is_any = True
         log IExchange.LeaseClaimed(lease=id, amount=earned)
-    if not is_any:
-        refuse.because("leases: nothing to claim")
+    refuse.unless(is_any)
 
 
 # ------------------------------------------------------------------ funding
@@ -295,45 +238,41 @@ def fund(key: IExchange.OrderKey, blocks: uint256):
     @param key The order's key.
     @param blocks How many, 1 to 2^32 - 1.
     """
-    if blocks == 0:
-        refuse.because("leases: blocks is zero")
-    if blocks > parameters.MAX_BLOCKS:
-        refuse.because("leases: too many blocks")
     id: bytes32 = terms._order_id(key)
     word: uint256 = order_book.words[id]
     state: uint256 = word & order_book.STATE_MASK
-    if state == order_book.OPEN:
-        amount: uint256 = blocks * terms._max_charge(key.terms)
-        payer: address = self._charge_payer(key.deployment, amount)
-        if ((word >> order_book.DEPOSIT_SHIFT) & MONEY_MASK) + amount > MONEY_MASK:
-            refuse.because("leases: deposit too large")
-        order_book.words[id] = word + (amount << order_book.DEPOSIT_SHIFT)
-        log IExchange.OrderFunded(order=id, payer=payer, amount=amount)
-        return
-    if state != ACTIVE:
+    confirmed: uint256 = 0
+    funded: uint256 = 0
+    charge: uint256 = terms._max_charge(key.terms)
+    if state == ACTIVE:
+        if self._is_stale(word):
+            refuse.because("leases: lease is stale")
+        confirmed = word >> CONFIRMED_SHIFT
+        funded = (word >> FUNDED_SHIFT) & MASK_40
+        charge = self._charge(id, word)
+    elif state != order_book.OPEN:
         refuse.because("leases: neither open nor active")
-    lease: Times = self._unpack(word)
-    if self._is_stale(lease):
-        refuse.because("leases: lease is stale")
-    if lease.funded - lease.confirmed + blocks > parameters.MAX_BLOCKS:
-        refuse.because("leases: too many blocks")
-    payer: address = self._charge_payer(key.deployment, blocks * lease.charge)
-    if self._is_exhausted(lease):
+    if blocks == 0 or blocks > parameters.MAX_BLOCKS - (funded - confirmed):
+        refuse.because("leases: bad number of blocks")
+    amount: uint256 = blocks * charge
+    payer: address = self._charge_payer(key.deployment, amount)
+    if state == order_book.OPEN:
+        word += amount << order_book.DEPOSIT_SHIFT
+        log IExchange.OrderFunded(order=id, payer=payer, amount=amount)
+    elif self._is_exhausted(word):
         if blocks < 2 * parameters.PERIOD:
             refuse.because("leases: revival too short")
-        if block.number <= lease.confirmed + parameters.PERIOD:
-            lease.confirmed = lease.funded
-        earned: uint256 = self._earned(lease)
-        ledger._settle(lease.provider, earned, 0, 0)
-        lease.funded = block.number + (lease.funded - lease.confirmed) + blocks
-        lease.claimed = block.number
-        lease.confirmed = block.number
-        lease.is_awaiting = True
+        if block.number <= confirmed + parameters.PERIOD:
+            confirmed = funded
+        earned: uint256 = charge * (confirmed - ((word >> CLAIMED_SHIFT) & MASK_40))
+        ledger._settle((word >> order_book.PROVIDER_SHIFT) & MASK_32, earned, 0)
+        word = (word & TIMELESS_MASK) | AWAITING
+        word += block.number * ONE_BLOCK + ((funded - confirmed + blocks) << FUNDED_SHIFT)
         log IExchange.LeaseRevived(lease=id, payer=payer, blocks=blocks, earned=earned)
     else:
-        lease.funded += blocks
+        word += blocks << FUNDED_SHIFT
         log IExchange.LeaseFunded(lease=id, payer=payer, blocks=blocks)
-    order_book.words[id] = self._pack(lease)
+    order_book.words[id] = word
 
 
 @internal
@@ -344,7 +283,7 @@ def _charge_payer(deployment: bytes32, amount: uint256) -> address:
     @param amount Ledger units.
     @return Whose account paid.
     """
-    tenant: address = deployments._tenant(deployment)
+    tenant: address = deployments._tenant(deployments.words[deployment])
     payer: address = msg.sender
     if msg.sender != tenant and deployments.managers[deployment][msg.sender] != 0:
         deployments._authorize(deployment, tenant, IExchange.Permission.FUND, amount)
@@ -360,76 +299,82 @@ def submit_stale_lease(leases: DynArray[IExchange.OrderKey, MAX_BATCH]):
     """
     @notice End leases that were not confirmed in time: the collateral goes to the tenant, one tip each to the caller.
     @dev Anyone may call it once the deadline has passed; the provider's owner at any time, as a resignation. What was
-         confirmed is paid. Skips what is not stale, reverts if nothing is. A resignation names one lease alone: an
-         owner that calls other leases stale must not lose one of its own.
+         confirmed stays the provider's, to be claimed. Skips what is not stale, reverts if nothing is. A resignation
+         names one lease alone: an owner that calls other leases stale must not lose one of its own.
     @param leases Keys of active leases.
     """
     ended: uint256 = 0
     for key: IExchange.OrderKey in leases:
         id: bytes32 = terms._order_id(key)
-        lease: Times = self._unpack(order_book.words[id])
-        if lease.state != ACTIVE:
+        word: uint256 = order_book.words[id]
+        if word & order_book.STATE_MASK != ACTIVE:
             continue
-        if not self._is_stale(lease):
+        if not self._is_stale(word):
             if len(leases) > 1:
                 continue
-            owner: address = staticcall parameters.REGISTRY.owner_of(lease.provider)
+            owner: address = staticcall parameters.REGISTRY.owner_of((word >> order_book.PROVIDER_SHIFT) & MASK_32)
             if owner != msg.sender:
                 continue
-        may_renew: bool = terms._persist(key.terms) and deployments._is_active(key.deployment)
-        if not self._end_stale(key, id, lease, may_renew):
-            deployments._end_groups(key.deployment, 1)
+        deployment: uint256 = deployments.words[key.deployment]
+        may_renew: bool = terms._persist(key.terms) and deployments._is_active(deployment)
+        if not self._end_stale(key, id, word, deployments._tenant(deployment), may_renew):
+            deployments.words[key.deployment] = deployment - deployments.ONE_LIVE
         ended += 1
-    if ended == 0:
-        refuse.because("leases: nothing is stale")
+    refuse.unless(ended > 0)
     ledger._credit(msg.sender, ended * parameters.TIP)
 
 
 @internal
-def _end_stale(key: IExchange.OrderKey, id: bytes32, lease: Times, may_renew: bool) -> bool:
+def _end_stale(key: IExchange.OrderKey, id: bytes32, word: uint256, tenant: address, may_renew: bool) -> bool:
     """
     @dev End a lease as stale and, if it may be renewed and the money suffices, put a new order into the book. The
          caller pays the tip out, and counts the group as ended if there is no new order.
     @param key The order's key.
     @param id The lease.
-    @param lease Its fields.
+    @param word Its word.
+    @param tenant Who gets the collateral.
     @param may_renew Whether the tenant wants a new order.
     @return Whether a new order took its place.
     """
-    collateral: uint256 = self._take_collateral(id, lease.provider)
-    earned: uint256 = self._earned(lease)
-    order_book.words[id] = self._ended(STALE, lease.provider)
-    ledger._settle(lease.provider, earned, 0, collateral)
+    provider: uint256 = (word >> order_book.PROVIDER_SHIFT) & MASK_32
+    fulfillment: uint256 = self._take_fulfillment(id, provider)
+    earned: uint256 = 0
+    rest: uint256 = 0
+    earned, rest = self._divide(word, fulfillment & CHARGE_MASK)
+    # the provider's account stays as it is: its collateral is lost, what it has earned waits for a claim
+    order_book.words[id] = STALE | (provider << order_book.PROVIDER_SHIFT) | (earned << EARNED_SHIFT)
 
-    slashed: uint256 = collateral - parameters.TIP
-    rest: uint256 = self._unearned(lease)
-    refund: uint256 = rest + slashed
+    collateral: uint256 = (fulfillment >> order_book.COLLATERAL_SHIFT) & MONEY_MASK
+    # the caller's tip comes from the collateral, and the tip of the finish makes up for it if there is no new order
+    refund: uint256 = rest + collateral
     deposit: uint256 = 0
     if may_renew:
         # the collateral fills the gap up to the smallest deposit
-        deposit = max(rest, terms._minimum_deposit(key.terms))
-        if deposit > refund:
-            deposit = 0
-    refund -= deposit
-    if deposit == 0:
-        # the tip of the finish goes on to the new order, or back
-        refund += parameters.TIP
-    ledger._credit(deployments._tenant(key.deployment), refund)
+        needed: uint256 = max(rest, terms._minimum_deposit(key.terms))
+        if needed + parameters.TIP <= refund:
+            deposit = needed
+            refund -= needed + parameters.TIP
+    ledger._credit(tenant, refund)
     log IExchange.LeaseStale(
-        lease=id, provider=lease.provider, facilitator=msg.sender, earned=earned, slashed=slashed, refund=refund
+        lease=id,
+        provider=provider,
+        facilitator=msg.sender,
+        earned=earned,
+        slashed=collateral - parameters.TIP,
+        refund=refund,
     )
     if deposit == 0:
         return False
     renewed: IExchange.OrderKey = key
     renewed.nonce = id
     renewed_id: bytes32 = terms._order_id(renewed)
-    order_book._open(renewed_id, key.terms, deposit, lease.provider)
+    order_book._open(renewed_id, key.terms, deposit, provider)
     log IExchange.OrderRecreated(
         order=renewed_id,
         deployment=key.deployment,
         replaced=id,
         deposit=deposit,
-        excluded_provider=lease.provider,
+        excluded_provider=provider,
     )
     return True
 
@@ -452,22 +397,18 @@ def _end_group(key: IExchange.OrderKey, tenant: address) -> bool:
         return True
     if state != ACTIVE:
         return False
-    lease: Times = self._unpack(word)
-    if self._is_stale(lease):
+    if self._is_stale(word):
         # a late provider can't be saved by the tenant's closing, nor can the tenant dodge the tip
-        self._end_stale(key, id, lease, False)
+        self._end_stale(key, id, word, tenant, False)
         ledger._credit(msg.sender, parameters.TIP)
         return True
-    # the closing counts as a confirmation: the tenant can't dodge the last stretch
-    if not lease.is_awaiting:
-        lease.confirmed = min(block.number, lease.funded)
-    moved: uint256 = block.number - lease.confirmed
-    lease.state = CLOSING
-    lease.is_awaiting = False
-    lease.claimed += moved
-    lease.confirmed += moved
-    lease.funded += moved
-    order_book.words[id] = self._pack(lease)
+    # counts as a confirmation up to now: the tenant can't dodge the last stretch
+    confirmed: uint256 = word >> CONFIRMED_SHIFT
+    if word & AWAITING == 0:
+        confirmed = min(block.number, (word >> FUNDED_SHIFT) & MASK_40)
+    moved: uint256 = block.number - confirmed
+    word = (word & UNCONFIRMED_MASK & ~AWAITING) | (block.number << CONFIRMED_SHIFT)
+    order_book.words[id] = word + ((CLOSING - ACTIVE) | (moved << CLAIMED_SHIFT) | (moved << FUNDED_SHIFT))
     log IExchange.LeaseClosing(lease=id)
     return False
 
@@ -484,13 +425,12 @@ def confirm_closed(provider: uint256, leases: DynArray[IExchange.OrderKey, MAX_B
     is_any: bool = False
     for key: IExchange.OrderKey in leases:
         id: bytes32 = terms._order_id(key)
-        lease: Times = self._unpack(order_book.words[id])
-        if lease.state != CLOSING or lease.provider != provider:
+        word: uint256 = order_book.words[id]
+        if word & order_book.STATE_MASK != CLOSING or (word >> order_book.PROVIDER_SHIFT) & MASK_32 != provider:
             continue
-        self._end_closed(key.deployment, id, lease, parameters.TIP)
+        self._end_closed(key.deployment, id, word, parameters.TIP)
         is_any = True
-    if not is_any:
-        refuse.because("leases: nothing to confirm")
+    refuse.unless(is_any)
 
 
 @external
@@ -503,52 +443,56 @@ def finish_leases(leases: DynArray[IExchange.OrderKey, MAX_BATCH]):
     finished: uint256 = 0
     for key: IExchange.OrderKey in leases:
         id: bytes32 = terms._order_id(key)
-        lease: Times = self._unpack(order_book.words[id])
-        if not self._is_finishable(lease):
+        word: uint256 = order_book.words[id]
+        if not self._is_finishable(word):
             continue
-        self._end_closed(key.deployment, id, lease, 0)
+        self._end_closed(key.deployment, id, word, 0)
         finished += 1
-    if finished == 0:
-        refuse.because("leases: nothing to finish")
+    refuse.unless(finished > 0)
     ledger._credit(msg.sender, finished * parameters.TIP)
 
 
 @view
 @internal
-def _is_finishable(lease: Times) -> bool:
+def _is_finishable(word: uint256) -> bool:
     """
     @dev Whether anyone may end the lease because the grace is over.
-    @param lease The lease.
+    @param word Its word.
     @return True when it is due.
     """
-    if lease.state == CLOSING:
-        return block.number > lease.confirmed + parameters.GRACE
-    if lease.state != ACTIVE or block.number <= lease.funded + parameters.GRACE:
+    state: uint256 = word & order_book.STATE_MASK
+    confirmed: uint256 = word >> CONFIRMED_SHIFT
+    if state == CLOSING:
+        return block.number > confirmed + parameters.GRACE
+    funded: uint256 = (word >> FUNDED_SHIFT) & MASK_40
+    if state != ACTIVE or block.number <= funded + parameters.GRACE:
         return False
     # until its deadline the provider may still confirm the last stretch
-    is_settled: bool = lease.confirmed == lease.funded or block.number > lease.confirmed + parameters.PERIOD
-    return is_settled and self._is_exhausted(lease)
+    is_settled: bool = confirmed == funded or block.number > confirmed + parameters.PERIOD
+    return is_settled and self._is_exhausted(word)
 
 
 @internal
-def _end_closed(deployment: bytes32, id: bytes32, lease: Times, tip_refund: uint256):
+def _end_closed(deployment: bytes32, id: bytes32, word: uint256, tip_refund: uint256):
     """
     @dev End a lease well: nobody is slashed.
     @param deployment Id of its deployment.
     @param id The lease.
-    @param lease Its fields.
+    @param word Its word.
     @param tip_refund The tip of the finish if nobody else gets it.
     """
-    collateral: uint256 = self._take_collateral(id, lease.provider)
-    earned: uint256 = self._earned(lease)
-    refund: uint256 = self._unearned(lease) + tip_refund
-    order_book.words[id] = self._ended(CLOSED, lease.provider)
-    ledger._settle(lease.provider, earned, collateral, 0)
-    ledger._credit(deployments._tenant(deployment), refund)
-    deployments._end_groups(deployment, 1)
-    log IExchange.LeaseClosed(
-        lease=id, provider=lease.provider, finisher=msg.sender, earned=earned, refund=refund
-    )
+    provider: uint256 = (word >> order_book.PROVIDER_SHIFT) & MASK_32
+    fulfillment: uint256 = self._take_fulfillment(id, provider)
+    earned: uint256 = 0
+    rest: uint256 = 0
+    earned, rest = self._divide(word, fulfillment & CHARGE_MASK)
+    refund: uint256 = rest + tip_refund
+    order_book.words[id] = CLOSED | (provider << order_book.PROVIDER_SHIFT)
+    ledger._settle(provider, earned, (fulfillment >> order_book.COLLATERAL_SHIFT) & MONEY_MASK)
+    deployment_word: uint256 = deployments.words[deployment]
+    ledger._credit(deployments._tenant(deployment_word), refund)
+    deployments.words[deployment] = deployment_word - deployments.ONE_LIVE
+    log IExchange.LeaseClosed(lease=id, provider=provider, finisher=msg.sender, earned=earned, refund=refund)
 
 
 # ------------------------------------------------------------------ views
@@ -557,75 +501,29 @@ def _end_closed(deployment: bytes32, id: bytes32, lease: Times, tip_refund: uint
 @external
 def lease(lease: bytes32) -> IExchange.Lease:
     """
-    @notice A lease as it is now, with what is owed, how long it is funded and whether it can be called stale.
+    @notice A lease as it is now, with what it has earned and whether it can be called stale.
     @param lease Its id, that of the order it was.
     @return The state alone for an order that was never matched; zeros for an unknown id.
     """
     word: uint256 = order_book.words[lease]
     state: uint256 = word & order_book.STATE_MASK
     result: IExchange.Lease = empty(IExchange.Lease)
-    if state in [order_book.OPEN, order_book.ORDER_CLOSED]:
-        result.state = state
+    result.state = state
+    if state not in [ACTIVE, STALE, CLOSING, CLOSED]:
         return result
-    times: Times = self._unpack(word)
-    result = IExchange.Lease(
-        state=state,
-        provider=times.provider,
-        charge=times.charge,
-        is_awaiting=times.is_awaiting,
-        claimed_block=times.claimed,
-        confirmed_block=times.confirmed,
-        funded_block=times.funded,
-        deadline_block=0,
-        earned=self._earned(times),
-        runway_blocks=0,
-        is_stale=False,
-        is_exhausted=False,
-    )
+    result.provider = (word >> order_book.PROVIDER_SHIFT) & MASK_32
+    if state == STALE:
+        result.earned = word >> EARNED_SHIFT
+    if state not in [ACTIVE, CLOSING]:
+        return result
+    result.charge = self._charge(lease, word)
+    result.remainder = (word >> REMAINDER_SHIFT) & REMAINDER_MASK
+    result.is_awaiting = word & AWAITING != 0
+    result.claimed_block = (word >> CLAIMED_SHIFT) & MASK_40
+    result.confirmed_block = word >> CONFIRMED_SHIFT
+    result.funded_block = (word >> FUNDED_SHIFT) & MASK_40
+    result.earned = result.charge * (result.confirmed_block - result.claimed_block)
     if state == ACTIVE:
-        result.deadline_block = times.confirmed + parameters.PERIOD
-        result.is_stale = self._is_stale(times)
-        result.is_exhausted = self._is_exhausted(times)
-        if times.is_awaiting:
-            result.runway_blocks = times.funded - times.confirmed
-        elif times.funded > block.number:
-            result.runway_blocks = times.funded - block.number
-    return result
-
-
-@view
-@external
-def callable_now(order: bytes32) -> IExchange.Transaction:
-    """
-    @notice Which transactions on an order or lease would be accepted in this block, from somebody with the right to.
-    @dev RELEASE_FULFILLMENTS means that losers, if there are any, can be released.
-    @param order Its id.
-    @return A set of transactions.
-    """
-    word: uint256 = order_book.words[order]
-    state: uint256 = word & order_book.STATE_MASK
-    result: IExchange.Transaction = empty(IExchange.Transaction)
-    if state == order_book.OPEN:
-        book: order_book.Book = order_book._unpack(word)
-        result |= IExchange.Transaction.FUND
-        if self._is_matchable(book):
-            result |= IExchange.Transaction.SUBMIT_LEASE
-        return result
-    if state == 0:
-        return result
-    result |= IExchange.Transaction.RELEASE_FULFILLMENTS
-    lease: Times = self._unpack(word)
-    if state in [ACTIVE, CLOSING] and lease.confirmed > lease.claimed:
-        result |= IExchange.Transaction.CLAIM
-    if state == CLOSING:
-        result |= IExchange.Transaction.CONFIRM_CLOSED
-    if state == ACTIVE:
-        if self._is_stale(lease):
-            result |= IExchange.Transaction.SUBMIT_STALE_LEASE
-        else:
-            result |= IExchange.Transaction.FUND
-        if block.number <= lease.confirmed + parameters.PERIOD:
-            result |= IExchange.Transaction.SUBMIT_LEASE_CONFIRMATION
-    if self._is_finishable(lease):
-        result |= IExchange.Transaction.FINISH_LEASES
+        result.is_stale = self._is_stale(word)
+        result.is_exhausted = self._is_exhausted(word)
     return result

@@ -4,7 +4,8 @@
 @title Ledger
 @license Apache-2.0
 @notice Accounts of tenants, facilitators and providers, and the only four functions that move tokens.
-@dev Invariant 1: the tokens held cover the sum of all accounts plus what orders, leases and deployments hold.
+@dev Invariant 1: the tokens held cover what is available in all accounts, the collateral of live fulfillments and
+     leases, and what orders, leases and deployments hold.
      Invariant 2: all of it together is below 2^96 ledger units, so that no credit can overflow a field.
      An account is an address. Providers have theirs under their number taken as an address (below 2^32, where no key lies).
 """
@@ -17,10 +18,11 @@ from . import refuse
 
 uses: parameters
 
-LOCKED_SHIFT: constant(uint256) = 128
+COMMITTED_SHIFT: constant(uint256) = 128
 AVAILABLE_MASK: constant(uint256) = 2**128 - 1
 
-# account -> available ledger units (128 bits from bit 0) | locked collateral (128 bits)
+# account -> available ledger units (128 bits from bit 0) | committed (128): a provider's collateral that is locked now
+#            and all that it has ever lost, which its owner's cap bounds
 words: HashMap[address, uint256]
 
 
@@ -55,31 +57,31 @@ def _debit(account: address, amount: uint256):
 @internal
 def _lock(provider: uint256, amount: uint256, cap: uint256):
     """
-    @dev Move collateral from available to locked.
+    @dev Take collateral from what is available. It stays committed when it is slashed: the cap bounds what an operator
+         can lose in all, not at one time.
     @param provider Its number.
     @param amount Ledger units.
-    @param cap The most that may be locked afterwards.
+    @param cap The most that may be committed afterwards.
     """
     account: address = self._provider_account(provider)
     word: uint256 = self.words[account]
     if word & AVAILABLE_MASK < amount:
         refuse.because("ledger: insufficient funds")
-    if (word >> LOCKED_SHIFT) + amount > cap:
+    if (word >> COMMITTED_SHIFT) + amount > cap:
         refuse.because("ledger: above collateral cap")
-    self.words[account] = word - amount + (amount << LOCKED_SHIFT)
+    self.words[account] = word - amount + (amount << COMMITTED_SHIFT)
 
 
 @internal
-def _settle(provider: uint256, earned: uint256, returned: uint256, slashed: uint256):
+def _settle(provider: uint256, earned: uint256, returned: uint256):
     """
-    @dev Pay a provider and take collateral out of its lock, in one write.
+    @dev Pay a provider and give collateral back, in one write.
     @param provider Its number.
     @param earned Ledger units that it gains.
     @param returned Ledger units of collateral that become available again.
-    @param slashed Ledger units of collateral that leave the account.
     """
     account: address = self._provider_account(provider)
-    self.words[account] = self.words[account] + earned + returned - ((returned + slashed) << LOCKED_SHIFT)
+    self.words[account] = self.words[account] + earned + returned - (returned << COMMITTED_SHIFT)
 
 
 @pure
@@ -91,6 +93,53 @@ def _provider_account(provider: uint256) -> address:
     @return The number as an address.
     """
     return convert(provider, address)
+
+
+@view
+@internal
+def _owner(account: address) -> address:
+    """
+    @dev Who owns the provider that has this account.
+    @param account A provider's number as an address.
+    @return Zero for any other address.
+    """
+    return staticcall parameters.REGISTRY.owner_of(convert(account, uint256))
+
+
+@view
+@internal
+def _held() -> uint256:
+    """
+    @dev What the exchange has of the token.
+    @return Base units.
+    """
+    return staticcall parameters.TOKEN.balanceOf(self)
+
+
+@view
+@internal
+def _to_units(amount: uint256) -> uint256:
+    """
+    @dev Check an amount that enters or leaves and convert it.
+    @param amount Base units of the token.
+    @return Ledger units.
+    """
+    if amount == 0:
+        refuse.because("ledger: amount is zero")
+    if amount > parameters.MAX_MONEY:
+        refuse.because("ledger: amount too large")
+    return amount * parameters.SCALE
+
+
+@pure
+@internal
+def _check_token(success: bool):
+    """
+    @dev Refuse what the token has not done.
+    @param success What the token said.
+    """
+    if not success:
+        refuse.because("ledger: token refused")
 
 
 # ------------------------------------------------------------------ tokens in
@@ -143,25 +192,17 @@ def _deposit(account: address, amount: uint256):
     """
     if account == empty(address):
         refuse.because("ledger: no account")
-    if amount == 0:
-        refuse.because("ledger: amount is zero")
-    if amount > parameters.MAX_MONEY:
-        refuse.because("ledger: amount too large")
-    number: uint256 = convert(account, uint256)
-    if number <= parameters.MAX_PROVIDER:
-        owner: address = staticcall parameters.REGISTRY.owner_of(number)
-        if owner == empty(address):
-            refuse.because("ledger: unknown provider")
-    held: uint256 = staticcall parameters.TOKEN.balanceOf(self)
+    credited: uint256 = self._to_units(amount)
+    if convert(account, uint256) <= parameters.MAX_PROVIDER and self._owner(account) == empty(address):
+        refuse.because("ledger: unknown provider")
+    held: uint256 = self._held()
     success: bool = extcall parameters.TOKEN.transferFrom(msg.sender, self, amount, default_return_value=True)
-    if not success:
-        refuse.because("ledger: token refused")
-    held_after: uint256 = staticcall parameters.TOKEN.balanceOf(self)
+    self._check_token(success)
+    held_after: uint256 = self._held()
     if held_after < held or held_after - held != amount:
         refuse.because("ledger: short transfer")
     if held_after > parameters.MAX_MONEY // parameters.SCALE:
         refuse.because("ledger: exchange is full")
-    credited: uint256 = amount * parameters.SCALE
     self.words[account] += credited
     log IExchange.Deposited(account=account, payer=msg.sender, amount=credited)
 
@@ -197,22 +238,15 @@ def _withdraw(account: address, amount: uint256, recipient: address):
     @param amount Base units of the token.
     @param recipient Who gets the tokens.
     """
-    if amount == 0:
-        refuse.because("ledger: amount is zero")
-    if amount > parameters.MAX_MONEY:
-        refuse.because("ledger: amount too large")
+    debited: uint256 = self._to_units(amount)
     if recipient in [empty(address), self]:
         refuse.because("ledger: bad recipient")
-    if account != msg.sender:
-        owner: address = staticcall parameters.REGISTRY.owner_of(convert(account, uint256))
-        if owner != msg.sender:
-            refuse.because("ledger: not the owner")
-    debited: uint256 = amount * parameters.SCALE
+    if account != msg.sender and self._owner(account) != msg.sender:
+        refuse.because("ledger: not the owner")
     self._debit(account, debited)
     log IExchange.Withdrawn(account=account, recipient=recipient, amount=debited)
     success: bool = extcall parameters.TOKEN.transfer(recipient, amount, default_return_value=True)
-    if not success:
-        refuse.because("ledger: token refused")
+    self._check_token(success)
 
 
 # ------------------------------------------------------------------ views
@@ -223,7 +257,7 @@ def account(account: address) -> IExchange.Account:
     """
     @notice What an account holds.
     @param account A wallet's address, or a provider's number as an address.
-    @return Ledger units available and locked.
+    @return Ledger units available and committed.
     """
     word: uint256 = self.words[account]
-    return IExchange.Account(available=word & AVAILABLE_MASK, locked=word >> LOCKED_SHIFT)
+    return IExchange.Account(available=word & AVAILABLE_MASK, committed=word >> COMMITTED_SHIFT)

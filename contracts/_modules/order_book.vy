@@ -26,28 +26,27 @@ STATE_MASK: constant(uint256) = 7
 
 MONEY_MASK: constant(uint256) = 2**96 - 1
 CHARGE_MASK: constant(uint256) = 2**80 - 1
-MASK_40: constant(uint256) = 2**40 - 1
 MASK_32: constant(uint256) = 2**32 - 1
 
-DEPOSIT_SHIFT: constant(uint256) = 8
-MATCH_SHIFT: constant(uint256) = 104
-COUNT_SHIFT: constant(uint256) = 144
-HEAD_SHIFT: constant(uint256) = 152
-TAIL_SHIFT: constant(uint256) = 184
-EXCLUDED_SHIFT: constant(uint256) = 216
+HEAD_SHIFT: constant(uint256) = 8
+TAIL_SHIFT: constant(uint256) = 40
+EXCLUDED_SHIFT: constant(uint256) = 72
+COUNT_SHIFT: constant(uint256) = 104
+DEPOSIT_SHIFT: constant(uint256) = 112
+MATCH_SHIFT: constant(uint256) = 208
 COUNT_MASK: constant(uint256) = 255
+ONE_BID: constant(uint256) = 1 << 104
+
+PROVIDER_SHIFT: constant(uint256) = 8  # the head, once it has won
 
 COLLATERAL_SHIFT: constant(uint256) = 80
 NEXT_SHIFT: constant(uint256) = 176
 PREVIOUS_SHIFT: constant(uint256) = 208
 
-# bits of an ended order or lease in which its winner stays
-PROVIDER_SHIFT: constant(uint256) = 88
-
 MAX_RELEASED: constant(uint256) = 32
 
-# order id, while it is open -> state (8 bits from bit 0) | deposit (96) | match block (40) | bids (8) | head (32)
-#                               | tail (32) | excluded provider (32)
+# order id, while it is open -> state (8 bits from bit 0) | head (32) | tail (32) | excluded provider (32) | bids (8)
+#                               | deposit (96) | match block (40)
 # order id, from its match on -> the lease's word, see leases.vy
 words: HashMap[bytes32, uint256]
 
@@ -55,51 +54,17 @@ words: HashMap[bytes32, uint256]
 fulfillments: HashMap[bytes32, HashMap[uint256, uint256]]
 
 
-# An open order unpacked.
-struct Book:
-    deposit: uint256
-    match_block: uint256
-    bid_count: uint256
-    head: uint256
-    tail: uint256
-    excluded: uint256
-
-
 @pure
 @internal
-def _unpack(word: uint256) -> Book:
+def _with(word: uint256, place: uint256, provider: uint256) -> uint256:
     """
-    @dev Read the word of an open order.
-    @param word The word.
-    @return Its fields.
+    @dev Change a provider's number in a word.
+    @param word The word of an order or a fulfillment.
+    @param place Where the number is: the shift of the head, the tail, the next or the previous bidder.
+    @param provider The number, or 0.
+    @return The changed word.
     """
-    return Book(
-        deposit=(word >> DEPOSIT_SHIFT) & MONEY_MASK,
-        match_block=(word >> MATCH_SHIFT) & MASK_40,
-        bid_count=(word >> COUNT_SHIFT) & COUNT_MASK,
-        head=(word >> HEAD_SHIFT) & MASK_32,
-        tail=(word >> TAIL_SHIFT) & MASK_32,
-        excluded=(word >> EXCLUDED_SHIFT) & MASK_32,
-    )
-
-
-@pure
-@internal
-def _pack(book: Book) -> uint256:
-    """
-    @dev Make the word of an open order.
-    @param book Its fields.
-    @return The word.
-    """
-    return (
-        OPEN
-        | (book.deposit << DEPOSIT_SHIFT)
-        | (book.match_block << MATCH_SHIFT)
-        | (book.bid_count << COUNT_SHIFT)
-        | (book.head << HEAD_SHIFT)
-        | (book.tail << TAIL_SHIFT)
-        | (book.excluded << EXCLUDED_SHIFT)
-    )
+    return (word & ~(MASK_32 << place)) | (provider << place)
 
 
 @internal
@@ -115,15 +80,9 @@ def _open(id: bytes32, packed_terms: uint256, deposit: uint256, excluded: uint25
         refuse.because("order_book: deposit too small")
     if deposit > MONEY_MASK:
         refuse.because("order_book: deposit too large")
-    self.words[id] = self._pack(
-        Book(
-            deposit=deposit,
-            match_block=block.number + terms._wait_duration(packed_terms),
-            bid_count=0,
-            head=0,
-            tail=0,
-            excluded=excluded,
-        )
+    match_block: uint256 = block.number + terms._wait_duration(packed_terms)
+    self.words[id] = (
+        OPEN | (excluded << EXCLUDED_SHIFT) | (deposit << DEPOSIT_SHIFT) | (match_block << MATCH_SHIFT)
     )
 
 
@@ -144,60 +103,58 @@ def _close(id: bytes32, word: uint256) -> uint256:
 # ------------------------------------------------------------------ the sorted list
 
 @internal
-def _remove(id: bytes32, book: Book, provider: uint256) -> Book:
+def _remove(id: bytes32, book: uint256, provider: uint256) -> uint256:
     """
     @dev Unlink a bid, zero its word and give its collateral back.
     @param id The order.
-    @param book The order's fields.
+    @param book The order's word.
     @param provider The bidder.
-    @return The order's new fields; the caller writes them.
+    @return The order's new word; the caller writes it.
     """
-    word: uint256 = self.fulfillments[id][provider]
-    next: uint256 = (word >> NEXT_SHIFT) & MASK_32
-    previous: uint256 = word >> PREVIOUS_SHIFT
-    result: Book = book
+    bid: uint256 = self.fulfillments[id][provider]
+    next: uint256 = (bid >> NEXT_SHIFT) & MASK_32
+    previous: uint256 = bid >> PREVIOUS_SHIFT
+    result: uint256 = book - ONE_BID
     if previous == 0:
-        result.head = next
+        result = self._with(result, HEAD_SHIFT, next)
     else:
-        self.fulfillments[id][previous] = self._with_next(self.fulfillments[id][previous], next)
+        self.fulfillments[id][previous] = self._with(self.fulfillments[id][previous], NEXT_SHIFT, next)
     if next == 0:
-        result.tail = previous
+        result = self._with(result, TAIL_SHIFT, previous)
     else:
-        self.fulfillments[id][next] = self._with_previous(self.fulfillments[id][next], previous)
-    result.bid_count -= 1
-    self._free(id, provider, word)
+        self.fulfillments[id][next] = self._with(self.fulfillments[id][next], PREVIOUS_SHIFT, previous)
+    self._free(id, provider, bid)
     return result
 
 
 @internal
-def _free(id: bytes32, provider: uint256, word: uint256):
+def _free(id: bytes32, provider: uint256, bid: uint256):
     """
     @dev Zero a fulfillment's word and give its collateral back.
     @param id The order.
     @param provider The bidder.
-    @param word The fulfillment's word.
+    @param bid The fulfillment's word.
     """
     self.fulfillments[id][provider] = 0
-    ledger._settle(provider, 0, (word >> COLLATERAL_SHIFT) & MONEY_MASK, 0)
+    ledger._settle(provider, 0, (bid >> COLLATERAL_SHIFT) & MONEY_MASK)
 
 
 @internal
-def _insert(
-    id: bytes32, book: Book, provider: uint256, charge: uint256, collateral: uint256, hint: uint256
-) -> Book:
+def _insert(id: bytes32, book: uint256, provider: uint256, bid: uint256, hint: uint256) -> uint256:
     """
     @dev Link a bid into the list behind every bid that is not dearer.
     @param id The order.
-    @param book The order's fields.
+    @param book The order's word.
     @param provider The bidder.
-    @param charge Ledger units per block.
-    @param collateral Ledger units.
+    @param bid Its charge and collateral, as in a fulfillment's word.
     @param hint The bidder behind which it belongs, 0 for the head; a wrong one costs a walk.
-    @return The order's new fields; the caller writes them.
+    @return The order's new word; the caller writes it.
     """
+    charge: uint256 = bid & CHARGE_MASK
+    head: uint256 = (book >> HEAD_SHIFT) & MASK_32
     previous: uint256 = hint
-    next: uint256 = book.head
     previous_word: uint256 = 0
+    next: uint256 = head
     next_word: uint256 = 0
     if hint != 0:
         previous_word = self.fulfillments[id][hint]
@@ -209,7 +166,7 @@ def _insert(
     if not (is_behind and is_before):
         previous = 0
         previous_word = 0
-        next = book.head
+        next = head
         for _: uint256 in range(parameters.MAX_BIDS):
             if next == 0:
                 break
@@ -219,47 +176,34 @@ def _insert(
             previous = next
             previous_word = next_word
             next = (next_word >> NEXT_SHIFT) & MASK_32
-    result: Book = book
+    result: uint256 = book + ONE_BID
     if previous == 0:
-        result.head = provider
+        result = self._with(result, HEAD_SHIFT, provider)
     else:
-        self.fulfillments[id][previous] = self._with_next(previous_word, provider)
+        self.fulfillments[id][previous] = self._with(previous_word, NEXT_SHIFT, provider)
     if next == 0:
-        result.tail = provider
+        result = self._with(result, TAIL_SHIFT, provider)
     else:
-        self.fulfillments[id][next] = self._with_previous(next_word, provider)
-    result.bid_count += 1
-    self.fulfillments[id][provider] = (
-        charge | (collateral << COLLATERAL_SHIFT) | (next << NEXT_SHIFT) | (previous << PREVIOUS_SHIFT)
-    )
+        self.fulfillments[id][next] = self._with(next_word, PREVIOUS_SHIFT, provider)
+    self.fulfillments[id][provider] = bid | (next << NEXT_SHIFT) | (previous << PREVIOUS_SHIFT)
     return result
 
 
-@pure
-@internal
-def _with_next(word: uint256, next: uint256) -> uint256:
-    """
-    @dev Change the next bidder in a fulfillment's word.
-    @param word The word.
-    @param next The bidder's number, or 0.
-    @return The changed word.
-    """
-    return (word & ~(MASK_32 << NEXT_SHIFT)) | (next << NEXT_SHIFT)
-
-
-@pure
-@internal
-def _with_previous(word: uint256, previous: uint256) -> uint256:
-    """
-    @dev Change the previous bidder in a fulfillment's word.
-    @param word The word.
-    @param previous The bidder's number, or 0.
-    @return The changed word.
-    """
-    return (word & ~(MASK_32 << PREVIOUS_SHIFT)) | (previous << PREVIOUS_SHIFT)
-
-
 # ------------------------------------------------------------------ transactions
+
+@view
+@internal
+def _check_open(id: bytes32) -> uint256:
+    """
+    @dev Refuse an order that is not open.
+    @param id Its id.
+    @return Its word.
+    """
+    word: uint256 = self.words[id]
+    if word & STATE_MASK != OPEN:
+        refuse.because("order_book: order not open")
+    return word
+
 
 @external
 def submit_fulfillment(
@@ -283,9 +227,7 @@ def submit_fulfillment(
     """
     key: IExchange.OrderKey = terms._key(deployment, nonce, wait_duration, group)
     id: bytes32 = terms._order_id(key)
-    word: uint256 = self.words[id]
-    if word & STATE_MASK != OPEN:
-        refuse.because("order_book: order not open")
+    book: uint256 = self._check_open(id)
     operator: address = empty(address)
     region: uint256 = 0
     cap: uint256 = 0
@@ -294,23 +236,21 @@ def submit_fulfillment(
         refuse.because("order_book: not the operator")
     if region & group.regions == 0:
         refuse.because("order_book: not in the region")
-    book: Book = self._unpack(word)
-    if book.excluded == provider:
+    if (book >> EXCLUDED_SHIFT) & MASK_32 == provider:
         refuse.because("order_book: provider excluded")
     if self.fulfillments[id][provider] != 0:
         refuse.because("order_book: already bid")
 
     collateral: uint256 = terms._collateral(key.terms)
     charge: uint256 = self._charge(group, prices, collateral)
-    if book.bid_count == parameters.MAX_FULFILLMENTS:
-        worst: uint256 = self.fulfillments[id][book.tail]
-        if charge >= worst & CHARGE_MASK:
+    if (book >> COUNT_SHIFT) & COUNT_MASK == parameters.MAX_FULFILLMENTS:
+        worst: uint256 = (book >> TAIL_SHIFT) & MASK_32
+        if charge >= self.fulfillments[id][worst] & CHARGE_MASK:
             refuse.because("order_book: book is full")
-        log IExchange.FulfillmentEvicted(order=id, provider=book.tail)
-        book = self._remove(id, book, book.tail)
+        log IExchange.FulfillmentEvicted(order=id, provider=worst)
+        book = self._remove(id, book, worst)
     ledger._lock(provider, collateral, cap)
-    book = self._insert(id, book, provider, charge, collateral, hint)
-    self.words[id] = self._pack(book)
+    self.words[id] = self._insert(id, book, provider, charge | (collateral << COLLATERAL_SHIFT), hint)
     log IExchange.FulfillmentSubmitted(order=id, provider=provider, charge=charge, prices=prices)
 
 
@@ -356,17 +296,14 @@ def cancel_fulfillment(provider: uint256, key: IExchange.OrderKey):
     @param key The order's key.
     """
     id: bytes32 = terms._order_id(key)
-    word: uint256 = self.words[id]
-    if word & STATE_MASK != OPEN:
-        refuse.because("order_book: order not open")
-    book: Book = self._unpack(word)
+    book: uint256 = self._check_open(id)
     wait: uint256 = terms._wait_duration(key.terms)
-    if block.number > book.match_block - wait + wait // 2:
+    if block.number > (book >> MATCH_SHIFT) - wait + wait // 2:
         refuse.because("order_book: bid is binding")
     if self.fulfillments[id][provider] == 0:
         refuse.because("order_book: no such bid")
     self._check_operator(provider)
-    self.words[id] = self._pack(self._remove(id, book, provider))
+    self.words[id] = self._remove(id, book, provider)
     log IExchange.FulfillmentCancelled(order=id, provider=provider)
 
 
@@ -382,16 +319,15 @@ def release_fulfillments(order: bytes32, providers: DynArray[uint256, MAX_RELEAS
     if word & STATE_MASK == OPEN:
         refuse.because("order_book: order is open")
     winner: uint256 = (word >> PROVIDER_SHIFT) & MASK_32
-    released: uint256 = 0
+    is_any: bool = False
     for provider: uint256 in providers:
         fulfillment: uint256 = self.fulfillments[order][provider]
         if fulfillment == 0 or provider == winner:
             continue
         self._free(order, provider, fulfillment)
-        released += 1
+        is_any = True
         log IExchange.FulfillmentReleased(order=order, provider=provider)
-    if released == 0:
-        refuse.because("order_book: nothing to release")
+    refuse.unless(is_any)
 
 
 # ------------------------------------------------------------------ views
@@ -408,13 +344,12 @@ def order(order: bytes32) -> IExchange.Order:
     state: uint256 = word & STATE_MASK
     if state != OPEN:
         return IExchange.Order(state=state, deposit=0, match_block=0, bid_count=0, excluded_provider=0)
-    book: Book = self._unpack(word)
     return IExchange.Order(
         state=state,
-        deposit=book.deposit,
-        match_block=book.match_block,
-        bid_count=book.bid_count,
-        excluded_provider=book.excluded,
+        deposit=(word >> DEPOSIT_SHIFT) & MONEY_MASK,
+        match_block=word >> MATCH_SHIFT,
+        bid_count=(word >> COUNT_SHIFT) & COUNT_MASK,
+        excluded_provider=(word >> EXCLUDED_SHIFT) & MASK_32,
     )
 
 
@@ -427,7 +362,10 @@ def fulfillment(order: bytes32, provider: uint256) -> IExchange.Bid:
     @param provider The bidder's number.
     @return Zeros when there is none.
     """
-    return self._bid(order, provider)
+    word: uint256 = self.fulfillments[order][provider]
+    if word == 0:
+        return empty(IExchange.Bid)
+    return self._bid(provider, word)
 
 
 @view
@@ -442,27 +380,25 @@ def bids(order: bytes32) -> DynArray[IExchange.Bid, 32]:
     word: uint256 = self.words[order]
     if word & STATE_MASK != OPEN:
         return result
-    provider: uint256 = self._unpack(word).head
+    provider: uint256 = (word >> HEAD_SHIFT) & MASK_32
     for _: uint256 in range(parameters.MAX_BIDS):
         if provider == 0:
             break
-        result.append(self._bid(order, provider))
-        provider = (self.fulfillments[order][provider] >> NEXT_SHIFT) & MASK_32
+        bid: uint256 = self.fulfillments[order][provider]
+        result.append(self._bid(provider, bid))
+        provider = (bid >> NEXT_SHIFT) & MASK_32
     return result
 
 
-@view
+@pure
 @internal
-def _bid(order: bytes32, provider: uint256) -> IExchange.Bid:
+def _bid(provider: uint256, word: uint256) -> IExchange.Bid:
     """
     @dev A fulfillment unpacked.
-    @param order The order's id.
     @param provider The bidder's number.
-    @return Zeros when there is none.
+    @param word The fulfillment's word.
+    @return The bid.
     """
-    word: uint256 = self.fulfillments[order][provider]
-    if word == 0:
-        return empty(IExchange.Bid)
     return IExchange.Bid(
         provider=provider, charge=word & CHARGE_MASK, collateral=(word >> COLLATERAL_SHIFT) & MONEY_MASK
     )

@@ -9,6 +9,7 @@
 
 from ethereum.ercs import IERC20
 from ethereum.ercs import IERC20Detailed
+from interfaces import IExchange
 from interfaces import IProviderRegistry
 
 MAX_PERIOD: constant(uint256) = 1_000_000  # blocks
@@ -84,79 +85,18 @@ def __init__(
 
 @view
 @external
-def settlement_token() -> address:
+def market_parameters() -> IExchange.Parameters:
     """
-    @notice The ERC-20 in which everything is paid.
-    @return Its address.
+    @notice The rules of this market.
+    @return All that the constructor was given, and the scale of the ledger.
     """
-    return TOKEN.address
-
-
-@view
-@external
-def provider_registry() -> address:
-    """
-    @notice The registry whose providers may bid.
-    @return Its address.
-    """
-    return REGISTRY.address
-
-
-@view
-@external
-def ledger_scale() -> uint256:
-    """
-    @notice Ledger units of one base unit of the settlement token.
-    @return A power of ten.
-    """
-    return SCALE
-
-
-@view
-@external
-def reconfirmation_period_blocks() -> uint256:
-    """
-    @notice How long a confirmation of a lease lasts.
-    @return Blocks.
-    """
-    return PERIOD
-
-
-@view
-@external
-def collateral_interest_rate() -> uint256:
-    """
-    @notice What a tenant pays per block on the collateral that it asked for.
-    @return In 1e-18 of the collateral.
-    """
-    return INTEREST_RATE
-
-
-@view
-@external
-def facilitator_tip() -> uint256:
-    """
-    @notice What a match, a stale call, a finish and the closing of a deployment pay to their caller.
-    @return Ledger units.
-    """
-    return TIP
-
-
-@view
-@external
-def closing_grace_blocks() -> uint256:
-    """
-    @notice How long a closing or exhausted lease waits before anyone may finish it.
-    @return Blocks.
-    """
-    return GRACE
-
-
-@view
-@external
-def max_fulfillments() -> uint256:
-    """
-    @notice How many live fulfillments an order holds.
-    @return A number from 1 to 32.
-    """
-    return MAX_FULFILLMENTS
+    return IExchange.Parameters(
+        settlement_token=TOKEN.address,
+        provider_registry=REGISTRY.address,
+        ledger_scale=SCALE,
+        reconfirmation_period_blocks=PERIOD,
+        collateral_interest_rate=INTEREST_RATE,
+        facilitator_tip=TIP,
+        closing_grace_blocks=GRACE,
+        max_fulfillments=MAX_FULFILLMENTS,
+    )

@@ -15,3 +15,14 @@ def because(reason: String[32]):
     @param reason "module: what is wrong".
     """
     assert False, reason
+
+
+@pure
+@internal
+def unless(is_any: bool):
+    """
+    @dev Refuse a batch that has acted on nothing.
+    @param is_any Whether it has acted.
+    """
+    if not is_any:
+        self.because("exchange: nothing is ready")

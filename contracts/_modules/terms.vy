@@ -150,17 +150,6 @@ def _wait_duration(packed: uint256) -> uint256:
 
 @pure
 @internal
-def _regions(packed: uint256) -> uint256:
-    """
-    @dev Where the resources may stand.
-    @param packed The key's terms.
-    @return A mask of 32 bits.
-    """
-    return (packed >> REGIONS_SHIFT) & MASK_32
-
-
-@pure
-@internal
 def _persist(packed: uint256) -> bool:
     """
     @dev Whether a stale lease is replaced by a new order.
@@ -168,43 +157,3 @@ def _persist(packed: uint256) -> bool:
     @return True if it is.
     """
     return (packed >> PERSIST_SHIFT) == 1
-
-
-# ------------------------------------------------------------------ views
-
-@pure
-@external
-def order_id(key: IExchange.OrderKey) -> bytes32:
-    """
-    @notice The id of the order with this key.
-    @param key The preimage.
-    @return The id; the lease has the same.
-    """
-    return self._order_id(key)
-
-
-@view
-@external
-def order_key(
-    deployment: bytes32, nonce: bytes32, wait_duration: uint256, group: IExchange.Group
-) -> IExchange.OrderKey:
-    """
-    @notice Check a group and give the key that its order would have.
-    @param deployment Id of the deployment.
-    @param nonce The deployment's counter, or the id of the replaced lease.
-    @param wait_duration Blocks from the creation to the first match.
-    @param group What is asked for.
-    @return The key.
-    """
-    return self._key(deployment, nonce, wait_duration, group)
-
-
-@view
-@external
-def minimum_deposit(key: IExchange.OrderKey) -> uint256:
-    """
-    @notice What an order with these terms must hold at least, the tip of its match included.
-    @param key The order's key.
-    @return Ledger units.
-    """
-    return self._minimum_deposit(key.terms)

@@ -334,11 +334,13 @@ def _order_word(row: Sequence[Any]) -> OrderWord | None:
 
 
 def _lease(lease: OrderId, row: Sequence[Any]) -> Lease | None:
-    state, provider, charge, is_awaiting, claimed, confirmed, funded, *_ = row
+    state, provider, charge, remainder, is_awaiting, claimed, confirmed, funded, earned, *_ = row
     known = ORDER_STATES[state]
     if known is None or known in (OrderState.OPEN, OrderState.CLOSED):
         return None
-    return Lease(lease, ProviderNumber(provider), known, charge, is_awaiting, claimed, confirmed, funded)
+    unclaimed = earned if known is OrderState.LEASE_STALE else 0
+    heights = claimed, confirmed, funded
+    return Lease(lease, ProviderNumber(provider), known, charge, is_awaiting, *heights, remainder, unclaimed)
 
 
 def _keys(keys: Sequence[OrderKey]) -> list[tuple[bytes, bytes, int, bytes]]:

@@ -179,7 +179,7 @@ async def _check_code(rpc: Rpc, market: Market) -> None:
 async def _check_parameters(rpc: Rpc, market: Market) -> None:
     """Compare what the file says about the exchange: a wrong period would cost a provider its collateral."""
     parameters, exchange = market.parameters, abi.load("Exchange")
-    expected = {
+    expected = {  # in the order of IExchange.Parameters
         "settlement_token": market.token.lower(),
         "provider_registry": market.registry.lower(),
         "ledger_scale": to_ledger_units(1, parameters.token_decimals),
@@ -189,9 +189,9 @@ async def _check_parameters(rpc: Rpc, market: Market) -> None:
         "closing_grace_blocks": parameters.closing_grace_blocks,
         "max_fulfillments": parameters.max_fulfillments,
     }
-    calls = [{"to": market.exchange, "data": f"0x{exchange.encode(view).hex()}"} for view in expected]
-    answers = await rpc.batch([("eth_call", (call, "latest")) for call in calls])
-    for (view, value), answer in zip(expected.items(), answers, strict=True):
-        found = exchange.decode(view, as_bytes(answer))
-        if found != value:
-            raise MarketError(f"{view} of the exchange is {found}, the deployments file says {value}: {REMEDY}")
+    call = {"to": market.exchange, "data": f"0x{exchange.encode('market_parameters').hex()}"}
+    answer = await rpc.call("eth_call", call, "latest")
+    found = exchange.decode("market_parameters", as_bytes(answer))
+    for (name, value), actual in zip(expected.items(), found, strict=True):
+        if actual != value:
+            raise MarketError(f"{name} of the exchange is {actual}, the deployments file says {value}: {REMEDY}")

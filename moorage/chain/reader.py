@@ -63,7 +63,8 @@ class MarketReader:
             raise NodeUnavailable(f"the node is behind what it said before: its newest block is {head.number}")
         self._forget_other_branches()
         deployments = await self._deployments(head)
-        orders, leases = await self._orders(head)
+        orders, leases, stale = await self._orders(head)
+        unclaimed = await self._unclaimed(head, stale)
         leased_orders = {lease: self._order(lease, None) for lease in leases}
         self._check_groups(deployments, [*orders.values(), *leased_orders.values()])
         return Snapshot(
@@ -74,6 +75,7 @@ class MarketReader:
             leases=leases,
             leased_orders=leased_orders,
             fulfillments=await self._fulfillments(head),
+            unclaimed=tuple(unclaimed),
         )
 
     def _forget_other_branches(self) -> None:
@@ -94,10 +96,11 @@ class MarketReader:
         self.index.distrust()
         return NodeUnavailable(f"logs and state do not agree on {what}: reading all logs again")
 
-    async def _orders(self, block: Block) -> tuple[dict[OrderId, Order], dict[OrderId, Lease]]:
+    async def _orders(self, block: Block) -> tuple[dict[OrderId, Order], dict[OrderId, Lease], list[OrderId]]:
         ids = [order for order in self.index.facts.orders if order not in self._ended_orders]
         orders: dict[OrderId, Order] = {}
         leased: list[OrderId] = []
+        stale: list[OrderId] = []
         for order, word in zip(ids, await self.exchange.orders(block, ids), strict=True):
             if word is None or word.bid_count > len(self.index.facts.bidders.get(order, ())):
                 raise self._contradiction(f"order 0x{order.hex()}")
@@ -105,6 +108,8 @@ class MarketReader:
                 orders[order] = self._order(order, word)
             elif word.state in LIVE_LEASES:
                 leased.append(order)
+            elif word.state is OrderState.LEASE_STALE and self._provider is not None:
+                stale.append(order)
             else:
                 self._ended_orders.add(order)
         leases: dict[OrderId, Lease] = {}
@@ -112,7 +117,19 @@ class MarketReader:
             if lease is None:
                 raise NodeUnavailable("a lease is in one view of the block and not in another")
             leases[lease.id] = lease
-        return orders, leases
+        return orders, leases, stale
+
+    async def _unclaimed(self, block: Block, stale: list[OrderId]) -> list[OrderId]:
+        """Return the stale leases that hold something for the provider; the others are over."""
+        found = []
+        for order, lease in zip(stale, await self.exchange.leases(block, stale), strict=True):
+            if lease is None:
+                raise NodeUnavailable("a lease is in one view of the block and not in another")
+            if lease.provider == self._provider and lease.unclaimed:
+                found.append(order)
+            else:
+                self._ended_orders.add(order)
+        return found
 
     async def _deployments(self, block: Block) -> dict[DeploymentId, Deployment]:
         facts = [each for each in self.index.facts.deployments.values() if each.id not in self._ended_deployments]

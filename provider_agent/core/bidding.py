@@ -58,7 +58,7 @@ def decide_bids(
         longest_wait_blocks: how far away a match may be: a bid holds capacity and collateral until then.
     """
     free = _minus(capacity, reserved(snapshot, provider.number))
-    collateral = min(account.available, max(0, provider.collateral_cap - account.locked))
+    collateral = min(account.available, max(0, provider.collateral_cap - account.committed))
     bid_on = {fulfillment.order for fulfillment in snapshot.fulfillments}
     decisions: list[SubmitFulfillment | Declined] = []
     for order in sorted(snapshot.orders.values(), key=lambda order: (order.created_block, order.id)):

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from moorage.snapshot import Snapshot
 from moorage.types import Lease, OrderId, OrderKey, OrderState, ProviderNumber
 
-CONFIRM_BATCH = 200
+CONFIRM_BATCH = 128
 CLOSE_BATCH = 32
+"""The most that the exchange takes in one transaction."""
 DUE_FRACTION = 2
 """A confirmation is due when this part of the period has passed."""
 TAKE_ALONG_FRACTION = 4
@@ -48,7 +49,7 @@ def decide_chores(
 
     Args:
         reset: closing leases of which nothing is left on the engine.
-        claim_after_blocks: how many confirmed blocks are claimed at once.
+        claim_after_blocks: how many confirmed blocks are claimed at once; what a stale lease holds is claimed at once.
     """
     block = snapshot.block.number + 1
     period = snapshot.parameters.reconfirmation_period_blocks
@@ -61,7 +62,8 @@ def decide_chores(
     closed = tuple(
         snapshot.key(lease.id) for lease in ours if lease.state is OrderState.LEASE_CLOSING and lease.id in reset
     )
-    claims = tuple(lease.id for lease in active if lease.confirmed_block - lease.claimed_block >= claim_after_blocks)
+    earned = (lease.id for lease in active if lease.confirmed_block - lease.claimed_block >= claim_after_blocks)
+    claims = (*earned, *snapshot.unclaimed)
     lost = sorted(bid.order for bid in snapshot.fulfillments if _is_lost(snapshot, bid.order, provider))
     return (
         *(

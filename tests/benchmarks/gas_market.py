@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from eth_abi.abi import decode, encode
+from eth_abi.abi import encode
 from eth_utils.crypto import keccak
 
 from tests.benchmarks.gas_chain import Chain, Receipt
@@ -13,7 +13,9 @@ from tests.benchmarks.gas_trace import Slot
 
 CONTRACTS = ("Exchange", "ProviderRegistry", "MoorageToken")
 
+CHAIN_ID = 31_337
 UNIT = 10**18
+INTEREST_RATE = 10**9
 PERIOD_BLOCKS = 100
 GRACE_BLOCKS = 50
 WAIT_BLOCKS = 10
@@ -23,6 +25,7 @@ PRICE = 2 * 10**13
 COLLATERAL = 5 * UNIT
 DEPOSIT = UNIT
 
+RESOURCE = "(uint256,uint256,uint256,uint256,uint256,uint256)"
 KEY = "(bytes32,bytes32,uint256,bytes32)"
 Key = tuple[bytes, bytes, int, bytes]
 Group = tuple[bytes, int, bool, list[tuple[int, int, int, int, int, int]]]
@@ -64,9 +67,9 @@ class Market:
         self.tenant, self.owner, self.operator, self.facilitator = chain.accounts()[:4]
         token = deploy(chain, self.tenant, artifacts["MoorageToken"], 10**9 * UNIT)
         self.registry = deploy(chain, self.tenant, artifacts["ProviderRegistry"], 10)
-        parameters = (token.address, self.registry.address, PERIOD_BLOCKS, 10**9, TIP, GRACE_BLOCKS, 32)
+        parameters = (token.address, self.registry.address, PERIOD_BLOCKS, INTEREST_RATE, TIP, GRACE_BLOCKS, 32)
         self.exchange = deploy(chain, self.tenant, artifacts["Exchange"], *parameters)
-        profile = (self.operator, REGION, 2**96 - 1, "https://provider.example:8443", "{}", b"certificate")
+        profile = (self.operator, REGION, 2**90 - 1, "https://provider.example:8443", "{}", b"certificate")
         self.registry.send(self.owner, "register_provider", *profile)
         token.send(self.tenant, "approve", self.exchange.address, 2**256 - 1)
         for account in (self.tenant, f"0x{self.provider:040x}"):
@@ -80,12 +83,17 @@ class Market:
         version = keccak(salt)
         deposits = [DEPOSIT] * len(groups)
         receipt = self.exchange.send(self.tenant, "submit_deployment", salt, version, WAIT_BLOCKS, groups, deposits)
-        deployment = self.exchange.read("deployment_id", self.tenant, salt)
+        where = (CHAIN_ID, self.exchange.address, self.tenant, salt)
+        deployment = keccak(encode(["uint256", "address", "address", "bytes32"], where))
         return receipt, [self._order(deployment, nonce, group) for nonce, group in enumerate(groups)]
 
     def _order(self, deployment: bytes, nonce: int, group: Group) -> Order:
-        encoded = self.exchange.read("order_key", deployment, nonce.to_bytes(32), WAIT_BLOCKS, group)
-        return Order(decode([KEY], encoded)[0], group)
+        name, regions, persist, resources = group
+        collateral = sum(unit[4] * unit[5] for unit in resources)
+        charge = sum(unit[3] * unit[5] for unit in resources) + collateral * INTEREST_RATE // UNIT
+        terms = charge | collateral << 80 | WAIT_BLOCKS << 176 | regions << 208 | persist << 240
+        resources_hash = keccak(encode(["bytes32", f"{RESOURCE}[]"], [name, resources]))
+        return Order((deployment, nonce.to_bytes(32), terms, resources_hash), group)
 
     def submit_fulfillment(self, order: Order) -> Receipt:
         deployment, nonce, _, _ = order.key
@@ -123,8 +131,7 @@ class Market:
             _slot(exchange, "ledger.words", bytes.fromhex(self.tenant[2:])): "tenant's account",
             _slot(exchange, "ledger.words", bytes.fromhex(self.facilitator[2:])): "facilitator's account",
             _slot(exchange, "ledger.words", self.provider.to_bytes(32)): "provider's account",
-            _slot(registry, "operators", self.provider.to_bytes(32)): "operator and cap",
-            _slot(registry, "owners", self.provider.to_bytes(32)): "owner and region",
+            _slot(registry, "operators", self.provider.to_bytes(32)): "operator, region and cap",
         }
         for each in (order, *further):
             names[_slot(exchange, "order_book.words", each.id)] = "order or lease"

@@ -36,7 +36,7 @@ def _update(word: str, rule: str) -> Need:
     return Need(word, Effect.UPDATED, rule)
 
 
-_OPERATOR = _read("operator and cap", "the caller is the provider's operator", REGISTRY)
+_OPERATOR = _read("operator, region and cap", "the caller is the provider's operator", REGISTRY)
 _CONFIRMATION = (
     _OPERATOR,
     Need("order or lease", Effect.UPDATED, "the confirmed block is this one", is_per_lease=True),
@@ -44,7 +44,6 @@ _CONFIRMATION = (
 _STALE = (
     _update("order or lease", "the deadline has passed; the state is STALE"),
     Need("fulfillment", Effect.CLEARED, "collateral moves once"),
-    _update("provider's account", "what was confirmed is paid, the collateral leaves"),
     _update("tenant's account", "the collateral goes to the tenant"),
     _update("facilitator's account", "the tip goes to the caller"),
 )
@@ -59,14 +58,15 @@ NEEDS: dict[str, tuple[Need, ...]] = {
         _update("order or lease", "the order is open; its list has one bid more"),
         Need("fulfillment", Effect.NEW, "one bid for each provider, with charge and collateral"),
         _update("provider's account", "the collateral is available and gets locked"),
-        _read("operator and cap", "the caller is the operator; locked collateral stays within the cap", REGISTRY),
-        _read("owner and region", "the provider is registered in a region of the order", REGISTRY),
+        _read(
+            "operator, region and cap",
+            "the caller is the operator, in a region of the order; what is committed stays within the cap",
+            REGISTRY,
+        ),
     ),
     "submit_lease": (
         _update("order or lease", "the wait is over; the order becomes the lease"),
         _read("fulfillment", "the charge of the lowest bid"),
-        _read("deployment", "whose account the remainder goes to"),
-        _update("tenant's account", "the remainder goes to the tenant"),
         _update("facilitator's account", "the tip goes to the caller"),
     ),
     "submit_lease_confirmation": _CONFIRMATION,
@@ -96,6 +96,7 @@ NEEDS: dict[str, tuple[Need, ...]] = {
     ),
     "claim": (
         _update("order or lease", "what was claimed is not claimed again"),
+        _read("fulfillment", "the charge of the lease"),
         _update("provider's account", "earnings are paid"),
     ),
 }

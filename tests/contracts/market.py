@@ -23,7 +23,7 @@ TIP = 100
 GRACE = 50
 WAIT = 20
 INTEREST_RATE = 10**12  # the highest: 1 per block on a collateral of 1,000,000
-COLLATERAL_CAP = 2**96 - 1
+COLLATERAL_CAP = 2**90 - 1
 
 WEST, EAST = 1, 2  # regions
 UPDATE, FUND, SCALE = 1, 2, 4  # permissions

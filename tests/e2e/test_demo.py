@@ -34,7 +34,7 @@ STORY = (
     r"block +\d+  deployment 0x\w+ closing",
     r"closed: [\d.]+ MOOR to provider 2 with its collateral",
     r"closed by the facilitator",
-    r"nothing is locked or held: every token is accounted for, to the last unit",
+    r"nothing is held any more: every token is accounted for, to the last unit",
     r"left on the machine: nothing",
 )
 

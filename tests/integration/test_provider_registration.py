@@ -70,7 +70,7 @@ async def test_register__somebody_takes_the_number_first__root_is_made_anew(desk
     await register_provider(desk.chain, desk.market, 1)
     root = pki.load(desk.folder / "data" / "root.pem")
     call = desk.registry.register_provider(
-        desk.chain.operators[0].address, 1, 2**96 - 1, "https://127.0.0.1:8443", "{}", root.der
+        desk.chain.operators[0].address, 1, 2**90 - 1, "https://127.0.0.1:8443", "{}", root.der
     )
     await desk.chain.transact(desk.chain.owners[0], call)
 

@@ -63,11 +63,6 @@ ARGUMENTS = {
     "bids": ["bytes32"],
     "fulfillment": ["bytes32", "uint256"],
     "lease": ["bytes32"],
-    "callable_now": ["bytes32"],
-    "order_key": ["bytes32", "bytes32", "uint256", GROUP],
-    "order_id": [KEY],
-    "minimum_deposit": [KEY],
-    "deployment_id": ["address", "bytes32"],
 }
 RESULTS = {
     "balanceOf": ["uint256"],
@@ -77,12 +72,7 @@ RESULTS = {
     "order": 5 * ["uint256"],
     "bids": ["(uint256,uint256,uint256)[]"],
     "fulfillment": 3 * ["uint256"],
-    "lease": [*3 * ["uint256"], "bool", *6 * ["uint256"], "bool", "bool"],
-    "callable_now": ["uint256"],
-    "order_key": [KEY],
-    "order_id": ["bytes32"],
-    "minimum_deposit": ["uint256"],
-    "deployment_id": ["bytes32"],
+    "lease": [*4 * ["uint256"], "bool", *4 * ["uint256"], "bool", "bool"],
 }
 SELECTORS = {name: function_signature_to_4byte_selector(f"{name}({','.join(ARGUMENTS[name])})") for name in ARGUMENTS}
 

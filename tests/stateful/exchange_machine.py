@@ -225,7 +225,6 @@ class ExchangeMachine(RuleBasedStateMachine):
             yield ("order", terms), model.order_view(terms)
             yield ("bids", terms), model.bids_view(terms)
             yield ("lease", terms), model.lease_view(terms)
-            yield ("callable_now", terms), model.callable_now_view(terms)
             for number in order.fulfillments:
                 yield ("fulfillment", terms, number), model.fulfillment_view(terms, number)
 
@@ -262,7 +261,7 @@ class ExchangeMachine(RuleBasedStateMachine):
         kind, named = self.names[keys[0]]
         if kind == "order" and len(keys) == 1:
             is_open = self.model.order_view(named)[0] == State.OPEN
-            return [(view, named) for view in (("order", "bids") if is_open else ("lease", "callable_now"))]
+            return [(view, named) for view in (("order", "bids") if is_open else ("order", "lease"))]
         if kind == "order":
             return [("fulfillment", named, int.from_bytes(keys[1], "big")), ("bids", named)]
         if len(keys) == 2:
@@ -285,11 +284,6 @@ class ExchangeMachine(RuleBasedStateMachine):
     def compare_everything(self) -> None:
         for entity, _ in self.expected():
             self.compare_view(entity)
-        for terms in list(self.model.orders)[:1]:
-            what = self.ids.deployment(terms.deployment), self.ids.nonce(terms.nonce), terms.wait_duration
-            assert self.market.view("order_key", *what, words_of(terms.group)) == self.ids.key(terms)
-            assert self.market.view("order_id", self.ids.key(terms)) == self.ids.order(terms)
-            assert self.market.view("minimum_deposit", self.ids.key(terms)) == self.model.minimum_deposit(terms.group)
 
     def compare_invariants(self) -> None:
         """Check what section 10 of the protocol says of the model, with which the contract agrees."""
@@ -297,8 +291,8 @@ class ExchangeMachine(RuleBasedStateMachine):
         scale = model.parameters.scale
         assert model.money() == (model.holdings - self.sent_tokens) * scale < 2**96
         for number in self.numbers:
-            assert model.balance(number).locked == model.locked(number)
-        assert all(min(balance.available, balance.locked) >= 0 for balance in model.accounts.values())
+            assert model.balance(number).committed >= model.locked(number)
+        assert all(min(balance.available, balance.committed) >= 0 for balance in model.accounts.values())
         for _, _, lease in self.leases_in(State.ACTIVE, State.CLOSING):
             assert lease.claimed <= lease.confirmed <= lease.funded
         for order in model.orders.values():
@@ -358,13 +352,7 @@ class ExchangeMachine(RuleBasedStateMachine):
             heights = sorted({height for height in self.interesting_heights() if before <= height < LAST_BLOCK})
             target = self.pick(heights or [before + 1]) - 1 + self.draw(3)
         self.set_block(max(target, before + 1))
-        also: list[Entity] = []
-        for terms, order in self.model.orders.items():
-            if order.state == State.ACTIVE:
-                also.append(("lease", terms))
-            if order.state in (State.OPEN, State.ACTIVE, State.CLOSING):
-                also.append(("callable_now", terms))
-        self.compare([], also)
+        self.compare([], [("lease", terms) for terms, _, _ in self.leases_in(State.ACTIVE)])
 
     def interesting_heights(self) -> Iterable[int]:
         period, grace = self.model.parameters.period, self.model.parameters.grace
@@ -658,7 +646,8 @@ class ExchangeMachine(RuleBasedStateMachine):
 
     def claim(self) -> None:
         caller = self.pick(PEOPLE)
-        leases = self.batch([t for t, _, lease in self.leases_in(State.ACTIVE, State.CLOSING) if lease.earned])
+        found = self.leases_in(State.ACTIVE, State.CLOSING, State.STALE)
+        leases = self.batch([terms for terms, _, lease in found if lease.earned])
         self.both("claim", caller, lambda: self.model.claim(caller, leases), self.order_ids(leases))
 
     def fund(self) -> None:
@@ -695,7 +684,7 @@ class ExchangeMachine(RuleBasedStateMachine):
         later = self.draw(4)
         if later == 0:
             self.set_block(max(self.model.block, self.pick([lease.funded + grace, deadline]) + self.draw(2)))
-            self.compare([], [("lease", terms), ("callable_now", terms)])
+            self.compare([], [("lease", terms)])
             self.finish_leases(FACILITATOR, [terms])
         elif later < 3:
             self.set_block(max(self.model.block, self.pick([lease.funded, deadline, deadline, deadline + 1])))
@@ -757,8 +746,8 @@ class ExchangeMachine(RuleBasedStateMachine):
             provider.operator = self.pick([*OPERATORS, *OWNERS])
             self.registry("set_operator", provider.owner, number, provider.operator)
         elif what == 1:
-            locked = self.model.balance(number).locked
-            provider.cap = self.pick([2**96 - 1, locked, locked + 10**14, 0])
+            committed = self.model.balance(number).committed
+            provider.cap = self.pick([2**90 - 1, committed, committed + 10**14, 0])
             self.registry("set_collateral_cap", provider.owner, number, provider.cap)
         elif what == 2:
             new_owner = self.pick(OWNERS)
@@ -792,12 +781,15 @@ class ExchangeMachine(RuleBasedStateMachine):
         for terms, order in model.orders.items():
             if order.fulfillments:
                 self.release(FACILITATOR, terms, list(order.fulfillments))
+        stale = [terms for terms, _, lease in self.leases_in(State.STALE) if lease.earned]
+        if stale:
+            self.both("claim", FACILITATOR, lambda: model.claim(FACILITATOR, stale), self.order_ids(stale))
         names = self.deployments_in(DeploymentState.CLOSING)
         if names:
             self.all_closed(FACILITATOR, names)
+        assert not any(model.locked(number) for number in self.numbers)
         scale = model.parameters.scale
         for account, balance in list(model.accounts.items()):
-            assert balance.locked == 0
             if balance.available >= scale:
                 owner = model.providers[account].owner if isinstance(account, int) else account
                 self.withdraw(owner, account, balance.available // scale)

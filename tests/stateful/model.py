@@ -18,6 +18,7 @@ MAX_CHARGE = 2**80 - 1
 MAX_BLOCKS = 2**32 - 1
 MAX_EXPIRY = 2**40 - 1
 MAX_GROUPS = 8
+NOTHING = "exchange: nothing is ready"  # of a batch
 ONE = 10**18
 NOBODY = 0  # the zero address, and the number that no provider has
 
@@ -60,19 +61,6 @@ class Permission(IntFlag):
     UPDATE = 1
     FUND = 2
     SCALE = 4
-
-
-class Callable(IntFlag):
-    """The transactions that the view callable_now knows."""
-
-    SUBMIT_LEASE = 1
-    SUBMIT_LEASE_CONFIRMATION = 2
-    SUBMIT_STALE_LEASE = 4
-    CONFIRM_CLOSED = 8
-    FINISH_LEASES = 16
-    CLAIM = 32
-    RELEASE_FULFILLMENTS = 64
-    FUND = 128
 
 
 # ------------------------------------------------------------------ what there is
@@ -123,7 +111,7 @@ class Terms(NamedTuple):
 @dataclass
 class Balance:
     available: int = 0
-    locked: int = 0
+    committed: int = 0  # collateral that is locked now, and all that was ever slashed
 
 
 @dataclass
@@ -164,10 +152,14 @@ class Fulfillment:
 
 @dataclass
 class Lease:
-    """Prepaid are the blocks from claimed to funded, earned are those up to confirmed."""
+    """Prepaid are the blocks from claimed to funded, earned are those up to confirmed.
+
+    The remainder is prepaid too, and less than one charge.
+    """
 
     provider: int
     charge: int
+    remainder: int
     is_awaiting: bool
     claimed: int
     confirmed: int
@@ -179,7 +171,7 @@ class Lease:
 
     @property
     def unearned(self) -> int:
-        return self.charge * (self.funded - self.confirmed)
+        return self.charge * (self.funded - self.confirmed) + self.remainder
 
 
 @dataclass
@@ -223,7 +215,7 @@ class Exchange:
 
     def _unlock(self, fulfillment: Fulfillment) -> None:
         balance = self.balance(fulfillment.provider)
-        balance.locked -= fulfillment.collateral
+        balance.committed -= fulfillment.collateral
         balance.available += fulfillment.collateral
 
     def deposit(self, caller: str, account: Account, amount: int) -> None:
@@ -365,7 +357,7 @@ class Exchange:
             deployment = self.deployments.get(name)
             if deployment and deployment.state == DeploymentState.CLOSING and deployment.live_groups == 0:
                 ready.append(deployment)
-        refuse_if(not ready, "deployments: nothing to close")
+        refuse_if(not ready, NOTHING)
         for deployment in ready:
             deployment.state = DeploymentState.CLOSED
             self._credit(caller, self.parameters.tip)
@@ -374,8 +366,7 @@ class Exchange:
         self, caller: str, name: DeploymentName, manager: str, permissions: int, expires_block: int, spend_cap: int
     ) -> None:
         deployment = self._deployment_of(caller, name)
-        refuse_if(expires_block > MAX_EXPIRY, "deployments: bad expiry")
-        refuse_if(spend_cap > MAX_MONEY, "deployments: bad spend cap")
+        refuse_if(expires_block > MAX_EXPIRY or spend_cap > MAX_MONEY, "deployments: bad limits")
         deployment.managers.pop(manager, None)
         if permissions:
             deployment.managers[manager] = Manager(permissions, expires_block, spend_cap)
@@ -456,12 +447,12 @@ class Exchange:
         bid = Fulfillment(number, charge, self.collateral(group))
         balance = self.balance(number)
         refuse_if(balance.available < bid.collateral, "ledger: insufficient funds")
-        refuse_if(balance.locked + bid.collateral > provider.cap, "ledger: above collateral cap")
+        refuse_if(balance.committed + bid.collateral > provider.cap, "ledger: above collateral cap")
 
         if is_full:
             self._unlock(order.fulfillments.pop(order.book.pop()))
         balance.available -= bid.collateral
-        balance.locked += bid.collateral
+        balance.committed += bid.collateral
         order.fulfillments[number] = bid
         not_dearer = [other for other in order.book if order.fulfillments[other].charge <= charge]
         order.book.insert(len(not_dearer), number)
@@ -483,7 +474,7 @@ class Exchange:
             winner = order.lease.provider if order.lease else NOBODY
             losers = [number for number in dict.fromkeys(numbers) if number in order.fulfillments and number != winner]
         if order is None or not losers:
-            raise Refused("order_book: nothing to release")
+            raise Refused(NOTHING)
         for number in losers:
             self._unlock(order.fulfillments.pop(number))
 
@@ -505,29 +496,32 @@ class Exchange:
 
     def submit_lease(self, caller: str, orders: Sequence[Terms]) -> None:
         ready = [terms for terms in dict.fromkeys(orders) if self._is_matchable(self.orders.get(terms))]
-        refuse_if(not ready, "leases: nothing to match")
+        refuse_if(not ready, NOTHING)
         for terms in ready:
             order = self.orders[terms]
             winner = order.fulfillments[order.book[0]]
             prepaid = order.deposit - self.parameters.tip
             blocks = min(prepaid // winner.charge, MAX_BLOCKS)
+            left = prepaid - blocks * winner.charge
+            is_more_than_a_lease_can_hold = left >= winner.charge
             order.lease = Lease(
                 provider=winner.provider,
                 charge=winner.charge,
+                remainder=0 if is_more_than_a_lease_can_hold else left,
                 is_awaiting=True,
                 claimed=self.block,
                 confirmed=self.block,
                 funded=self.block + blocks,
             )
             order.state, order.book = State.ACTIVE, []
-            self._credit(terms.deployment.tenant, prepaid - blocks * winner.charge)
+            self._credit(terms.deployment.tenant, left if is_more_than_a_lease_can_hold else 0)
             self._credit(caller, self.parameters.tip)
 
     def submit_lease_confirmation(self, caller: str, number: int, leases: Sequence[Terms]) -> None:
         self._check_operator(caller, number)
         found = [self._lease_in(terms, State.ACTIVE) for terms in leases]
         ready = [lease for lease in found if lease and lease.provider == number and self.block <= self._deadline(lease)]
-        refuse_if(not ready, "leases: nothing to confirm")
+        refuse_if(not ready, NOTHING)
         for lease in ready:
             if lease.is_awaiting:
                 lease.funded += self.block - lease.confirmed
@@ -537,27 +531,27 @@ class Exchange:
                 lease.confirmed = min(self.block, lease.funded)
 
     def claim(self, _caller: str, leases: Sequence[Terms]) -> None:
-        found = [self._lease_in(terms, State.ACTIVE, State.CLOSING) for terms in dict.fromkeys(leases)]
+        states = State.ACTIVE, State.CLOSING, State.STALE
+        found = [self._lease_in(terms, *states) for terms in dict.fromkeys(leases)]
         ready = [lease for lease in found if lease and lease.earned > 0]
-        refuse_if(not ready, "leases: nothing to claim")
+        refuse_if(not ready, NOTHING)
         for lease in ready:
             self._credit(lease.provider, lease.earned)
             lease.claimed = lease.confirmed
 
     def fund(self, caller: str, terms: Terms, blocks: int) -> None:
-        refuse_if(blocks == 0, "leases: blocks is zero")
-        refuse_if(blocks > MAX_BLOCKS, "leases: too many blocks")
         order = self.orders.get(terms)
         if order is None or order.state not in (State.OPEN, State.ACTIVE):
             raise Refused("leases: neither open nor active")
+        refuse_if(self._is_stale(order), "leases: lease is stale")
+        ahead = _lease_of(order).funded - _lease_of(order).confirmed if order.lease else 0
+        refuse_if(not 1 <= blocks <= MAX_BLOCKS - ahead, "leases: bad number of blocks")
         if order.state == State.OPEN:
             amount = blocks * self.max_charge(terms.group)
             self._take_from_payer(caller, terms.deployment, amount)
             order.deposit += amount  # stays below 2**96, as all money does
             return
-        refuse_if(self._is_stale(order), "leases: lease is stale")
         lease = _lease_of(order)
-        refuse_if(lease.funded - lease.confirmed + blocks > MAX_BLOCKS, "leases: too many blocks")
         is_revival = self._is_exhausted(order)
         self._check_payer(caller, terms.deployment, blocks * lease.charge)
         refuse_if(is_revival and blocks < 2 * self.parameters.period, "leases: revival too short")
@@ -596,19 +590,20 @@ class Exchange:
             is_resignation = len(leases) == 1 and lease is not None and self._is_owner(caller, lease.provider)
             if lease and (is_resignation or self._is_stale(self.orders[terms])):
                 ready.append(terms)
-        refuse_if(not ready, "leases: nothing is stale")
+        refuse_if(not ready, NOTHING)
         for terms in ready:
             is_active = self.deployments[terms.deployment].state == DeploymentState.ACTIVE
             self._end_stale(terms, self.orders[terms], is_renewed=is_active and terms.group.persist)
             self._credit(caller, self.parameters.tip)
 
     def _end_stale(self, terms: Terms, order: Order, *, is_renewed: bool) -> None:
-        """Move the collateral to the tenant, but for the tip, which whoever calls this pays to its caller."""
+        """Move the collateral to the tenant, but for the tip, which whoever calls this pays to its caller.
+
+        What the provider has earned stays in the lease until somebody claims it for the provider.
+        """
         tip = self.parameters.tip
         lease = _lease_of(order)
         collateral = order.fulfillments.pop(lease.provider).collateral
-        self._credit(lease.provider, lease.earned)
-        self.balance(lease.provider).locked -= collateral
         order.state = State.STALE
         left = lease.unearned + collateral - tip
         deposit = max(lease.unearned, self.minimum_deposit(terms.group))
@@ -627,13 +622,13 @@ class Exchange:
             lease = self._lease_in(terms, State.CLOSING)
             if lease and lease.provider == number:
                 ready.append(terms)
-        refuse_if(not ready, "leases: nothing to confirm")
+        refuse_if(not ready, NOTHING)
         for terms in ready:
             self._end_closed(terms, tip_receiver=terms.deployment.tenant)
 
     def finish_leases(self, caller: str, leases: Sequence[Terms]) -> None:
         ready = [terms for terms in dict.fromkeys(leases) if self._is_finishable(self.orders.get(terms))]
-        refuse_if(not ready, "leases: nothing to finish")
+        refuse_if(not ready, NOTHING)
         for terms in ready:
             self._end_closed(terms, tip_receiver=caller)
 
@@ -685,7 +680,7 @@ class Exchange:
 
     def account_view(self, account: Account) -> tuple[int, int]:
         balance = self.balance(account)
-        return balance.available, balance.locked
+        return balance.available, balance.committed
 
     def deployment_view(self, name: DeploymentName) -> tuple[str | int, int, int, int, int, int]:
         deployment = self.deployments.get(name)
@@ -722,65 +717,44 @@ class Exchange:
     def lease_view(self, terms: Terms) -> tuple[int | bool, ...]:
         order = self.orders.get(terms)
         if order is None or order.lease is None:
-            return (order.state if order else 0, 0, 0, False, 0, 0, 0, 0, 0, 0, False, False)
+            return (order.state if order else 0, 0, 0, 0, False, 0, 0, 0, 0, False, False)
         lease = order.lease
         if order.state in (State.STALE, State.CLOSED):
-            return (order.state, lease.provider, 0, False, 0, 0, 0, 0, 0, 0, False, False)
-        is_active = order.state == State.ACTIVE
-        ahead = lease.funded - (lease.confirmed if lease.is_awaiting else self.block)
+            earned = lease.earned if order.state == State.STALE else 0
+            return (order.state, lease.provider, 0, 0, False, 0, 0, 0, earned, False, False)
         return (
             order.state,
             lease.provider,
             lease.charge,
+            lease.remainder,
             lease.is_awaiting,
             lease.claimed,
             lease.confirmed,
             lease.funded,
-            self._deadline(lease) if is_active else 0,
             lease.earned,
-            max(ahead, 0) if is_active else 0,
             self._is_stale(order),
             self._is_exhausted(order),
         )
 
-    def callable_now_view(self, terms: Terms) -> int:
-        order = self.orders.get(terms)
-        if order is None:
-            return 0
-        if order.state == State.OPEN:
-            return Callable.FUND | (Callable.SUBMIT_LEASE if self._is_matchable(order) else 0)
-        result = Callable.RELEASE_FULFILLMENTS
-        lease = order.lease
-        if lease is None or order.state not in (State.ACTIVE, State.CLOSING):
-            return result
-        if lease.earned > 0:
-            result |= Callable.CLAIM
-        if order.state == State.CLOSING:
-            result |= Callable.CONFIRM_CLOSED
-        else:
-            result |= Callable.SUBMIT_STALE_LEASE if self._is_stale(order) else Callable.FUND
-            if self.block <= self._deadline(lease):
-                result |= Callable.SUBMIT_LEASE_CONFIRMATION
-        if self._is_finishable(order):
-            result |= Callable.FINISH_LEASES
-        return result
-
     # -------------------------------------------------------------- invariants
 
     def money(self) -> int:
-        """Add up all accounts and what orders, leases and deployments hold."""
+        """Add up what is available in all accounts, all locked collateral, and what orders, leases and deployments hold."""
         tip = self.parameters.tip
-        total = sum(balance.available + balance.locked for balance in self.accounts.values())
+        total = sum(balance.available for balance in self.accounts.values())
+        total += sum(self.locked(number) for number in self.providers)
         total += sum(tip for deployment in self.deployments.values() if deployment.state != DeploymentState.CLOSED)
         for order in self.orders.values():
             if order.state == State.OPEN:
                 total += order.deposit + tip
             elif order.state in (State.ACTIVE, State.CLOSING):
                 total += _lease_of(order).earned + _lease_of(order).unearned + tip
+            elif order.state == State.STALE:
+                total += _lease_of(order).earned
         return total
 
     def locked(self, number: int) -> int:
-        """Add up the collateral of a provider's fulfillments, which is what its account has locked."""
+        """Add up the collateral of a provider's fulfillments; what it has committed beyond that was slashed."""
         mine = chain.from_iterable(order.fulfillments.values() for order in self.orders.values())
         return sum(bid.collateral for bid in mine if bid.provider == number)
 

@@ -22,11 +22,11 @@ STRANGER = person("stranger")
 WHALE = person("whale")
 
 PROVIDERS = (
-    Provider(OWNERS[0], OPERATORS[0], region=1, cap=2**96 - 1),
+    Provider(OWNERS[0], OPERATORS[0], region=1, cap=2**90 - 1),
     Provider(OWNERS[0], OPERATORS[0], region=1, cap=10**15),
-    Provider(OWNERS[1], OPERATORS[1], region=1, cap=2**96 - 1),
-    Provider(OWNERS[1], OWNERS[1], region=2, cap=2**96 - 1),
-    Provider(OWNERS[1], OPERATORS[1], region=1, cap=2**96 - 1),
+    Provider(OWNERS[1], OPERATORS[1], region=1, cap=2**90 - 1),
+    Provider(OWNERS[1], OWNERS[1], region=2, cap=2**90 - 1),
+    Provider(OWNERS[1], OPERATORS[1], region=1, cap=2**90 - 1),
 )
 
 

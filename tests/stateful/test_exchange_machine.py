@@ -18,7 +18,7 @@ from tests.stateful.exchange_machine import ExchangeMachine, FullBooks, market
 IS_LONG = os.environ.get("HYPOTHESIS_PROFILE") == "long"
 PARTS = 4
 """In which the runs are cut, for as many processes."""
-RUNS = 10_000 if IS_LONG else 100
+RUNS = 10_000 if IS_LONG else 200
 RUNS_OF_A_SEED = 5
 LIMIT_SECONDS = 8 * 3600 if IS_LONG else 600
 

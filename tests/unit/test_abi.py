@@ -36,7 +36,7 @@ def test_encode__call_with_structs__is_selector_and_arguments() -> None:
 
 
 def test_encode__call_without_arguments__is_its_selector() -> None:
-    assert EXCHANGE.encode("facilitator_tip") == keccak(text="facilitator_tip()")[:4]
+    assert EXCHANGE.encode("market_parameters") == keccak(text="market_parameters()")[:4]
 
 
 @pytest.mark.parametrize("contract", [EXCHANGE, REGISTRY, ERC20], ids=["Exchange", "ProviderRegistry", "ERC20"])
@@ -46,7 +46,7 @@ def test_load__each_contract__has_functions_of_different_selectors(contract: abi
 
 
 def test_decode__one_value__is_the_value() -> None:
-    assert EXCHANGE.decode("facilitator_tip", encode(["uint256"], [7])) == 7
+    assert REGISTRY.decode("provider_count", encode(["uint256"], [7])) == 7
 
 
 def test_decode__several_values__are_a_tuple() -> None:
@@ -58,7 +58,7 @@ def test_decode__several_values__are_a_tuple() -> None:
 @pytest.mark.parametrize("data", [b"", b"\0" * 31, b"\xff" * 12])
 def test_decode__data_that_is_too_short__is_an_error(data: bytes) -> None:
     with pytest.raises(DecodingError):
-        EXCHANGE.decode("facilitator_tip", data)
+        REGISTRY.decode("provider_count", data)
 
 
 def test_decode__text_that_is_not_utf_8__is_marked_and_no_error() -> None:

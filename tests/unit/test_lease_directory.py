@@ -17,8 +17,8 @@ from tests.markets import TENANT, US, make_group
 
 LEASE = OrderId(created()[1]["order"])
 ONE, TWO = Version(b"\x01" * 32), Version(b"\x02" * 32)
-ACTIVE = (3, US, 40, False, 100, 150, 300, 250, 2_000, 0, False, False)
-OPEN = (1, 0, 0, False, 0, 0, 0, 0, 0, 0, False, False)
+ACTIVE = (3, US, 40, 0, False, 100, 150, 300, 2_000, False, False)
+OPEN = (1, 0, 0, 0, False, 0, 0, 0, 0, False, False)
 
 
 @pytest.fixture

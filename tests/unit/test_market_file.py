@@ -40,11 +40,11 @@ DOCUMENT: dict[str, Any] = {
     },
     "more": "is ignored",
 }
-VIEWS = {
-    **DOCUMENT["parameters"],
+PARAMETERS = {
     "settlement_token": TOKEN,
     "provider_registry": REGISTRY,
     "ledger_scale": 10**12,
+    **DOCUMENT["parameters"],
 }
 
 
@@ -74,10 +74,9 @@ def answer(method: str, params: list[Any], **wrong: Any) -> Any:
         return wrong.get("chain_id", "0x7a69")
     if method == "eth_getCode":
         return f"0x{wrong.get('code', CODE)[params[0]].hex()}"
-    exchange = abi.load("Exchange")
-    view = next(name for name in VIEWS if f"0x{exchange.encode(name).hex()}" == params[0]["data"])
-    kind = "address" if view in ("settlement_token", "provider_registry") else "uint256"
-    return f"0x{encode([kind], [{**VIEWS, **wrong}[view]]).hex()}"
+    assert params[0]["data"] == f"0x{abi.load('Exchange').encode('market_parameters').hex()}"
+    values = [wrong.get(name, value) for name, value in PARAMETERS.items()]
+    return f"0x{encode(['address', 'address', *6 * ['uint256']], values).hex()}"
 
 
 def test_load_market__good_file__is_read(path: Path) -> None:

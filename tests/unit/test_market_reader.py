@@ -17,7 +17,7 @@ from tests.markets import DEPLOYMENT, OTHERS, TENANT, US
 ORDER = OrderId(created()[1]["order"])
 RENEWED = OrderId(b"\x77" * 32)
 NONE = (0, 0, 0, 0, 0)
-NO_LEASE = (0, 0, 0, False, 0, 0, 0, 0, 0, 0, False, False)
+NO_LEASE = (0, 0, 0, 0, False, 0, 0, 0, 0, False, False)
 NO_BID = (0, 0, 0)
 OPEN = (1, 10_000, 61, 1, 0)
 STATES = {"closed": 2, "active": 3, "stale": 4, "closing": 5, "ended": 6}
@@ -27,8 +27,12 @@ def in_state(name: str) -> tuple[int, ...]:
     return (STATES[name], 0, 0, 0, 0)
 
 
+def stale_row(earned: int, provider: int = US) -> tuple[Any, ...]:
+    return (STATES["stale"], provider, 0, 0, False, 0, 0, 0, earned, False, False)
+
+
 def lease_row(name: str, provider: int = US) -> tuple[Any, ...]:
-    return (STATES[name], provider, 40, False, 100, 150, 300, 250, 2_000, 0, False, False)
+    return (STATES[name], provider, 40, 7, False, 100, 150, 300, 2_000, False, False)
 
 
 @dataclass
@@ -53,7 +57,9 @@ class World:
     def set(self, name: str, live: int = 1, state: int = 1) -> None:
         """Move the order to a state."""
         self.orders[ORDER] = OPEN if name == "open" else in_state(name)
-        self.leases[ORDER] = lease_row(name) if name in ("active", "closing", "stale", "ended") else NO_LEASE
+        self.leases[ORDER] = lease_row(name) if name in ("active", "closing") else NO_LEASE
+        if name == "stale":
+            self.leases[ORDER] = stale_row(earned=0)
         self.deployment = (TENANT, state, live, 1, 1, 50)
 
 
@@ -85,7 +91,7 @@ async def test_snapshot__matched__is_a_lease_with_the_orders_terms(world: World,
     snapshot = await world.reader.snapshot()
 
     kind = OrderState.LEASE_ACTIVE if state == "active" else OrderState.LEASE_CLOSING
-    assert snapshot.leases == {ORDER: Lease(ORDER, US, kind, 40, False, 100, 150, 300)}
+    assert snapshot.leases == {ORDER: Lease(ORDER, US, kind, 40, False, 100, 150, 300, remainder=7)}
     assert snapshot.orders == {}
     assert snapshot.key(ORDER) == world.reader.index.facts.orders[ORDER].key
     assert snapshot.leased_orders[ORDER].deposit == 0
@@ -102,6 +108,23 @@ async def test_snapshot__ended__is_gone_and_not_read_again(world: World, state: 
 
     assert (snapshot.orders, snapshot.leases, snapshot.fulfillments) == ({}, {}, ())
     assert world.node.count("eth_call") == 1  # the deployment, which lives
+
+
+@pytest.mark.parametrize("provider", [US, OTHERS])
+async def test_snapshot__stale_lease_with_earnings__is_unclaimed_until_they_are_claimed(
+    world: World, provider: int
+) -> None:
+    world.set("stale", live=0)
+    world.leases[ORDER] = stale_row(2_000, provider)
+    for _ in range(2):
+        assert (await world.reader.snapshot()).unclaimed == ((ORDER,) if provider == US else ())
+
+    world.leases[ORDER] = stale_row(0, provider)
+    assert (await world.reader.snapshot()).unclaimed == ()
+    world.node.calls.clear()
+
+    assert (await world.reader.snapshot()).unclaimed == ()
+    assert world.node.count("eth_call") == 2  # the deployment, and the bid that is still locked
 
 
 async def test_snapshot__deployment_closed__is_gone_and_not_read_again(world: World) -> None:

@@ -115,7 +115,7 @@ def test_decide_bids__many_orders_at_once__never_promises_collateral_twice() -> 
 
 def test_decide_bids__cap_is_nearly_reached__counts_what_is_locked() -> None:
     order = make_order()
-    account = make_account(available=5_000, locked=501)
+    account = make_account(available=5_000, committed=501)
 
     decisions = bids(make_snapshot(orders=[order]), account=account, provider=make_provider(collateral_cap=1_000))
 

@@ -10,7 +10,7 @@ from eth_utils.crypto import keccak
 ROOT_DELAY = 10
 WEST, EAST = 1, 2  # regions
 MAX_PROVIDER = 2**32 - 1
-MAX_CAP = 2**96 - 1
+MAX_CAP = 2**90 - 1
 MAX_WORD = 2**256 - 1
 UNKNOWN = 77  # a number that nobody has
 NOBODY = "0x" + "00" * 20
