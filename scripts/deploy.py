@@ -110,6 +110,7 @@ def _check_exchange(exchange: Any, expected: dict[str, Any]) -> None:
     Raises:
         DeploymentRefused: they differ.
     """
+    found = exchange.market_parameters().dict()
     for name, value in expected.items():
-        if (found := getattr(exchange, name)()) != value:
-            raise DeploymentRefused(f"exchange {exchange.address}: {name} is {found} on chain, not {value}")
+        if found[name] != value:
+            raise DeploymentRefused(f"exchange {exchange.address}: {name} is {found[name]} on chain, not {value}")

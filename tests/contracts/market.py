@@ -126,6 +126,12 @@ class Order:
         return replace(self, nonce=self.id)
 
 
+def deployment_id(exchange: Any, tenant: Any, salt: str) -> str:
+    """Return the id of a tenant's deployment, computed apart from the contract."""
+    named = [brownie.web3.eth.chain_id, exchange.address, str(tenant), bytes.fromhex(salt[2:])]
+    return "0x" + keccak(encode(["uint256", "address", "address", "bytes32"], named)).hex()
+
+
 def word_of(number: int) -> str:
     """Return a number as a bytes32."""
     return f"0x{number:064x}"
@@ -185,7 +191,13 @@ class Market:
         return dict(self.view("order", order.id).dict())
 
     def lease(self, order: Order) -> dict[str, Any]:
-        return dict(self.view("lease", order.id).dict())
+        """Return what the view tells, and of an active lease what follows from it and from the next block."""
+        lease = dict(self.view("lease", order.id).dict())
+        if lease["state"] == ACTIVE:
+            begin = lease["confirmed_block"] if lease["is_awaiting"] else self.next_block
+            lease["deadline_block"] = lease["confirmed_block"] + PERIOD
+            lease["runway_blocks"] = max(0, lease["funded_block"] - begin)
+        return lease
 
     def deployment(self, deployment: str) -> dict[str, Any]:
         return dict(self.view("deployment", deployment).dict())
@@ -193,7 +205,7 @@ class Market:
     def available(self, account: Any) -> int:
         return int(self.view("account", account)[0])
 
-    def locked(self, account: Any) -> int:
+    def committed(self, account: Any) -> int:
         return int(self.view("account", account)[1])
 
     # ------------------------------------------------------------------------------------------------ roles act
@@ -220,7 +232,7 @@ class Market:
         by = by or self.tenant
         deposits = deposits or [DEPOSIT] * len(groups)
         self.exchange.submit_deployment(salt, VERSION, wait, groups, deposits, {"from": by})
-        deployment = str(self.exchange.deployment_id(by, salt))
+        deployment = deployment_id(self.exchange, by, salt)
         return [Order(deployment, word_of(nonce), wait, group) for nonce, group in enumerate(groups)]
 
     def bid(self, provider: Provider, order: Order, *prices: int, hint: int = 0) -> Any:

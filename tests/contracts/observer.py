@@ -65,6 +65,8 @@ class Lease:
     bids: dict[int, int] = field(default_factory=dict)  # provider -> charge, in the order of arrival
     provider: int = 0
     charge: int = 0
+    remainder: int = 0
+    unclaimed: int = 0
     is_awaiting: bool = False
     claimed: int = 0
     confirmed: int = 0
@@ -76,7 +78,7 @@ class Lease:
 
     @property
     def unearned(self) -> int:
-        return self.charge * (self.funded - self.confirmed)
+        return self.charge * (self.funded - self.confirmed) + self.remainder
 
     def order_view(self) -> tuple[int, ...]:
         if self.state != OPEN:
@@ -89,15 +91,13 @@ class Lease:
         return [(provider, charge, self.collateral) for provider, charge in book]
 
     def lease_view(self, block: int, period: int) -> tuple[Any, ...]:
-        times = self.claimed, self.confirmed, self.funded
+        money, times = (self.charge, self.remainder), (self.claimed, self.confirmed, self.funded)
         if self.state != ACTIVE:
-            return self.state, self.provider, self.charge, False, *times, 0, self.earned, 0, False, False
+            return self.state, self.provider, *money, False, *times, self.earned or self.unclaimed, False, False
         deadline = self.confirmed + period
         is_stale = block > deadline and (self.is_awaiting or deadline < self.funded)
         is_exhausted = not self.is_awaiting and block >= self.funded and not is_stale
-        runway = self.funded - self.confirmed if self.is_awaiting else max(0, self.funded - block)
-        derived = deadline, self.earned, runway, is_stale, is_exhausted
-        return ACTIVE, self.provider, self.charge, self.is_awaiting, *times, *derived
+        return ACTIVE, self.provider, *money, self.is_awaiting, *times, self.earned, is_stale, is_exhausted
 
     def start_awaiting(self, block: int, blocks: int) -> None:
         self.is_awaiting = True
@@ -106,7 +106,7 @@ class Lease:
 
     def end(self, state: int) -> None:
         self.state = state
-        self.charge = self.claimed = self.confirmed = self.funded = 0
+        self.charge = self.remainder = self.claimed = self.confirmed = self.funded = 0
         self.is_awaiting = False
 
 
@@ -116,11 +116,13 @@ class Observer:
     def __init__(self, market: Market) -> None:
         self.exchange = market.exchange
         self.token = market.token
-        self.tip, self.period = views(self.exchange, ("facilitator_tip",), ("reconfirmation_period_blocks",))
+        [parameters] = views(self.exchange, ("market_parameters",))
+        _, _, self.scale, self.period, _, self.tip, _, _ = parameters
         [self.provider_count] = views(market.registry, ("provider_count",))
         self.next_block = market.next_block
         self.available: dict[str, int] = defaultdict(int)
         self.locked: dict[str, int] = defaultdict(int)
+        self.slashed: dict[str, int] = defaultdict(int)
         self.deployments: dict[str, Deployment] = {}
         self.managers: dict[tuple[str, str], list[int]] = {}
         self.leases: dict[str, Lease] = {}
@@ -135,8 +137,7 @@ class Observer:
         for call, actual, wanted in zip(calls, views(self.exchange, *calls), expected, strict=True):
             assert _plain(actual) == _plain(wanted), call
         [held] = views(self.token, ("balanceOf", self.exchange.address))
-        [scale] = views(self.exchange, ("ledger_scale",))
-        assert self.total() == held * scale
+        assert self.total() == held * self.scale
         assert self.total() <= MAX_MONEY
 
     def total(self) -> int:
@@ -148,12 +149,13 @@ class Observer:
                 total += lease.deposit + self.tip
             elif lease.state in (ACTIVE, CLOSING):
                 total += lease.earned + lease.unearned + self.tip
+            total += lease.unclaimed
         return total
 
     def _expectations(self) -> Iterator[tuple[tuple[Any, ...], Any]]:
         """Yield what to ask the exchange, and the answer that fits to its events."""
         for account in sorted(self.available.keys() | self.locked.keys()):
-            yield ("account", account), (self.available[account], self.locked[account])
+            yield ("account", account), (self.available[account], self.locked[account] + self.slashed[account])
         for id, seen in self.deployments.items():
             yield ("deployment", id), seen.view()
         for (id, manager), word in self.managers.items():
@@ -259,8 +261,9 @@ class Observer:
     ) -> None:
         it = self.leases[lease]
         assert (provider, charge) == min(it.bids.items(), key=lambda bid: bid[1])
-        assert blocks * charge + refund + self.tip == it.deposit
         it.state, it.provider, it.charge = ACTIVE, provider, charge
+        it.remainder = it.deposit - self.tip - refund - blocks * charge
+        assert 0 <= it.remainder < charge
         it.start_awaiting(block, blocks)
         self._pay_tenant(it, refund)
         self.available[facilitator] += self.tip
@@ -283,13 +286,14 @@ class Observer:
         it = self.leases[lease]
         self.available[payer] -= blocks * it.charge
         self._pay_provider(it, earned)
-        left = (it.earned + it.unearned - earned) // it.charge
+        left = (it.earned + it.unearned - it.remainder - earned) // it.charge
         it.start_awaiting(block, left + blocks)
 
     def _on_LeaseClaimed(self, block: int, lease: str, amount: int) -> None:
         it = self.leases[lease]
-        assert amount == it.earned
+        assert amount == it.earned or (it.state, amount) == (STALE, it.unclaimed)
         it.claimed = it.confirmed
+        it.unclaimed = 0
         self._pay_provider(it, amount)
 
     def _on_LeaseStale(
@@ -299,7 +303,8 @@ class Observer:
         assert (earned, slashed) == (it.earned, it.collateral - self.tip)
         self._free(lease, it.provider)
         self.available[account_of(provider)] -= it.collateral
-        self._pay_provider(it, earned)
+        self.slashed[account_of(provider)] += it.collateral
+        it.unclaimed = earned
         self._pay_tenant(it, refund)
         self.available[facilitator] += self.tip
         self._end_group(it, STALE)

@@ -14,7 +14,7 @@ CONTRACTS = TESTS.parents[1] / "contracts"
 MARKET = ("Exchange", "ProviderRegistry", "MoorageToken")
 SOURCES = [*(CONTRACTS / f"{name}.vy" for name in MARKET), *CONTRACTS.glob("_modules/*.vy")]
 
-# Views without an argument tell what the constructor was given.
+# A view without an argument tells what the constructor was given.
 PARAMETER_TESTS = TESTS / "parameters" / "test_bounds.py"
 
 REVERT_TEXT = re.compile(r'"([a-z_]+: [^"]+)"')

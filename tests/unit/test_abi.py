@@ -117,7 +117,7 @@ def test_g20_decode_event__endpoint_that_is_not_utf_8__is_marked_and_no_error() 
 @pytest.mark.parametrize(
     ("data", "expected"),
     [
-        (error_data(b"leases: nothing to match"), "leases: nothing to match"),
+        (error_data(b"exchange: nothing is ready"), "exchange: nothing is ready"),
         (f"0x4e487b71{encode(['uint256'], [0x11]).hex()}", "panic 0x11"),
         (error_data(b"\xff\xfe"), "\ufffd\ufffd"),
         (error_data(b"two\nlines\x1b[2J"), "two lines [2J"),

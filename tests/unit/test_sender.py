@@ -55,11 +55,11 @@ async def test_send__accepted__is_signed_for_the_chain_with_a_margin_of_gas(pool
 
 
 async def test_send_all__several__use_one_nonce_each_and_skip_none_for_a_refused_one(pool: Pool) -> None:
-    pool.refusals["0x02"] = Refusal("execution reverted", reason("leases: nothing to match"))
+    pool.refusals["0x02"] = Refusal("execution reverted", reason("exchange: nothing is ready"))
 
     outcomes = await sender(pool).send_all([call(1), call(2), call(3)])
 
-    assert outcomes[1] == Refused(call(2), "leases: nothing to match")
+    assert outcomes[1] == Refused(call(2), "exchange: nothing is ready")
     assert [(entry.fields["nonce"], bytes(entry.fields["data"])) for entry in pool.seen] == [(0, b"\1"), (1, b"\3")]
 
 
@@ -146,11 +146,11 @@ async def test_g12_send__node_is_silent_while_waiting__waits_on(pool: Pool) -> N
 
 async def test_g19_send__reverts_in_its_block__says_what_the_chain_says_there(pool: Pool) -> None:
     pool.status = "0x0"
-    pool.faults["eth_call"] = [SILENT, _refused("execution reverted", reason("leases: nothing to match"))]
+    pool.faults["eth_call"] = [SILENT, _refused("execution reverted", reason("exchange: nothing is ready"))]
 
     (outcome,) = await sender(pool).send_all([call(1)])
 
-    assert outcome == Refused(call(1), "reverted in block 1: leases: nothing to match")
+    assert outcome == Refused(call(1), "reverted in block 1: exchange: nothing is ready")
 
 
 async def test_c21_send__reverts_in_its_block_but_not_after_it__somebody_was_faster(pool: Pool) -> None:

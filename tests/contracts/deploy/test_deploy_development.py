@@ -59,9 +59,10 @@ def test_deploy_market__all_new__writes_what_is_on_chain(write_parameters: Calla
         "sources_hash": sources_hash(),
     }
     exchange = brownie.Exchange.at(contracts["Exchange"]["address"])
-    assert exchange.provider_registry() == contracts["ProviderRegistry"]["address"]
-    assert exchange.settlement_token() == contracts["Token"]["address"]
-    assert {name: getattr(exchange, name)() for name in FIXED} == FIXED
+    parameters = exchange.market_parameters().dict()
+    assert parameters["provider_registry"] == contracts["ProviderRegistry"]["address"]
+    assert parameters["settlement_token"] == contracts["Token"]["address"]
+    assert {name: parameters[name] for name in FIXED} == FIXED
     assert brownie.MoorageToken.at(contracts["Token"]["address"]).balanceOf(accounts[0]) == 10**24
     assert (contracts["Token"].pop("decimals"), contracts["Token"].pop("symbol")) == (18, "MOOR")
     for entry in contracts.values():
@@ -101,7 +102,7 @@ def test_deploy_market__existing_token_and_registry__are_used(
         "decimals": 6,
         "symbol": "TEST",
     }
-    assert brownie.Exchange.at(result["contracts"]["Exchange"]["address"]).ledger_scale() == 10**12
+    assert brownie.Exchange.at(result["contracts"]["Exchange"]["address"]).market_parameters()["ledger_scale"] == 10**12
 
 
 def test_deploy_market__holder_named__the_probe_moves_its_tokens(

@@ -45,7 +45,7 @@ def test_cancel_fulfillment__head_middle_or_tail__closes_the_gap(market, provide
     assert _bidders(market, order) == [each.number for each in bidders]
     assert market.order(order)["bid_count"] == 2
     assert market.available(gone.account) - available == COLLATERAL
-    assert market.locked(gone.account) == 0
+    assert market.committed(gone.account) == 0
     assert market.view("fulfillment", order.id, gone.number) == (0, 0, 0)
 
 
@@ -73,7 +73,7 @@ def test_cancel_fulfillment__provider_deregistered__may_still_cancel(market, pro
 
     _cancel(market, provider, order)
 
-    assert market.locked(provider.account) == 0
+    assert market.committed(provider.account) == 0
 
 
 # ---------------------------------------------------------------------------------------------------- the deadline

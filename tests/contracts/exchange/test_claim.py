@@ -6,7 +6,7 @@ import pytest
 
 from tests.contracts.market import ACTIVE, CHARGE, CLOSING, PERIOD, UNKNOWN_ID, logged, refusal
 
-NOTHING = "leases: nothing to claim"
+NOTHING = "exchange: nothing is ready"
 
 
 @pytest.fixture(scope="module")

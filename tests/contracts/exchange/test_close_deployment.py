@@ -73,7 +73,7 @@ def test_close_deployment__open_order__ends_and_is_refunded(market, provider, op
     deployment = market.deployment(open_order.deployment)
     assert (deployment["state"], deployment["live_groups"]) == (DEPLOYMENT_CLOSING, 0)
     assert market.order(open_order)["state"] == ORDER_CLOSED
-    assert market.locked(provider.account) == COLLATERAL  # until it is released
+    assert market.committed(provider.account) == COLLATERAL  # until it is released
 
 
 def test_close_deployment__lease_that_awaits_its_first_confirmation__costs_nothing(market, provider):

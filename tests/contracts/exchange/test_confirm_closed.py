@@ -20,7 +20,7 @@ from tests.contracts.market import (
     refusal,
 )
 
-NOTHING = "leases: nothing to confirm"
+NOTHING = "exchange: nothing is ready"
 NOT_OPERATOR = "order_book: not the operator"
 
 
@@ -61,7 +61,7 @@ def test_confirm_closed__at_any_time__pays_and_frees_the_collateral(market, prov
     ]
     assert market.available(provider.account) - provider_before == 60 * CHARGE + COLLATERAL
     assert market.available(market.tenant) - tenant_before == left + TIP
-    assert market.locked(provider.account) == 0
+    assert market.committed(provider.account) == 0
     after = market.lease(closing)
     assert (after.pop("state"), after.pop("provider"), any(after.values())) == (CLOSED, provider.number, False)
     assert market.deployment(closing.deployment)["live_groups"] == 0

@@ -14,7 +14,7 @@ from tests.contracts.market import (
     refusal,
 )
 
-NOTHING = "deployments: nothing to close"
+NOTHING = "exchange: nothing is ready"
 
 
 @pytest.fixture(scope="module")

@@ -138,7 +138,7 @@ def test_deposit__token_with_other_decimals__is_counted_in_18(market, accounts, 
     tx = other.exchange.deposit(other.tenant, 1, {"from": other.deployer})
     other.exchange.deposit(other.tenant, most - 1, {"from": other.deployer})
 
-    assert other.exchange.ledger_scale() == scale
+    assert other.exchange.market_parameters()["ledger_scale"] == scale
     assert logged(tx)[0][1]["amount"] == scale
     assert tuple(other.exchange.account(other.tenant)) == (most * scale, 0)
     if most < MAX_MONEY:

@@ -19,7 +19,7 @@ from tests.contracts.market import (
     refusal,
 )
 
-NOTHING = "leases: nothing to finish"
+NOTHING = "exchange: nothing is ready"
 
 
 @pytest.fixture(scope="module")

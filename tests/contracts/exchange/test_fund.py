@@ -27,7 +27,7 @@ from tests.contracts.market import (
 )
 
 NEITHER = "leases: neither open nor active"
-TOO_MANY = "leases: too many blocks"
+TOO_MANY = "leases: bad number of blocks"
 TOO_SHORT = "leases: revival too short"
 
 
@@ -366,7 +366,7 @@ def test_fund__manager_of_another_deployment__pays_itself(market, exchange, leas
 def test_fund__no_blocks__is_refused(market, exchange, state, request):
     order = request.getfixturevalue(state)
 
-    assert refusal(exchange.fund, order.key, 0, by=market.tenant) == "leases: blocks is zero"
+    assert refusal(exchange.fund, order.key, 0, by=market.tenant) == "leases: bad number of blocks"
 
 
 @pytest.mark.parametrize("blocks", [MAX_BLOCKS + 1, 2**256 - 1])

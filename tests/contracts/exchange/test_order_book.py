@@ -274,12 +274,12 @@ def test_order_book__33rd_bid_after_the_longest_walk__evicts_the_worst(market, c
 
 def test_order_book__full__matches_its_best_bid_and_releases_all_others(market, exchange, full):
     bidders = 1, 16, 31, 32
-    before = [market.locked(account_of(number)) for number in bidders]
+    before = [market.committed(account_of(number)) for number in bidders]
     market.match(full)
 
     exchange.release_fulfillments(full.id, list(range(1, 32)), {"from": market.stranger})
 
-    after = [market.locked(account_of(number)) for number in bidders]
+    after = [market.committed(account_of(number)) for number in bidders]
     assert market.lease(full)["provider"] == 32
     assert [old - new for old, new in zip(before, after, strict=True)] == [COLLATERAL, COLLATERAL, COLLATERAL, 0]
 

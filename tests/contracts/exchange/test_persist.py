@@ -178,7 +178,7 @@ def test_persist__provider_that_failed__is_excluded(market, exchange, provider, 
 def test_persist__new_order__waits_for_bids_again(market, exchange, rival, renewed):
     market.bid(rival, renewed)
     market.mine_to(market.order(renewed)["match_block"] - 1)
-    assert refusal(exchange.submit_lease, [renewed.key], by=market.facilitator) == "leases: nothing to match"
+    assert refusal(exchange.submit_lease, [renewed.key], by=market.facilitator) == "exchange: nothing is ready"
     market.mine_to(market.order(renewed)["match_block"])
 
     exchange.submit_lease([renewed.key], {"from": market.facilitator})

@@ -6,7 +6,7 @@ import pytest
 
 from tests.contracts.market import COLLATERAL, GRACE, UNKNOWN_ID, logged, refusal
 
-NOTHING = "order_book: nothing to release"
+NOTHING = "exchange: nothing is ready"
 OPEN = "order_book: order is open"
 
 
@@ -37,7 +37,7 @@ def test_release_fulfillments__loser_after_the_match__gets_its_collateral(market
 
     assert logged(tx) == [("FulfillmentReleased", {"order": order.id, "provider": rival.number})]
     assert market.available(rival.account) - before == COLLATERAL
-    assert market.locked(rival.account) == 0
+    assert market.committed(rival.account) == 0
     assert market.view("fulfillment", order.id, rival.number) == (0, 0, 0)
 
 
@@ -53,7 +53,7 @@ def test_release_fulfillments__order_closed__releases_all(market, provider, riva
     tx = _release(market, order, provider, rival, third)
 
     assert [fields["provider"] for _, fields in logged(tx)] == [1, 2, 3]
-    assert [market.locked(each.account) for each in (provider, rival, third)] == [0, 0, 0]
+    assert [market.committed(each.account) for each in (provider, rival, third)] == [0, 0, 0]
 
 
 def test_release_fulfillments__order_open__is_refused(market, rival, order):
@@ -68,7 +68,7 @@ def test_release_fulfillments__mixed_list__releases_the_losers(market, provider,
     )
 
     assert [fields["provider"] for _, fields in logged(tx)] == [third.number, rival.number]
-    assert market.locked(provider.account) == COLLATERAL
+    assert market.committed(provider.account) == COLLATERAL
 
 
 def test_release_fulfillments__second_time__is_refused(market, rival, order):
@@ -104,7 +104,7 @@ def test_release_fulfillments__lease_ended__releases_losers_and_not_the_winner(
     assert _refusal(market, order, provider.number) == NOTHING
     _release(market, order, rival)
 
-    assert market.locked(rival.account) == 0
+    assert market.committed(rival.account) == 0
 
 
 def test_release_fulfillments__unknown_order__is_refused(market, exchange, rival):
@@ -124,7 +124,7 @@ def test_release_fulfillments__list_of_32__is_accepted(market, rival, order):
 
     _release(market, order, *[rival] * 32)
 
-    assert market.locked(rival.account) == 0
+    assert market.committed(rival.account) == 0
 
 
 def test_release_fulfillments__list_above_32__is_refused(market, rival, order):

@@ -111,14 +111,14 @@ def test_set_manager__closed_deployment__is_refused(market, exchange):
 def test_set_manager__expiry_beyond_all_heights__is_refused(market, exchange, deployment, expires_block):
     arguments = deployment, market.manager, EVERYTHING, expires_block, 0
 
-    assert refusal(exchange.set_manager, *arguments, by=market.tenant) == "deployments: bad expiry"
+    assert refusal(exchange.set_manager, *arguments, by=market.tenant) == "deployments: bad limits"
 
 
 @pytest.mark.parametrize("spend_cap", [MAX_MONEY + 1, 2**256 - 1])
 def test_set_manager__cap_above_all_money__is_refused(market, exchange, deployment, spend_cap):
     arguments = deployment, market.manager, EVERYTHING, 0, spend_cap
 
-    assert refusal(exchange.set_manager, *arguments, by=market.tenant) == "deployments: bad spend cap"
+    assert refusal(exchange.set_manager, *arguments, by=market.tenant) == "deployments: bad limits"
 
 
 @pytest.mark.parametrize("permissions", [8, 2**256 - 1])

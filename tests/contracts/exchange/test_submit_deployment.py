@@ -22,6 +22,7 @@ from tests.contracts.market import (
     Group,
     Order,
     Resource,
+    deployment_id,
     group_of,
     logged,
     refusal,
@@ -61,7 +62,7 @@ def _group_in_event(group: Group) -> tuple:
 def test_submit_deployment__one_group__opens_an_order(market, exchange):
     before = market.available(market.tenant)
     block = market.next_block
-    deployment = str(exchange.deployment_id(market.tenant, SALT))
+    deployment = deployment_id(exchange, market.tenant, SALT)
     order = Order(deployment, word_of(0), WAIT, PLAIN)
 
     told = exchange.submit_deployment.call(SALT, VERSION, WAIT, [PLAIN], [DEPOSIT], {"from": market.tenant})
@@ -112,7 +113,7 @@ def test_submit_deployment__one_group__opens_an_order(market, exchange):
 
 def test_submit_deployment__eight_groups_of_eight_resources__opens_eight_orders(market, exchange):
     before = market.available(market.tenant)
-    deployment = str(exchange.deployment_id(market.tenant, SALT))
+    deployment = deployment_id(exchange, market.tenant, SALT)
     minimum = 2 * PERIOD * 8 * CHARGE + TIP
 
     tx = _submit(market, *[LARGEST] * 8, deposits=[minimum + number for number in range(8)])
@@ -131,8 +132,8 @@ def test_submit_deployment__same_salt_of_another_tenant__is_another_deployment(m
     tx = exchange.submit_deployment(SALT, VERSION, WAIT, [PLAIN], [DEPOSIT], {"from": market.stranger})
 
     [(_, fields), _] = logged(tx)
-    assert fields["deployment"] != exchange.deployment_id(market.tenant, SALT)
-    assert fields["deployment"] == exchange.deployment_id(market.stranger, SALT)
+    assert fields["deployment"] != deployment_id(exchange, market.tenant, SALT)
+    assert fields["deployment"] == deployment_id(exchange, market.stranger, SALT)
 
 
 @pytest.mark.parametrize("wait", [0, 1, MAX_BLOCKS])
@@ -141,7 +142,7 @@ def test_submit_deployment__any_wait_duration__sets_the_block_of_the_match(marke
 
     _submit(market, PLAIN, wait=wait)
 
-    deployment = str(exchange.deployment_id(market.tenant, SALT))
+    deployment = deployment_id(exchange, market.tenant, SALT)
     assert market.order(Order(deployment, word_of(0), wait, PLAIN))["match_block"] == block + wait
     assert market.deployment(deployment)["wait_duration"] == wait
 
@@ -193,7 +194,7 @@ def test_submit_deployment__salt_used__is_refused(market):
 
 def test_submit_deployment__salt_of_a_closed_deployment__is_refused(market, exchange):
     _submit(market, PLAIN)
-    deployment = str(exchange.deployment_id(market.tenant, SALT))
+    deployment = deployment_id(exchange, market.tenant, SALT)
     market.close(Order(deployment, word_of(0), WAIT, PLAIN))
     exchange.deployment_closed([deployment], {"from": market.stranger})
 

@@ -20,6 +20,7 @@ from tests.contracts.market import (
     Resource,
     bid_arguments,
     deploy_market,
+    deployment_id,
     group_of,
     logged,
     refusal,
@@ -49,7 +50,7 @@ def _refusal(market, provider, order, *prices, by=None, **changes) -> str:
 
 
 def test_submit_fulfillment__first_bid__locks_the_collateral(market, provider, order):
-    available, locked = market.available(provider.account), market.locked(provider.account)
+    available, locked = market.available(provider.account), market.committed(provider.account)
     before = market.order(order)
 
     tx = market.bid(provider, order, 7)
@@ -57,7 +58,7 @@ def test_submit_fulfillment__first_bid__locks_the_collateral(market, provider, o
     fields = {"order": order.id, "provider": provider.number, "charge": 28, "prices": (7,)}
     assert logged(tx) == [("FulfillmentSubmitted", fields)]
     assert available - market.available(provider.account) == COLLATERAL
-    assert market.locked(provider.account) - locked == COLLATERAL
+    assert market.committed(provider.account) - locked == COLLATERAL
     assert market.view("fulfillment", order.id, provider.number) == (provider.number, 28, COLLATERAL)
     assert market.order(order) == before | {"bid_count": 1}
 
@@ -100,7 +101,7 @@ def test_submit_fulfillment__on_several_orders__locks_each_collateral(market, pr
     market.bid(provider, order)
     market.bid(provider, other)
 
-    assert market.locked(provider.account) == 2 * COLLATERAL
+    assert market.committed(provider.account) == 2 * COLLATERAL
 
 
 def test_submit_fulfillment__region_among_several__is_accepted(market):
@@ -269,7 +270,7 @@ def test_submit_fulfillment__cap_around_the_collateral__decides(market, order):
     market.bid(capped, other)
 
     assert above == "ledger: above collateral cap"
-    assert market.locked(capped.account) == 2 * COLLATERAL
+    assert market.committed(capped.account) == 2 * COLLATERAL
 
 
 def test_submit_fulfillment__no_cap_granted__is_refused(market, order):
@@ -320,7 +321,7 @@ def test_submit_fulfillment__without_interest_on_the_market__charges_the_price_a
     order = Order(UNKNOWN_ID, word_of(0), 0, group_of(collateral=10**6))
     group = order.group
     other.exchange.submit_deployment(word_of(1), word_of(1), 0, [group], [10**5], {"from": other.tenant})
-    deployment = str(other.exchange.deployment_id(other.tenant, word_of(1)))
+    deployment = deployment_id(other.exchange, other.tenant, word_of(1))
 
     tx = other.bid(provider, Order(deployment, word_of(0), 0, group))
 

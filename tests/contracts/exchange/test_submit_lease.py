@@ -22,7 +22,7 @@ from tests.contracts.market import (
     refusal,
 )
 
-NOTHING = "leases: nothing to match"
+NOTHING = "exchange: nothing is ready"
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +69,7 @@ def test_submit_lease__one_bid__creates_a_lease(market, exchange, provider, orde
     }
     assert market.available(market.tenant) - tenant_before == CHANGE
     assert market.available(market.facilitator) == TIP
-    assert market.locked(provider.account) == COLLATERAL
+    assert market.committed(provider.account) == COLLATERAL
 
 
 def test_submit_lease__a_block_before_the_wait_is_over__is_refused(market, exchange, order):

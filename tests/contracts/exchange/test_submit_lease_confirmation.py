@@ -15,7 +15,7 @@ from tests.contracts.market import (
     refusal,
 )
 
-NOTHING = "leases: nothing to confirm"
+NOTHING = "exchange: nothing is ready"
 NOT_OPERATOR = "order_book: not the operator"
 
 

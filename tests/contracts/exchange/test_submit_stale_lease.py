@@ -20,7 +20,7 @@ from tests.contracts.market import (
     refusal,
 )
 
-NOTHING = "leases: nothing is stale"
+NOTHING = "exchange: nothing is ready"
 
 
 @pytest.fixture(scope="module")
@@ -90,14 +90,14 @@ def test_submit_stale_lease__earnings_claimed_before__are_not_paid_again(market,
 
 
 def test_submit_stale_lease__never_confirmed__returns_all_that_was_prepaid(market, provider, matched):
-    locked_before = market.locked(provider.account)
+    committed_before = market.committed(provider.account)
     _miss_deadline(market, matched)
 
     [(_, fields)] = logged(_call_stale(market, matched))
 
     assert fields["earned"] == 0
     assert fields["refund"] == PREPAID_BLOCKS * CHARGE + COLLATERAL
-    assert locked_before - market.locked(provider.account) == COLLATERAL
+    assert committed_before - market.committed(provider.account) == COLLATERAL
 
 
 def test_submit_stale_lease__collateral_of_one_tip__leaves_nothing_to_slash(market, provider):
@@ -119,7 +119,7 @@ def test_submit_stale_lease__losers_of_the_order__keep_their_collateral(market, 
 
     exchange.release_fulfillments(order.id, [rival.number, provider.number], {"from": market.stranger})
 
-    assert market.locked(rival.account) == 0
+    assert market.committed(rival.account) == 0
 
 
 # ------------------------------------------------------------------------------------------------------- deadlines

@@ -100,8 +100,9 @@ def test_constructor__bounds_together__are_stored_exactly(
 
     exchange = brownie.Exchange.deploy(token, registry, *values.values(), {"from": accounts[0]})
 
-    assert {name: getattr(exchange, name)() for name in values} == values
-    assert (exchange.settlement_token(), exchange.provider_registry()) == (token, registry)
+    scale = {"ledger_scale": 1}
+    expected = values | scale | {"settlement_token": token, "provider_registry": registry}
+    assert exchange.market_parameters().dict() == expected
 
 
 @pytest.mark.parametrize("account", [NOBODY, EMPTY_ACCOUNT])
@@ -137,7 +138,7 @@ def test_constructor__decimals_of_the_token__scale_the_ledger(
     assert creation_refusal(brownie.Exchange, token, registry, *PLAIN.values()) == expected
     if expected is None:
         exchange = brownie.Exchange.deploy(token, registry, *PLAIN.values(), {"from": accounts[0]})
-        assert exchange.ledger_scale() == scale
+        assert exchange.market_parameters()["ledger_scale"] == scale
 
 
 def test_constructor__token_without_supply__is_refused(registry: Any, accounts: Any) -> None:

@@ -51,7 +51,7 @@ class Crowd:
     def withdraw_all(self) -> None:
         """Let everybody withdraw what they have; nothing may stay, neither locked nor in the exchange."""
         market = self.market
-        scale = market.exchange.ledger_scale()
+        scale = market.exchange.market_parameters()["ledger_scale"]
         for account, caller in self.everybody():
             available, locked = market.view("account", account)
             assert locked == 0
@@ -217,5 +217,5 @@ def test_lifecycle__deployment_of_nothing_but_open_orders__costs_one_tip(crowd):
     crowd.close_everything(*orders)
 
     assert market.available(market.tenant) == WEALTH - 100
-    assert market.exchange.deployment_id(market.tenant, word_of(1)) == orders[0].deployment
+    assert deployment_id(market.exchange, market.tenant, word_of(1)) == orders[0].deployment
     crowd.withdraw_all()

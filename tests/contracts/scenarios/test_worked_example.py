@@ -11,7 +11,7 @@ import pytest
 
 from tests.contracts.market import CLOSED, COLLATERAL, GRACE, PERIOD, TIP, logged, refusal
 
-NOT_STALE = "leases: nothing is stale"
+NOT_STALE = "exchange: nothing is ready"
 
 
 class Clock:
@@ -117,7 +117,7 @@ def test_worked_example__finished_after_the_grace__has_paid_every_unit(market, e
     tips_before = market.available(market.facilitator)
     _confirm_at(market, provider, example, 1090, 1190, 1290, 1337)
     clock.wait_for(1337 + GRACE)
-    assert refusal(exchange.finish_leases, [order.key], by=market.facilitator) == "leases: nothing to finish"
+    assert refusal(exchange.finish_leases, [order.key], by=market.facilitator) == "exchange: nothing is ready"
     clock.wait_for(1337 + GRACE + 1)
 
     exchange.finish_leases([order.key], {"from": market.facilitator})
