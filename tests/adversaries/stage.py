@@ -253,7 +253,6 @@ class Stage:
         """
         self.agree()
         self._end_everything()
-        self.agree()
         for account, balance in list(self.model.accounts.items()):
             if balance.available:
                 owner = self.model.providers[account].owner if isinstance(account, int) else account

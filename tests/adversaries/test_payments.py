@@ -48,7 +48,7 @@ def thirty_two_leases(stage: Stage) -> list[Terms]:
 
 def cut(stage: Stage, leases: list[Terms], random: Random, end: int) -> None:
     """Confirm, claim and fund any of the leases at any times until the end of a span."""
-    for block in sorted(random.sample(range(stage.block + 1, end), 4)):
+    for block in sorted(random.sample(range(stage.block + 1, end), 3)):
         stage.go_to(block)
         stage.submit_lease_confirmation(PROVIDER, random.choices(leases, k=12))
         claimable = [terms for terms in leases if stage.lease(terms).earned]
