@@ -21,7 +21,7 @@ from tests.adversaries.cast import (
 )
 from tests.adversaries.programs import leased, order
 from tests.adversaries.stage import Stage, refused
-from tests.stateful.model import State
+from tests.stateful.model import NOTHING, State
 
 HALT_SECONDS = 14 * 3600
 
@@ -41,7 +41,7 @@ def test_b22_timestamps__any_of_them_in_each_block__lease_goes_as_it_goes_withou
     terms = order(stage, periods=4)
     stage.submit_fulfillment(PROVIDER, terms, PRICE)
     next_block(WAIT - 1)
-    with refused("leases: nothing to match"):
+    with refused(NOTHING):
         stage.submit_lease(FACILITATOR, [terms])
     next_block(1)
     stage.submit_lease(FACILITATOR, [terms])
@@ -49,7 +49,7 @@ def test_b22_timestamps__any_of_them_in_each_block__lease_goes_as_it_goes_withou
     next_block(PERIOD)
     stage.submit_lease_confirmation(PROVIDER, [terms])
     next_block(PERIOD)
-    with refused("leases: nothing is stale"):
+    with refused(NOTHING):
         stage.submit_stale_lease(FACILITATOR, [terms])
     next_block(1)
     stage.submit_stale_lease(FACILITATOR, [terms])
@@ -65,7 +65,7 @@ def test_b23_chain_halt__fourteen_hours_in_one_block__nobody_is_stale_and_all_ca
 
     stage.pass_blocks(blocks)
     pass_seconds(HALT_SECONDS)
-    with refused("leases: nothing is stale"):
+    with refused(NOTHING):
         stage.submit_stale_lease(FACILITATOR, [terms])
     stage.submit_lease_confirmation(PROVIDER, [terms])
     stage.close_deployment(TENANT, terms.deployment)
@@ -78,7 +78,7 @@ def test_b23_chain_halt__within_the_wait_and_within_the_grace__neither_is_shorte
     stage.submit_fulfillment(PROVIDER, terms, PRICE)
     stage.pass_blocks(1)
     pass_seconds(HALT_SECONDS)
-    with refused("leases: nothing to match"):
+    with refused(NOTHING):
         stage.submit_lease(FACILITATOR, [terms])
     stage.pass_blocks(WAIT - 1)
     stage.submit_lease(FACILITATOR, [terms])
@@ -86,7 +86,7 @@ def test_b23_chain_halt__within_the_wait_and_within_the_grace__neither_is_shorte
 
     stage.pass_blocks(GRACE)
     pass_seconds(HALT_SECONDS)
-    with refused("leases: nothing to finish"):
+    with refused(NOTHING):
         stage.finish_leases(FACILITATOR, [terms])
     stage.confirm_closed(PROVIDER, [terms])
 

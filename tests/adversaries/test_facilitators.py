@@ -27,7 +27,7 @@ from tests.adversaries.cast import (
 )
 from tests.adversaries.programs import Program, leased, order, play, service
 from tests.adversaries.stage import Stage, refused
-from tests.stateful.model import DeploymentName, State, Terms
+from tests.stateful.model import NOTHING, DeploymentName, State, Terms
 
 IS_LONG = os.environ.get("HYPOTHESIS_PROFILE") == "long"
 
@@ -118,7 +118,7 @@ def test_c08_hostile_facilitator__matches_with_a_friend_before_the_wait_is_over_
 
     for early in (wait, 1):
         stage.go_to(stage.order(terms).match_block - early)
-        with refused("leases: nothing to match"):
+        with refused(NOTHING):
             stage.submit_lease(ATTACKER, [terms])
     stage.submit_fulfillment(PROVIDER, terms, PRICE - 1)
     stage.pass_blocks(1)

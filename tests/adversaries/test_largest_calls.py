@@ -189,7 +189,7 @@ def confirmations(stage: Stage) -> Figures:
     stage.pass_blocks(PERIOD)
     leases = [stage.ids.order(terms), *others]
     cost = gas(send, stage, "submit_lease_confirmation", OPERATOR, PROVIDER, leases)
-    assert all(stage.market.view("lease", lease)[5] == stage.block for lease in leases)
+    assert all(stage.market.view("lease", lease)[6] == stage.block for lease in leases)
     return {"256 leases confirmed": cost}
 
 

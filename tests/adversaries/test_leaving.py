@@ -158,7 +158,7 @@ def test_b24_provider__all_its_keys_are_lost__others_leave_and_nobody_gets_what_
             stage.withdraw(thief, PROVIDER, 1)
         answer = stage.market.send(stage.market.exchange, "withdraw_to", thief, address(PROVIDER), 1, thief)
         assert answer == "ledger: not the owner"
-    assert stage.market.view("account", address(PROVIDER)) == (left, 0)
+    assert stage.available(PROVIDER) == left
 
 
 def test_e07_exit__deposit_only__leaves_with_it(stage: Stage) -> None:

@@ -24,7 +24,7 @@ from tests.adversaries.cast import (
 from tests.adversaries.programs import order
 from tests.adversaries.stage import Stage, refused
 from tests.stateful.evm import Market, word, words_of
-from tests.stateful.model import DeploymentName, Group, State, Terms
+from tests.stateful.model import NOTHING, DeploymentName, Group, State, Terms
 
 OTHER = replace(GROUP, name=b"other".ljust(32, b"\0"))
 
@@ -103,7 +103,7 @@ def test_c14_key__any_bit_of_any_word_changed__names_no_order(stage: Stage) -> N
 
     for place, bit in places:
         key = flipped(stage.ids.key(terms), place, bit)
-        assert stage.market.send(stage.market.exchange, "submit_lease", STRANGER, [key]) == "leases: nothing to match"
+        assert stage.market.send(stage.market.exchange, "submit_lease", STRANGER, [key]) == NOTHING
     stage.submit_lease(STRANGER, [terms])
     stage.submit_lease_confirmation(PROVIDER, [terms])
     for place, bit in places:

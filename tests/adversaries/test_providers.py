@@ -27,7 +27,7 @@ from tests.adversaries.cast import (
 )
 from tests.adversaries.programs import Program, cranks, leased, play, service, tenancy
 from tests.adversaries.stage import Stage, refused
-from tests.stateful.model import Group, Refused, State, Terms
+from tests.stateful.model import NOTHING, Group, Refused, State, Terms
 
 OWN, OTHER = ATTACKERS[:2]
 
@@ -58,7 +58,7 @@ def test_b04_double_confirmer__claims_after_each_of_two_confirmations_in_a_block
     stage.submit_lease_confirmation(PROVIDER, [terms])
     stage.claim(OWNER, 32 * [terms])
     stage.submit_lease_confirmation(PROVIDER, [terms])
-    with refused("leases: nothing to claim"):
+    with refused(NOTHING):
         stage.claim(OWNER, [terms])
     stage.close_deployment(TENANT, terms.deployment)
 
@@ -238,7 +238,7 @@ def test_e09_thief_of_an_operator_key__wants_to_withdraw_or_resign__is_refused(s
 
     with refused("ledger: not the owner"):
         stage.withdraw(thief, PROVIDER, 1)
-    with refused("leases: nothing is stale"):
+    with refused(NOTHING):
         stage.submit_stale_lease(thief, [lease])
 
 

@@ -30,7 +30,7 @@ from tests.adversaries.cast import (
 )
 from tests.adversaries.programs import Program, cranks, leased, order, play, service
 from tests.adversaries.stage import Stage, refused
-from tests.stateful.model import State
+from tests.stateful.model import NOTHING, State
 
 # ------------------------------------------------------------------ who does not want to pay
 
@@ -78,7 +78,7 @@ def test_b09_closer__never_lets_a_second_confirmation_through__pays_for_every_bl
 
     stage.pass_blocks(blocks)
     stage.close_deployment(TENANT, terms.deployment)
-    with refused("leases: nothing to confirm"):
+    with refused(NOTHING):
         stage.submit_lease_confirmation(PROVIDER, [terms])
     profits = stage.leave()
 
@@ -123,9 +123,9 @@ def test_b25_closing__left_for_a_thousand_blocks__what_is_paid_is_frozen(stage: 
     stage.close_deployment(TENANT, terms.deployment)
 
     stage.pass_blocks(1_000)
-    with refused("leases: nothing to confirm"):
+    with refused(NOTHING):
         stage.submit_lease_confirmation(PROVIDER, [terms])
-    with refused("leases: nothing is stale"):
+    with refused(NOTHING):
         stage.submit_stale_lease(STRANGER, [terms])
     with refused("leases: neither open nor active"):
         stage.fund(STRANGER, terms, PERIOD)
