@@ -29,6 +29,7 @@ COLLATERAL = 5 * 10**12
 INTEREST = COLLATERAL * INTEREST_RATE // 10**18  # of a block
 CHARGE = PRICE + INTEREST  # of a block at the maximum price
 CAP = 10**20
+MOST_CONFIRMED = 128  # in a call
 
 UNIT = Resource(milli_cpu=1_000, memory_bytes=2**30, disk_bytes=0, price=PRICE, collateral=COLLATERAL, count=1)
 GROUP = Group(b"group".ljust(32, b"\0"), regions=1, persist=False, resources=(UNIT,))

@@ -96,9 +96,9 @@ def test_c02_page__price_of_a_delay__is_computed_for_the_example() -> None:
 
 
 def test_b19_page__dearest_transaction__is_that_of_the_assertions() -> None:
-    assert "the dearest, 256 confirmations, needs two million" in TEXT
-    assert max(AT_MOST, key=lambda what: AT_MOST[what]) == "256 leases confirmed"
-    assert round(AT_MOST["256 leases confirmed"], -6) == 2_000_000
+    assert "the dearest, 32 stale leases that are replaced, needs 1.6 million" in TEXT
+    assert max(AT_MOST, key=lambda what: AT_MOST[what]) == "32 leases called stale"
+    assert round(AT_MOST["32 leases called stale"], -5) == 1_600_000
 
 
 def test_attacks__numbers_of_the_programs_and_of_the_page__are_the_same() -> None:

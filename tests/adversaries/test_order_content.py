@@ -10,6 +10,7 @@ import pytest
 from tests.adversaries.cast import (
     FACILITATOR,
     GROUP,
+    MOST_CONFIRMED,
     OPERATOR,
     PERIOD,
     PRICE,
@@ -179,7 +180,7 @@ GROUPS = {
     "prices": (8, lambda n: ("submit_fulfillment", 1, bytes(32), bytes(32), WAIT, words_of(GROUP), n * [1], 0)),
     "released": (32, lambda n: ("release_fulfillments", bytes(32), n * [1])),
     "matched": (32, lambda n: ("submit_lease", n * [KEY])),
-    "confirmed": (256, lambda n: ("submit_lease_confirmation", 1, n * [bytes(32)])),
+    "confirmed": (MOST_CONFIRMED, lambda n: ("submit_lease_confirmation", 1, n * [bytes(32)])),
     "claimed": (32, lambda n: ("claim", n * [bytes(32)])),
     "called stale": (32, lambda n: ("submit_stale_lease", n * [KEY])),
     "reset": (32, lambda n: ("confirm_closed", 1, n * [KEY])),

@@ -15,6 +15,7 @@ from tests.adversaries.cast import (
     FACILITATOR,
     GRACE,
     GROUP,
+    MOST_CONFIRMED,
     OWNER,
     PERIOD,
     PERSISTENT,
@@ -37,7 +38,7 @@ OWN, OTHER = ATTACKERS[:2]
 def confirm_doubly(stage: Stage, terms: Terms) -> Program:
     """Confirm in each block, several times, each time in as many copies as a call takes."""
     while stage.state(terms) == State.ACTIVE:
-        stage.submit_lease_confirmation(PROVIDER, 256 * [terms])
+        stage.submit_lease_confirmation(PROVIDER, MOST_CONFIRMED * [terms])
         stage.submit_lease_confirmation(PROVIDER, [terms])
         yield stage.block + 1
 
