@@ -40,11 +40,12 @@ VERSION = "0x" + "11" * 32
 NEXT_VERSION = "0x" + "22" * 32
 
 # What the plain order of these tests holds and costs: 10,000 of which 100 are the tip of the match, at 40 per block.
+# 20 are left that buy no further block.
 DEPOSIT = 10_000
 CHARGE = 40
 COLLATERAL = 5_000
 PREPAID_BLOCKS = 247
-CHANGE = 20
+REMAINDER = 20
 MINIMUM_DEPOSIT = 2 * PERIOD * CHARGE + TIP
 
 

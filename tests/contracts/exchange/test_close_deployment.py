@@ -17,6 +17,7 @@ from tests.contracts.market import (
     PERIOD,
     PLAIN,
     PREPAID_BLOCKS,
+    REMAINDER,
     SCALE,
     STALE,
     TIP,
@@ -115,7 +116,7 @@ def test_close_deployment__deadline_missed_a_block_ago__ends_as_stale(market, pr
 
     tx = market.close(lease)
 
-    left = PREPAID_BLOCKS * CHARGE
+    left = PREPAID_BLOCKS * CHARGE + REMAINDER
     fields = {
         "lease": lease.id,
         "provider": provider.number,

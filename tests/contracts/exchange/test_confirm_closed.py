@@ -12,6 +12,7 @@ from tests.contracts.market import (
     NO_ID,
     PLAIN,
     PREPAID_BLOCKS,
+    REMAINDER,
     TIP,
     UNKNOWN_ID,
     WAIT,
@@ -43,7 +44,7 @@ def test_confirm_closed__at_any_time__pays_and_frees_the_collateral(market, prov
     market.mine_to(market.lease(closing)["confirmed_block"] + delay)
     tenant_before = market.available(market.tenant)
     provider_before = market.available(provider.account)
-    left = (PREPAID_BLOCKS - 60) * CHARGE
+    left = (PREPAID_BLOCKS - 60) * CHARGE + REMAINDER
 
     tx = _confirm_closed(market, provider, closing)
 
@@ -84,7 +85,7 @@ def test_confirm_closed__never_confirmed__returns_everything(market, provider):
 
     [(_, fields)] = logged(_confirm_closed(market, provider, order))
 
-    assert (fields["earned"], fields["refund"]) == (0, PREPAID_BLOCKS * CHARGE + TIP)
+    assert (fields["earned"], fields["refund"]) == (0, PREPAID_BLOCKS * CHARGE + REMAINDER + TIP)
 
 
 def test_confirm_closed__group_removed_from_an_active_deployment__ends_it(market, exchange, provider):

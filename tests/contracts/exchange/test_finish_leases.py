@@ -11,6 +11,7 @@ from tests.contracts.market import (
     GRACE,
     PERIOD,
     PREPAID_BLOCKS,
+    REMAINDER,
     TIP,
     UNKNOWN_ID,
     WAIT,
@@ -50,7 +51,7 @@ def test_finish_leases__closing_after_the_grace__pays_provider_tenant_and_caller
     tenant_before = market.available(market.tenant)
     provider_before = market.available(provider.account)
     tips_before = market.available(market.facilitator)
-    left = (PREPAID_BLOCKS - 60) * CHARGE
+    left = (PREPAID_BLOCKS - 60) * CHARGE + REMAINDER
 
     tx = _finish(market, closing)
 
@@ -98,9 +99,9 @@ def test_finish_leases__exhausted_after_the_grace__pays_all_and_frees_the_collat
 
     [(_, fields)] = logged(_finish(market, exhausted))
 
-    assert (fields["earned"], fields["refund"]) == (PREPAID_BLOCKS * CHARGE, 0)
+    assert (fields["earned"], fields["refund"]) == (PREPAID_BLOCKS * CHARGE, REMAINDER)
     assert market.available(provider.account) - provider_before == PREPAID_BLOCKS * CHARGE + COLLATERAL
-    assert market.available(market.tenant) == tenant_before
+    assert market.available(market.tenant) - tenant_before == REMAINDER
     assert market.lease(exhausted)["state"] == CLOSED
 
 
@@ -121,7 +122,8 @@ def test_finish_leases__last_blocks_never_confirmed__go_back_to_the_tenant(marke
 
     [(_, fields)] = logged(_finish(market, order))
 
-    assert (fields["earned"], fields["refund"]) == (2 * PERIOD * CHARGE, (PREPAID_BLOCKS - 2 * PERIOD) * CHARGE)
+    left = (PREPAID_BLOCKS - 2 * PERIOD) * CHARGE + REMAINDER
+    assert (fields["earned"], fields["refund"]) == (2 * PERIOD * CHARGE, left)
 
 
 def test_finish_leases__the_last_stretch_can_still_be_confirmed__is_refused(market, exchange, provider):
@@ -141,7 +143,7 @@ def test_finish_leases__the_last_stretch_can_still_be_confirmed__is_refused(mark
     market.confirm(provider, order)
 
     [(_, fields)] = logged(_finish(market, order))
-    assert (fields["earned"], fields["refund"]) == (PREPAID_BLOCKS * CHARGE, 0)
+    assert (fields["earned"], fields["refund"]) == (PREPAID_BLOCKS * CHARGE, REMAINDER)
 
 
 def test_finish_leases__funded_again__is_refused(market, exchange, exhausted):

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import brownie
 import pytest
 
 from tests.contracts.market import (
     ACTIVE,
     CHARGE,
+    COLLATERAL,
     DEPOSIT,
     FUND,
     MAX_BLOCKS,
     MAX_MONEY,
     PERIOD,
     PREPAID_BLOCKS,
+    REMAINDER,
     SCALE,
     TIP,
     UNKNOWN_ID,
@@ -25,6 +26,7 @@ from tests.contracts.market import (
     logged,
     refusal,
 )
+from tests.contracts.observer import Observer
 
 NEITHER = "leases: neither open nor active"
 TOO_MANY = "leases: bad number of blocks"
@@ -111,20 +113,24 @@ def test_fund__terms_forged_to_a_lower_charge__is_refused(market, exchange, open
     assert refusal(exchange.fund, (deployment, nonce, terms - 1, resources_hash), 1, by=market.tenant) == NEITHER
 
 
-def test_fund__more_money_than_an_order_can_hold__is_refused(market, accounts):
-    # no real token comes that far: one that loses the tokens of the exchange lets twice the limit be deposited
-    token = brownie.RebasingToken.deploy(2 * MAX_MONEY, 18, {"from": market.deployer})
-    other = deploy_market(accounts, token=token)
-    other.give(other.tenant, MAX_MONEY)
-    token.rebase(other.exchange, 0, {"from": other.stranger})
-    other.give(other.tenant, MAX_MONEY)
-    [order] = other.submit(deposits=[MAX_MONEY - CHARGE])
+def test_fund__all_money_that_there_is__fits_into_one_order(accounts):
+    other = deploy_market(accounts)
+    provider = other.register(other.owner, other.operator)
+    other.give(provider.account, COLLATERAL)
+    other.give(other.tenant, MAX_MONEY - COLLATERAL)
+    most = MAX_MONEY - COLLATERAL - 2 * TIP  # of the finish and of the closing
+    [order] = other.submit(deposits=[most - CHARGE])
+    other.bid(provider, order)
+    before = other.order(order)
 
-    text = refusal(other.exchange.fund, order.key, 2, by=other.tenant)
     other.exchange.fund(order.key, 1, {"from": other.tenant})
 
-    assert text == "leases: deposit too large"
-    assert other.order(order)["deposit"] == MAX_MONEY
+    assert other.order(order) == before | {"deposit": most}
+    assert other.available(other.tenant) == 0
+    assert refusal(other.exchange.fund, order.key, 1, by=other.tenant) == "ledger: insufficient funds"
+    [(_, match)] = logged(other.match(order))
+    assert (match["blocks"], match["refund"]) == (MAX_BLOCKS, most - TIP - MAX_BLOCKS * CHARGE)
+    Observer(other).check()
 
 
 # --------------------------------------------------------------------------------------------------- running leases
@@ -220,6 +226,7 @@ def test_fund__exhausted_in_time__pays_all_and_awaits_a_confirmation(market, exc
         "state": ACTIVE,
         "provider": provider.number,
         "charge": CHARGE,
+        "remainder": REMAINDER,
         "is_awaiting": True,
         "claimed_block": block,
         "confirmed_block": block,

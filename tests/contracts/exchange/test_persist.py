@@ -13,6 +13,7 @@ from tests.contracts.market import (
     OPEN,
     PERSISTENT,
     PREPAID_BLOCKS,
+    REMAINDER,
     STALE,
     TIP,
     WAIT,
@@ -43,7 +44,7 @@ def test_persist__enough_money_left__puts_a_new_order_into_the_book(market, prov
 
     tx = _let_go_stale(market, order)
 
-    left = PREPAID_BLOCKS * CHARGE  # 9,880, above the minimum of 8,100
+    left = PREPAID_BLOCKS * CHARGE + REMAINDER  # 9,900, above the minimum of 8,100
     slashed = COLLATERAL - TIP
     renewed = order.renewed()
     assert logged(tx) == [
@@ -85,15 +86,16 @@ def test_persist__enough_money_left__puts_a_new_order_into_the_book(market, prov
 @pytest.mark.parametrize(
     ("confirmed_blocks", "from_collateral"),
     [
-        (44, 0),  # 203 blocks left = 8,120
-        (45, MINIMUM_DEPOSIT - 202 * CHARGE),  # 8,080: 20 are missing
-        (140, MINIMUM_DEPOSIT - 107 * CHARGE),
+        (44, 0),  # 203 blocks and 20 left = 8,140
+        (45, 0),  # 202 blocks and 20 left = 8,100: the remainder makes up for the tip of the match
+        (46, MINIMUM_DEPOSIT - 201 * CHARGE - REMAINDER),  # 8,060: 40 are missing
+        (140, MINIMUM_DEPOSIT - 107 * CHARGE - REMAINDER),
     ],
 )
 def test_persist__too_little_left__collateral_fills_the_gap(market, provider, confirmed_blocks, from_collateral):
     [order] = market.active(provider, PERSISTENT)
     _confirm_for(market, provider, order, confirmed_blocks)
-    left = (PREPAID_BLOCKS - confirmed_blocks) * CHARGE
+    left = (PREPAID_BLOCKS - confirmed_blocks) * CHARGE + REMAINDER
 
     stale, recreated = logged(_let_go_stale(market, order))
 
@@ -104,7 +106,7 @@ def test_persist__too_little_left__collateral_fills_the_gap(market, provider, co
 
 @pytest.mark.parametrize("missing", [0, 1])
 def test_persist__money_around_the_minimum__decides_over_a_new_order(market, provider, missing):
-    left = 101 * CHARGE
+    left = 101 * CHARGE + REMAINDER
     slashed = MINIMUM_DEPOSIT - left - missing
     [order] = market.active(provider, group_of(persist=True, collateral=slashed + TIP, price=CHARGE, count=1))
     _confirm_for(market, provider, order, PREPAID_BLOCKS - 101)
@@ -125,7 +127,7 @@ def test_persist__too_little_even_with_collateral__returns_everything(market, pr
     events = logged(_let_go_stale(market, order))
 
     assert [name for name, _ in events] == ["LeaseStale"]
-    left = 101 * CHARGE
+    left = 101 * CHARGE + REMAINDER
     assert events[0][1]["refund"] == left + 2_000 - TIP + TIP
     assert market.available(market.tenant) - tenant_before == left + 2_000
     assert market.view("order", order.renewed().id) == (0, 0, 0, 0, 0)
@@ -147,7 +149,7 @@ def test_persist__deployment_closing__makes_no_new_order(market, exchange, provi
     events = logged(_let_go_stale(market, kept))
 
     assert [name for name, _ in events] == ["LeaseStale"]
-    assert events[0][1]["refund"] == PREPAID_BLOCKS * CHARGE + COLLATERAL
+    assert events[0][1]["refund"] == PREPAID_BLOCKS * CHARGE + REMAINDER + COLLATERAL
 
 
 def test_persist__resignation_of_the_owner__makes_a_new_order(market, exchange, provider):
@@ -184,7 +186,7 @@ def test_persist__new_order__waits_for_bids_again(market, exchange, rival, renew
     exchange.submit_lease([renewed.key], {"from": market.facilitator})
 
     lease = market.lease(renewed)
-    assert (lease["state"], lease["provider"], lease["runway_blocks"]) == (ACTIVE, rival.number, 9_780 // CHARGE)
+    assert (lease["state"], lease["provider"], lease["runway_blocks"]) == (ACTIVE, rival.number, 9_800 // CHARGE)
 
 
 def test_persist__new_lease_goes_stale_too__only_the_last_provider_is_excluded(

@@ -6,13 +6,14 @@ import pytest
 
 from tests.contracts.market import (
     ACTIVE,
-    CHANGE,
     CHARGE,
     COLLATERAL,
     MAX_BLOCKS,
+    MAX_CHARGE,
     MINIMUM_DEPOSIT,
     PERIOD,
     PREPAID_BLOCKS,
+    REMAINDER,
     TIP,
     UNKNOWN_ID,
     WAIT,
@@ -49,7 +50,7 @@ def test_submit_lease__one_bid__creates_a_lease(market, exchange, provider, orde
                 "facilitator": market.facilitator.address,
                 "charge": CHARGE,
                 "blocks": PREPAID_BLOCKS,
-                "refund": CHANGE,
+                "refund": 0,
             },
         )
     ]
@@ -57,6 +58,7 @@ def test_submit_lease__one_bid__creates_a_lease(market, exchange, provider, orde
         "state": ACTIVE,
         "provider": provider.number,
         "charge": CHARGE,
+        "remainder": REMAINDER,
         "is_awaiting": True,
         "claimed_block": block,
         "confirmed_block": block,
@@ -67,7 +69,7 @@ def test_submit_lease__one_bid__creates_a_lease(market, exchange, provider, orde
         "is_stale": False,
         "is_exhausted": False,
     }
-    assert market.available(market.tenant) - tenant_before == CHANGE
+    assert market.available(market.tenant) == tenant_before
     assert market.available(market.facilitator) == TIP
     assert market.committed(provider.account) == COLLATERAL
 
@@ -94,8 +96,7 @@ def test_submit_lease__by_anyone__pays_the_tip_to_the_caller(market, exchange, o
 
     exchange.submit_lease([order.key], {"from": caller})
 
-    change = CHANGE if role == "tenant" else 0
-    assert market.available(caller) - before == TIP + change
+    assert market.available(caller) - before == TIP
 
 
 def test_submit_lease__no_wait_duration__matches_in_the_next_block(market, exchange, provider):
@@ -210,7 +211,7 @@ def test_submit_lease__mixed_batch__matches_what_is_ready(market, exchange, prov
 
 
 @pytest.mark.parametrize(
-    ("deposit", "price", "blocks", "refund"),
+    ("deposit", "price", "blocks", "remainder"),
     [
         (MINIMUM_DEPOSIT, 10, 2 * PERIOD, 0),
         (MINIMUM_DEPOSIT + CHARGE - 1, 10, 2 * PERIOD, CHARGE - 1),
@@ -219,24 +220,39 @@ def test_submit_lease__mixed_batch__matches_what_is_ready(market, exchange, prov
         (MINIMUM_DEPOSIT, 3, 666, 8),
     ],
 )
-def test_submit_lease__a_deposit__buys_whole_blocks(market, provider, deposit, price, blocks, refund):
+def test_submit_lease__a_deposit__buys_whole_blocks_and_the_lease_keeps_the_rest(
+    market, provider, deposit, price, blocks, remainder
+):
     [order] = market.submit(deposits=[deposit])
     market.bid(provider, order, price)
+    before = market.available(market.tenant)
 
     [(_, fields)] = logged(market.match(order))
 
-    assert (fields["blocks"], fields["refund"]) == (blocks, refund)
+    assert (fields["blocks"], fields["refund"]) == (blocks, 0)
+    assert (market.lease(order)["runway_blocks"], market.lease(order)["remainder"]) == (blocks, remainder)
+    assert market.available(market.tenant) == before
 
 
-def test_submit_lease__deposit_for_more_than_the_longest_span__returns_the_rest(market, provider):
-    deposit = MAX_BLOCKS + 1_000 + TIP
-    market.give(market.tenant, 2**33)
-    [order] = market.submit(group_of(price=1, count=1, collateral=TIP), deposits=[deposit])
+@pytest.mark.parametrize(
+    ("above", "refund", "remainder"),
+    [(-1, 0, 2), (0, 0, 0), (1, 0, 1), (2, 0, 2), (3, 3, 0), (4, 4, 0), (1_000, 1_000, 0)],
+)
+def test_submit_lease__deposit_around_the_longest_span__returns_whole_blocks_beyond_it(
+    market, provider, above, refund, remainder
+):
+    charge = 3
+    deposit = MAX_BLOCKS * charge + above + TIP
+    market.give(market.tenant, 2**34)
+    [order] = market.submit(group_of(price=charge, count=1, collateral=TIP), deposits=[deposit])
     market.bid(provider, order)
+    before = market.available(market.tenant)
 
     [(_, fields)] = logged(market.match(order))
 
-    assert (fields["blocks"], fields["refund"]) == (MAX_BLOCKS, 1_000)
+    assert (fields["blocks"], fields["refund"]) == (MAX_BLOCKS - (above < 0), refund)
+    assert market.available(market.tenant) - before == refund
+    assert market.lease(order)["remainder"] == remainder
 
 
 def test_submit_lease__bid_of_the_interest_alone__is_matched(market, provider):
@@ -250,11 +266,26 @@ def test_submit_lease__bid_of_the_interest_alone__is_matched(market, provider):
 
 def test_submit_lease__highest_charge_of_all__is_matched(market, provider):
     market.give(market.tenant, 2**95)
-    highest = 2**80 - 1
-    [order] = market.submit(group_of(price=highest, count=1, collateral=TIP), deposits=[2 * PERIOD * highest + TIP])
+    deposit = 2 * PERIOD * MAX_CHARGE + TIP
+    [order] = market.submit(group_of(price=MAX_CHARGE, count=1, collateral=TIP), deposits=[deposit])
     market.bid(provider, order)
 
     market.match(order)
 
     lease = market.lease(order)
-    assert (lease["charge"], lease["runway_blocks"]) == (highest, 2 * PERIOD)
+    assert (lease["charge"], lease["remainder"], lease["runway_blocks"]) == (MAX_CHARGE, 0, 2 * PERIOD)
+
+
+def test_submit_lease__highest_remainder_of_all__stays_in_the_lease(market, provider):
+    market.give(market.tenant, 2**95)
+    highest = MAX_CHARGE - 1
+    deposit = 2 * PERIOD * MAX_CHARGE + highest + TIP
+    [order] = market.submit(group_of(price=MAX_CHARGE, count=1, collateral=TIP), deposits=[deposit])
+    market.bid(provider, order)
+
+    [(_, fields)] = logged(market.match(order))
+
+    lease = market.lease(order)
+    assert (fields["blocks"], fields["refund"]) == (2 * PERIOD, 0)
+    assert (lease["charge"], lease["remainder"], lease["runway_blocks"]) == (MAX_CHARGE, highest, 2 * PERIOD)
+    assert (lease["provider"], lease["is_awaiting"], lease["earned"]) == (provider.number, True, 0)

@@ -10,6 +10,7 @@ from tests.contracts.market import (
     NOBODY,
     PERIOD,
     PREPAID_BLOCKS,
+    REMAINDER,
     UNKNOWN_ID,
     logged,
     refusal,
@@ -53,6 +54,7 @@ def test_submit_lease_confirmation__first_in_time__starts_the_charging(market, p
         "state": ACTIVE,
         "provider": provider.number,
         "charge": CHARGE,
+        "remainder": REMAINDER,
         "is_awaiting": False,
         "claimed_block": block,
         "confirmed_block": block,
@@ -191,8 +193,8 @@ def test_submit_lease_confirmation__empty_batch__is_refused(market, provider):
     assert _confirmation_refused(market, provider) == NOTHING
 
 
-def test_submit_lease_confirmation__batch_of_256__is_accepted(market, exchange, provider, active):
-    batch = [active.id] * 256
+def test_submit_lease_confirmation__batch_of_128__is_accepted(market, exchange, provider, active):
+    batch = [active.id] * 128
 
     exchange.submit_lease_confirmation(provider.number, batch, {"from": provider.operator})
 
@@ -200,8 +202,8 @@ def test_submit_lease_confirmation__batch_of_256__is_accepted(market, exchange, 
     assert lease["earned"] == CHARGE * (lease["confirmed_block"] - lease["claimed_block"])
 
 
-def test_submit_lease_confirmation__batch_above_256__is_refused(market, provider, active):
-    assert _confirmation_refused(market, provider, *[active.id] * 257) == ""
+def test_submit_lease_confirmation__batch_above_128__is_refused(market, provider, active):
+    assert _confirmation_refused(market, provider, *[active.id] * 129) == ""
 
 
 def test_submit_lease_confirmation__by_nobody_for_an_unknown_provider__is_refused(market, exchange, active):

@@ -1,4 +1,7 @@
-"""Stale leases: from which block on, who may call, where the collateral goes. What follows is in test_persist.py."""
+"""Stale leases: from which block on, who may call, where the collateral goes.
+
+What follows for the tenant is in test_persist.py, for the provider in test_claim.py.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from tests.contracts.market import (
     COLLATERAL,
     PERIOD,
     PREPAID_BLOCKS,
+    REMAINDER,
     STALE,
     TIP,
     UNKNOWN_ID,
@@ -53,8 +57,8 @@ def _call_stale(market, *orders):
 def test_submit_stale_lease__deadline_missed__slashes_the_collateral(market, provider, lease):
     _miss_deadline(market, lease)
     tenant_before = market.available(market.tenant)
-    provider_before = market.available(provider.account)
-    unearned = (PREPAID_BLOCKS - 60) * CHARGE
+    provider_before = market.view("account", provider.account)
+    unearned = (PREPAID_BLOCKS - 60) * CHARGE + REMAINDER
 
     tx = _call_stale(market, lease)
 
@@ -71,11 +75,12 @@ def test_submit_stale_lease__deadline_missed__slashes_the_collateral(market, pro
             },
         )
     ]
-    assert market.available(provider.account) - provider_before == 60 * CHARGE
+    assert market.view("account", provider.account) == provider_before
     assert market.available(market.tenant) - tenant_before == unearned + COLLATERAL
     assert market.available(market.facilitator) == 2 * TIP  # of the match and of this
     after = market.lease(lease)
-    assert (after.pop("state"), after.pop("provider"), any(after.values())) == (STALE, provider.number, False)
+    kept = after.pop("state"), after.pop("provider"), after.pop("earned")
+    assert (kept, any(after.values())) == ((STALE, provider.number, 60 * CHARGE), False)
     assert market.deployment(lease.deployment)["live_groups"] == 0
     assert market.view("fulfillment", lease.id, provider.number) == (0, 0, 0)
 
@@ -87,6 +92,7 @@ def test_submit_stale_lease__earnings_claimed_before__are_not_paid_again(market,
     [(_, fields)] = logged(_call_stale(market, lease))
 
     assert fields["earned"] == 0
+    assert market.lease(lease)["earned"] == 0
 
 
 def test_submit_stale_lease__never_confirmed__returns_all_that_was_prepaid(market, provider, matched):
@@ -96,8 +102,8 @@ def test_submit_stale_lease__never_confirmed__returns_all_that_was_prepaid(marke
     [(_, fields)] = logged(_call_stale(market, matched))
 
     assert fields["earned"] == 0
-    assert fields["refund"] == PREPAID_BLOCKS * CHARGE + COLLATERAL
-    assert committed_before - market.committed(provider.account) == COLLATERAL
+    assert fields["refund"] == PREPAID_BLOCKS * CHARGE + REMAINDER + COLLATERAL
+    assert market.committed(provider.account) == committed_before == COLLATERAL
 
 
 def test_submit_stale_lease__collateral_of_one_tip__leaves_nothing_to_slash(market, provider):
