@@ -1,11 +1,13 @@
-"""Bytecode of the contracts, compiled once for each state of the sources and kept below build/."""
+"""Bytecode and ABI of the contracts, compiled once for each state of the sources and kept below build/."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 CACHE = ROOT / "build" / "bytecode"
@@ -17,21 +19,31 @@ def creation_code(contract: str) -> bytes:
     Args:
         contract: its path below contracts/ without suffix: `Exchange`, `testing/StandardToken`.
     """
-    path = CACHE / f"{contract.replace('/', '.')}-{_digest(contract)}.hex"
+    return bytes.fromhex(_compiled(contract, "bytecode").removeprefix("0x"))
+
+
+def functions(contract: str) -> list[dict[str, Any]]:
+    """Return what the ABI says of a contract's functions."""
+    return [entry for entry in json.loads(_compiled(contract, "abi")) if entry["type"] == "function"]
+
+
+def _compiled(contract: str, output: str) -> str:
+    path = CACHE / f"{contract.replace('/', '.')}-{_digest(contract)}.{output}"
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
-        draft = path.with_suffix(f".{os.getpid()}")
-        draft.write_text(_compile(contract), encoding="ascii")
-        draft.replace(path)  # several test processes may come here at once
-    return bytes.fromhex(path.read_text(encoding="ascii"))
+        for each, text in _compile(contract).items():
+            draft = path.with_suffix(f".{each}.{os.getpid()}")
+            draft.write_text(text, encoding="ascii")
+            draft.replace(path.with_suffix(f".{each}"))  # several test processes may come here at once
+    return path.read_text(encoding="ascii")
 
 
-def _compile(contract: str) -> str:
+def _compile(contract: str) -> dict[str, str]:
     from vyper.cli.vyper_compile import compile_files  # takes a second to import
 
     file = f"contracts/{contract}.vy"
-    (output,) = compile_files([str(ROOT / file)], ["bytecode"], paths=[str(ROOT)]).values()
-    return str(output["bytecode"]).removeprefix("0x")
+    (result,) = compile_files([str(ROOT / file)], ["abi", "bytecode"], paths=[str(ROOT)]).values()
+    return {"abi": json.dumps(result["abi"]), "bytecode": str(result["bytecode"])}
 
 
 @cache

@@ -2,7 +2,7 @@
 """
 @title Fee-on-transfer token
 @license Apache-2.0
-@notice For tests: of every transfer a hundredth is lost on the way.
+@notice For tests: of every transfer a hundredth is lost on the way, unless the fee is switched off, as with USDT.
 """
 
 from ._modules import token
@@ -19,6 +19,9 @@ exports: (
     token.approve,
 )
 
+# whether transfers cost
+is_charging: public(bool)
+
 
 @deploy
 def __init__(supply: uint256, token_decimals: uint8):
@@ -28,6 +31,16 @@ def __init__(supply: uint256, token_decimals: uint8):
     @param token_decimals Decimals of a token.
     """
     token.__init__(supply, token_decimals)
+    self.is_charging = True
+
+
+@external
+def set_charging(is_charging: bool):
+    """
+    @notice Switch the fee on or off.
+    @param is_charging Whether transfers cost.
+    """
+    self.is_charging = is_charging
 
 
 @external
@@ -65,4 +78,5 @@ def _move_and_burn(sender: address, receiver: address, amount: uint256):
     @param amount Base units.
     """
     token._move(sender, receiver, amount)
-    token._burn(receiver, amount // 100)
+    if self.is_charging:
+        token._burn(receiver, amount // 100)

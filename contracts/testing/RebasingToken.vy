@@ -2,7 +2,7 @@
 """
 @title Rebasing token
 @license Apache-2.0
-@notice For tests: balances change without a transfer.
+@notice For tests: balances change without a transfer, and one to oneself doubles them.
 """
 
 from ._modules import token
@@ -17,7 +17,6 @@ exports: (
     token.balanceOf,
     token.allowance,
     token.approve,
-    token.transfer,
     token.transferFrom,
 )
 
@@ -44,3 +43,18 @@ def rebase(account: address, balance: uint256):
         token._mint(account, balance - held)
     else:
         token._burn(account, held - balance)
+
+
+@external
+def transfer(receiver: address, amount: uint256) -> bool:
+    """
+    @notice Move tokens of the caller; to itself they are given and not taken.
+    @param receiver Who gets them.
+    @param amount Base units.
+    @return True.
+    """
+    if receiver == msg.sender:
+        token._mint(receiver, amount)
+    else:
+        token._move(msg.sender, receiver, amount)
+    return True

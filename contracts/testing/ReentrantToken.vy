@@ -2,7 +2,8 @@
 """
 @title Reentrant token
 @license Apache-2.0
-@notice For tests: calls a contract of the attacker's choice from within each transfer.
+@notice For tests: calls a contract of the attacker's choice whenever it is called, as the hooks of ERC-777 can: before and
+        after tokens move, from its permit, and even when it is asked for a balance.
 """
 
 from ._modules import token
@@ -14,7 +15,6 @@ exports: (
     token.symbol,
     token.decimals,
     token.totalSupply,
-    token.balanceOf,
     token.allowance,
     token.approve,
 )
@@ -22,7 +22,7 @@ exports: (
 target: public(address)
 data: public(Bytes[4096])
 
-# how often the target was called, how often it did not revert, and what it answered last
+# how often the target was called but for balances, how often it did not revert, and what it answered last
 attempts: public(uint256)
 successes: public(uint256)
 answer: public(Bytes[1024])
@@ -41,7 +41,7 @@ def __init__(supply: uint256, token_decimals: uint8):
 @external
 def attack(target: address, data: Bytes[4096]):
     """
-    @notice Set what transfers call from now on.
+    @notice Set what is called from now on.
     @param target A contract; zero for none.
     @param data What it is called with, by this token as the caller.
     """
@@ -49,14 +49,28 @@ def attack(target: address, data: Bytes[4096]):
     self.data = data
 
 
+@view
+@external
+def balanceOf(account: address) -> uint256:
+    """
+    @notice Call the target, which can change nothing from here, then tell what an account holds.
+    @param account Whose balance.
+    @return Base units.
+    """
+    if self.target != empty(address):
+        success: bool = raw_call(self.target, self.data, is_static_call=True, revert_on_failure=False)
+    return token.balanceOf[account]
+
+
 @external
 def transfer(receiver: address, amount: uint256) -> bool:
     """
-    @notice Move tokens of the caller, then call the target.
+    @notice Call the target, move tokens of the caller, and call the target again.
     @param receiver Who gets them.
     @param amount Base units.
     @return True.
     """
+    self._reenter()
     token._move(msg.sender, receiver, amount)
     self._reenter()
     return True
@@ -65,22 +79,39 @@ def transfer(receiver: address, amount: uint256) -> bool:
 @external
 def transferFrom(sender: address, receiver: address, amount: uint256) -> bool:
     """
-    @notice Move tokens that the caller was allowed to take, then call the target.
+    @notice Call the target, move tokens that the caller was allowed to take, and call the target again.
     @param sender Who pays.
     @param receiver Who gets them.
     @param amount Base units.
     @return True.
     """
+    self._reenter()
     token._spend(sender, amount)
     token._move(sender, receiver, amount)
     self._reenter()
     return True
 
 
+@external
+def permit(owner: address, spender: address, amount: uint256, deadline: uint256, v: uint8, r: bytes32, s: bytes32):
+    """
+    @notice Call the target and allow what is asked, whatever the signature.
+    @param owner Whose tokens.
+    @param spender Who may take them.
+    @param amount Base units.
+    @param deadline Not looked at.
+    @param v Not looked at.
+    @param r Not looked at.
+    @param s Not looked at.
+    """
+    self._reenter()
+    token._allow(owner, spender, amount)
+
+
 @internal
 def _reenter():
     """
-    @dev Call the target and note how it went; its failure does not fail the transfer.
+    @dev Call the target and note how it went; its failure does not fail the caller.
     """
     if self.target == empty(address):
         return

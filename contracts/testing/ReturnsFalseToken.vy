@@ -2,7 +2,7 @@
 """
 @title Returns-false token
 @license Apache-2.0
-@notice For tests: what it refuses it does not revert, it answers false.
+@notice For tests: what it refuses it does not revert, it answers false: all transfers, or only those of nothing.
 """
 
 from ._modules import token
@@ -19,7 +19,7 @@ exports: (
     token.approve,
 )
 
-# whether transfers answer false and move nothing
+# whether all transfers answer false and move nothing; those of no tokens always do
 refuses: public(bool)
 
 
@@ -37,8 +37,8 @@ def __init__(supply: uint256, token_decimals: uint8):
 @external
 def set_refuses(refuses: bool):
     """
-    @notice Switch between refusing and a standard token.
-    @param refuses Whether transfers answer false and move nothing.
+    @notice Switch between refusing all transfers and only those of nothing.
+    @param refuses Whether all transfers answer false and move nothing.
     """
     self.refuses = refuses
 
@@ -51,7 +51,7 @@ def transfer(receiver: address, amount: uint256) -> bool:
     @param amount Base units.
     @return Whether they moved.
     """
-    if self.refuses:
+    if self.refuses or amount == 0:
         return False
     token._move(msg.sender, receiver, amount)
     return True
@@ -66,7 +66,7 @@ def transferFrom(sender: address, receiver: address, amount: uint256) -> bool:
     @param amount Base units.
     @return Whether they moved.
     """
-    if self.refuses:
+    if self.refuses or amount == 0:
         return False
     token._spend(sender, amount)
     token._move(sender, receiver, amount)

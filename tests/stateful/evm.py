@@ -116,20 +116,26 @@ class Setting:
 class Market:
     """A token, a registry and an exchange, deployed and set up."""
 
-    def __init__(self, setting: Setting) -> None:
+    def __init__(self, setting: Setting, token: Address | None = None) -> None:
+        """Open the market.
+
+        Args:
+            setting: what it is like.
+            token: of which the deployer has enough for all wallets; by default a standard one.
+        """
         self.setting = setting
         self.at(FIRST_BLOCK)
-        self.token = _create("testing/StandardToken", ["uint256", "uint8"], [1, setting.decimals])
-        self.registry = _create("ProviderRegistry", ["uint256"], [0])
+        self.token = token or create_token("testing/StandardToken", setting)
+        self.registry = create("ProviderRegistry", ["uint256"], [0])
         given = setting.parameters
         numbers = [given.period, given.interest_rate, given.tip, given.grace, given.max_fulfillments]
         types = ["address", "address", *5 * ["uint256"]]
-        self.exchange = _create("Exchange", types, [self.token, self.registry, *numbers])
+        self.exchange = create("Exchange", types, [self.token, self.registry, *numbers])
         self._set_up(setting)
 
     def _set_up(self, setting: Setting) -> None:
         for owner, amount in setting.wallets.items():
-            self._must(self.token, "mint", owner, owner, amount)
+            self._must(self.token, "transfer", boa.env.eoa, owner, amount)
             self._must(self.token, "approve", owner, self.exchange, 2**255)
         for provider in setting.providers:
             what = provider.operator, provider.region, provider.cap, "https://a", "", b"certificate"
@@ -148,13 +154,12 @@ class Market:
 
     def send(self, contract: Address, name: str, sender: str, *arguments: object) -> str | None:
         """Send a transaction and return what it is refused with, if it is; the empty text for no text."""
+        return refusal_of(self.execute(contract, name, sender, *arguments))
+
+    def execute(self, contract: Address, name: str, sender: str, *arguments: object) -> Any:
+        """Send a transaction and return all that happens in it."""
         boa.env.sstore_trace.clear()
-        result = _call(contract, sender, name, arguments, is_modifying=True)
-        if not result.is_error:
-            return None
-        if result.output[:4] != ERROR:
-            return ""
-        return str(decode(["string"], result.output[4:])[0])
+        return _call(contract, sender, name, arguments, is_modifying=True)
 
     def view(self, name: str, *arguments: object) -> Any:
         """Return what a view of the exchange says: the value, or a tuple of values."""
@@ -186,7 +191,12 @@ def _keys(slot: bytes) -> tuple[bytes, ...]:
     return (*_keys(preimage[:32]), preimage[32:]) if preimage else ()
 
 
-def _create(contract: str, types: list[str], arguments: list[object]) -> Address:
+def create_token(contract: str, setting: Setting) -> Address:
+    """Create a token below contracts/testing, all of which belongs to the deployer."""
+    return create(contract, ["uint256", "uint8"], [1 + sum(setting.wallets.values()), setting.decimals])
+
+
+def create(contract: str, types: list[str], arguments: list[object]) -> Address:
     created, computation = boa.env.deploy(bytecode=creation_code(contract) + encode(types, arguments))
     assert not computation.is_error, computation.error
     return created
@@ -195,6 +205,13 @@ def _create(contract: str, types: list[str], arguments: list[object]) -> Address
 def _call(contract: Address, sender: str, name: str, arguments: Sequence[object], *, is_modifying: bool) -> Any:
     data = SELECTORS[name] + encode(ARGUMENTS[name], arguments)
     return boa.env.execute_code(to_address=contract, sender=sender, data=data, is_modifying=is_modifying)
+
+
+def refusal_of(result: Any) -> str | None:
+    """Return what a transaction is refused with, if it is; the empty text for no text."""
+    if not result.is_error:
+        return None
+    return str(decode(["string"], result.output[4:])[0]) if result.output[:4] == ERROR else ""
 
 
 # ------------------------------------------------------------------ ids

@@ -1,8 +1,9 @@
 # pragma version 0.4.3
 """
-@title Blocklist token
+@title Restricted token
 @license Apache-2.0
-@notice For tests: whoever is on a list neither pays nor gets tokens, as with USDC.
+@notice For tests: whoever is on a list neither pays nor gets tokens, as with USDC; all transfers can be paused, and each
+        has an upper limit.
 """
 
 from ._modules import token
@@ -22,6 +23,12 @@ exports: (
 # account -> whether it is on the list
 blocked: public(HashMap[address, bool])
 
+# whether nobody can transfer
+paused: public(bool)
+
+# base units that a transfer moves at most
+limit: public(uint256)
+
 
 @deploy
 def __init__(supply: uint256, token_decimals: uint8):
@@ -31,6 +38,7 @@ def __init__(supply: uint256, token_decimals: uint8):
     @param token_decimals Decimals of a token.
     """
     token.__init__(supply, token_decimals)
+    self.limit = max_value(uint256)
 
 
 @external
@@ -44,6 +52,24 @@ def set_blocked(account: address, blocked: bool):
 
 
 @external
+def set_paused(paused: bool):
+    """
+    @notice Stop all transfers or let them go on.
+    @param paused Whether nobody can transfer.
+    """
+    self.paused = paused
+
+
+@external
+def set_limit(limit: uint256):
+    """
+    @notice Bound what one transfer moves.
+    @param limit Base units.
+    """
+    self.limit = limit
+
+
+@external
 def transfer(receiver: address, amount: uint256) -> bool:
     """
     @notice Move tokens of the caller.
@@ -51,7 +77,7 @@ def transfer(receiver: address, amount: uint256) -> bool:
     @param amount Base units.
     @return True.
     """
-    self._check(msg.sender, receiver)
+    self._check(msg.sender, receiver, amount)
     token._move(msg.sender, receiver, amount)
     return True
 
@@ -65,7 +91,7 @@ def transferFrom(sender: address, receiver: address, amount: uint256) -> bool:
     @param amount Base units.
     @return True.
     """
-    self._check(sender, receiver)
+    self._check(sender, receiver, amount)
     token._spend(sender, amount)
     token._move(sender, receiver, amount)
     return True
@@ -73,10 +99,13 @@ def transferFrom(sender: address, receiver: address, amount: uint256) -> bool:
 
 @view
 @internal
-def _check(sender: address, receiver: address):
+def _check(sender: address, receiver: address, amount: uint256):
     """
-    @dev Refuse who is on the list.
+    @dev Refuse what is restricted.
     @param sender Who pays.
     @param receiver Who gets tokens.
+    @param amount Base units.
     """
+    assert not self.paused, "test token: paused"
     assert not (self.blocked[sender] or self.blocked[receiver]), "test token: blocked"
+    assert amount <= self.limit, "test token: above limit"
