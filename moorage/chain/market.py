@@ -9,7 +9,7 @@ from typing import Annotated
 
 import msgspec
 from eth_abi.exceptions import DecodingError
-from eth_utils.address import is_address, to_checksum_address
+from eth_utils.address import is_address, is_checksum_address, is_checksum_formatted_address, to_checksum_address
 from eth_utils.crypto import keccak
 
 from moorage.chain import abi
@@ -127,6 +127,8 @@ def _market(file: _File) -> Market:
 def _address(contract: _Contract) -> Address:
     if not is_address(contract.address):
         raise ValueError(f"{contract.address!r} is not an address")
+    if is_checksum_formatted_address(contract.address) and not is_checksum_address(contract.address):
+        raise ValueError(f"{contract.address!r} is mistyped: its checksum is wrong")
     return Address(to_checksum_address(contract.address))
 
 

@@ -170,7 +170,7 @@ async def test_register__new_wallet__is_made_once_and_shown(tmp_path):
         assert (second.json["tokens"], second.json["account"]) == ("0", "0")
 
 
-async def test_register__imported_key_and_deposit__asks_with_full_addresses(tmp_path):
+async def test_a19_register__imported_key_and_deposit__asks_with_full_addresses(tmp_path):
     async with world(tmp_path) as here:
         tenant = here.tenant.having(KEY_FILE=None)
         raw = key_file(tmp_path, here.chain.tenant)
@@ -204,7 +204,7 @@ async def test_register__deposit_not_agreed_to__pays_nothing(tmp_path):
         ("testing/PhantomPermitToken", 18, 2),
     ],
 )
-async def test_deposit__any_token__arrives_exactly_and_leaves_no_allowance(tmp_path, token, decimals, transactions):
+async def test_a12_deposit__any_token__arrives_exactly_and_leaves_no_allowance(tmp_path, token, decimals, transactions):
     async with world(tmp_path, token=token, decimals=decimals) as here:
         result = await here.tenant.does("register", "--deposit", "3", "--yes", "-o", "json")
 
@@ -215,7 +215,7 @@ async def test_deposit__any_token__arrives_exactly_and_leaves_no_allowance(tmp_p
         assert nonce == transactions
 
 
-async def test_deposit__allowance_from_before__is_replaced_and_used_up(tmp_path):
+async def test_a14_deposit__allowance_from_before__is_replaced_and_used_up(tmp_path):
     async with world(tmp_path, token="testing/NoReturnToken") as here:
         await here.chain.transact(here.chain.tenant, here.token.approve(here.market.exchange, 7))
 
@@ -225,7 +225,7 @@ async def test_deposit__allowance_from_before__is_replaced_and_used_up(tmp_path)
         assert await here.allowance() == 0
 
 
-async def test_deposit__token_that_the_exchange_refuses__leaves_no_allowance(tmp_path):
+async def test_a12_deposit__token_that_the_exchange_refuses__leaves_no_allowance(tmp_path):
     async with world(tmp_path, token="testing/FeeOnTransferToken") as here:
         result = await here.tenant.does("register", "--deposit", "3", "--yes")
 

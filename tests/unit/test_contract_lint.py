@@ -120,7 +120,7 @@ RAW_CALL = CLEAN + "\n@external\ndef pay(to: address):\n    raw_call(to, b'')\n"
 
 @pytest.mark.parametrize("source", [TOKEN_CALL, RAW_CALL])
 @pytest.mark.parametrize("path", [CONTRACT, MODULE])
-def test_contract_lint__a_token_call_outside_the_ledger__is_refused(
+def test_a05_contract_lint__a_token_call_outside_the_ledger__is_refused(
     tmp_path: Path, source: str, path: PurePath
 ) -> None:
     assert rules_broken(tmp_path, source, path) == {"token-call"}

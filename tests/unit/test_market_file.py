@@ -153,6 +153,17 @@ def test_load_market__bad_value__names_file_fault_and_remedy(path: Path, key: st
         assert key.rpartition(".")[2] in message
 
 
+@pytest.mark.parametrize(("name", "address"), [("Exchange", EXCHANGE), ("Token", TOKEN)])
+def test_a19_load_market__address_with_one_letter_in_the_wrong_case__is_refused(
+    path: Path, name: str, address: str
+) -> None:
+    letter = next(character for character in address[2:] if character.isalpha())
+    path.write_text(changed(f"contracts.{name}.address", address.replace(letter, letter.swapcase(), 1)))
+
+    with pytest.raises(MarketError, match="is mistyped"):
+        load_market(path)
+
+
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b"\xff", b'{"chain_id": "\xff"}', b"{}", b"[" * 9_999])
 def test_load_market__no_such_document__is_one_clear_error(path: Path, content: bytes) -> None:
     path.write_bytes(content)

@@ -174,7 +174,7 @@ def test_parse__hostile_text__is_escaped_in_the_message() -> None:
     ("token_decimals", "per_token", "per_base_unit"),
     [(0, 10**18, 10**18), (6, 10**18, 10**12), (18, 10**18, 1), (24, 10**24, 1)],
 )
-def test_ledger_units__of_each_kind_of_token__follow_its_decimals(
+def test_a15_ledger_units__of_each_kind_of_token__follow_its_decimals(
     token_decimals: int, per_token: int, per_base_unit: int
 ) -> None:
     assert units.ledger_units_per_token(token_decimals) == per_token
@@ -232,7 +232,7 @@ def test_to_seconds__a_part_of_a_second__is_rounded_down() -> None:
         (1, 24, "0.000000000000000000000001"),
     ],
 )
-def test_format_amount__any__is_exact(ledger_units: int, token_decimals: int, text: str) -> None:
+def test_a15_format_amount__any__is_exact(ledger_units: int, token_decimals: int, text: str) -> None:
     assert units.format_amount(ledger_units, token_decimals) == text
 
 

@@ -18,7 +18,7 @@ GOOD_TOKENS = [
     "StandardToken",
     "NoReturnToken",
     "PhantomPermitToken",
-    "BlocklistToken",
+    "RestrictedToken",
     "RebasingToken",
     "ReentrantToken",
 ]
@@ -80,26 +80,26 @@ def test_probe_token__our_own__is_taken(holder: Any) -> None:
 
 
 @pytest.mark.parametrize("decimals", [3, 6, 18])
-def test_probe_token__takes_a_fee__is_refused(holder: Any, decimals: int) -> None:
+def test_a01_probe_token__takes_a_fee__is_refused(holder: Any, decimals: int) -> None:
     token = brownie.FeeOnTransferToken.deploy(SUPPLY, decimals, {"from": holder})
 
     assert refusal_of(token, holder) == "refused: probe: transferFrom moves less than asked"
 
 
-def test_probe_token__answers_false__is_refused(holder: Any) -> None:
+def test_a05_probe_token__answers_false__is_refused(holder: Any) -> None:
     token = brownie.ReturnsFalseToken.deploy(SUPPLY, 18, {"from": holder})
 
     assert refusal_of(token, holder) == "refused: probe: transferFrom answers false"
 
 
 def test_probe_token__reverts__is_refused_with_its_own_reason(holder: Any) -> None:
-    token = brownie.BlocklistToken.deploy(SUPPLY, 18, {"from": holder})
+    token = brownie.RestrictedToken.deploy(SUPPLY, 18, {"from": holder})
     token.set_blocked(ESCROW, True, {"from": holder})
 
     assert refusal_of(token, holder) == "refused: test token: blocked"
 
 
-def test_probe_token__behind_a_proxy__warns(holder: Any) -> None:
+def test_a18_probe_token__behind_a_proxy__warns(holder: Any) -> None:
     token = brownie.StandardToken.deploy(SUPPLY, 18, {"from": holder})
     word = "0x" + "00" * 12 + brownie.web3.to_checksum_address(NO_HOLDER)[2:]
     slot = f"0x{IMPLEMENTATION_SLOT:064x}"
@@ -129,11 +129,11 @@ def test_probe_token__more_than_an_exchange_holds__warns(
 # ---------------------------------------------------------------------------------------------- what it says of itself
 
 
-def test_probe_token__no_contract__is_refused(holder: Any) -> None:
+def test_a18_probe_token__no_contract__is_refused(holder: Any) -> None:
     assert refusal_of(holder, holder) == "there is no contract on chain 31337"
 
 
-def test_probe_token__another_contract__is_refused(holder: Any) -> None:
+def test_a18_probe_token__another_contract__is_refused(holder: Any) -> None:
     registry = brownie.ProviderRegistry.deploy(0, {"from": holder})
 
     assert refusal_of(registry, holder) == "decimals() does not answer with a number"
@@ -187,7 +187,7 @@ def test_probe_token__answers_false_to_such_a_node__is_refused(holder: Any, is_s
 
 
 def test_probe_token__reverts_for_such_a_node__is_refused(holder: Any) -> None:
-    token = brownie.BlocklistToken.deploy(SUPPLY, 18, {"from": holder})
+    token = brownie.RestrictedToken.deploy(SUPPLY, 18, {"from": holder})
     token.set_blocked(ESCROW, True, {"from": holder})
 
     assert refusal_of(token, NO_HOLDER) == (

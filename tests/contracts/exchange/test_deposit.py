@@ -94,7 +94,7 @@ def test_deposit__nothing__is_refused(exchange, payer):
 
 
 @pytest.mark.parametrize("amount", [MAX_MONEY + 1, 2**256 - 1])
-def test_deposit__more_than_all_money__is_refused(exchange, payer, amount):
+def test_a17_deposit__more_than_all_money__is_refused(exchange, payer, amount):
     assert refusal(exchange.deposit, payer, amount, by=payer) == TOO_LARGE
 
 
@@ -120,7 +120,7 @@ def test_deposit__allowance_of_another__cannot_be_used(market, exchange, payer):
 # --------------------------------------------------------------------------------------------------- the capacity
 
 
-def test_deposit__all_money_there_can_be__fills_the_exchange(market, accounts):
+def test_a17_deposit__all_money_there_can_be__fills_the_exchange(market, accounts):
     token = brownie.StandardToken.deploy(MAX_MONEY + 1, 18, {"from": market.deployer})
     other = _market_of(accounts, token)
     other.exchange.deposit(other.tenant, MAX_MONEY, {"from": other.deployer})
@@ -130,7 +130,7 @@ def test_deposit__all_money_there_can_be__fills_the_exchange(market, accounts):
 
 
 @pytest.mark.parametrize(("decimals", "scale"), [(0, 10**18), (6, 10**12), (18, 1), (19, 1), (36, 1)])
-def test_deposit__token_with_other_decimals__is_counted_in_18(market, accounts, decimals, scale):
+def test_a15_deposit__token_with_other_decimals__is_counted_in_18(market, accounts, decimals, scale):
     token = brownie.StandardToken.deploy(MAX_MONEY, decimals, {"from": market.deployer})
     other = _market_of(accounts, token)
     most = MAX_MONEY // scale
@@ -148,21 +148,21 @@ def test_deposit__token_with_other_decimals__is_counted_in_18(market, accounts, 
 # -------------------------------------------------------------------------------------------------- strange tokens
 
 
-def test_deposit__token_that_takes_a_fee__is_refused(market, accounts):
+def test_a01_deposit__token_that_takes_a_fee__is_refused(market, accounts):
     token = brownie.FeeOnTransferToken.deploy(10**6, 18, {"from": market.deployer})
     other = _market_of(accounts, token)
 
     assert refusal(other.exchange.deposit, other.tenant, 10_000, by=other.deployer) == "ledger: short transfer"
 
 
-def test_deposit__token_that_answers_false__is_refused(market, accounts):
+def test_a05_deposit__token_that_answers_false__is_refused(market, accounts):
     token = brownie.ReturnsFalseToken.deploy(10**6, 18, {"from": market.deployer})
     other = _market_of(accounts, token)
 
     assert refusal(other.exchange.deposit, other.tenant, 10_000, by=other.deployer) == "ledger: token refused"
 
 
-def test_deposit__token_that_answers_nothing__is_accepted(market, accounts):
+def test_a04_deposit__token_that_answers_nothing__is_accepted(market, accounts):
     token = brownie.NoReturnToken.deploy(10**6, 6, {"from": market.deployer})
     other = _market_of(accounts, token)
 
@@ -171,7 +171,7 @@ def test_deposit__token_that_answers_nothing__is_accepted(market, accounts):
     assert other.available(other.tenant) == 10_000 * 10**12
 
 
-def test_deposit__tokens_sent_without_a_deposit__are_nobodys(accounts, market):
+def test_a03_deposit__tokens_sent_without_a_deposit__are_nobodys(accounts, market):
     other = deploy_market(accounts)
     other.token.transfer(other.exchange, 100, {"from": other.deployer})
 
@@ -179,8 +179,3 @@ def test_deposit__tokens_sent_without_a_deposit__are_nobodys(accounts, market):
 
     assert other.available(other.tenant) == 5
     assert other.token.balanceOf(other.exchange) == 105
-
-
-def test_deposit__native_coin__cannot_be_sent(market, exchange):
-    with brownie.reverts():
-        market.deployer.transfer(exchange, 1)

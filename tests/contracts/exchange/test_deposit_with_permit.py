@@ -53,7 +53,7 @@ def test_deposit_with_permit__into_a_providers_account__credits_it(market, excha
     assert market.available(provider.account) - before == 7
 
 
-def test_deposit_with_permit__permit_used_by_somebody_else__deposits_all_the_same(market, exchange, payer):
+def test_a08_deposit_with_permit__permit_used_by_somebody_else__deposits_all_the_same(market, exchange, payer):
     permit = _sign(market, payer, 500)
     market.token.permit(payer, exchange, 500, *permit, {"from": market.attacker})
 
@@ -70,7 +70,7 @@ def test_deposit_with_permit__bad_signature_but_an_allowance__deposits(market, e
     assert market.available(payer) == 500
 
 
-def test_deposit_with_permit__used_twice__is_refused(market, exchange, payer):
+def test_a10_deposit_with_permit__used_twice__is_refused(market, exchange, payer):
     permit = _sign(market, payer, 500)
     exchange.deposit_with_permit(payer, 500, *permit, {"from": payer})
 
@@ -96,7 +96,7 @@ def test_deposit_with_permit__signed_for_another_spender__is_refused(market, exc
     assert refusal(exchange.deposit_with_permit, payer, 500, *permit, by=payer) == LOW_ALLOWANCE
 
 
-def test_deposit_with_permit__signature_of_another__cannot_be_used(market, exchange, payer):
+def test_a08_deposit_with_permit__signature_of_another__cannot_be_used(market, exchange, payer):
     permit = _sign(market, payer, 500)
 
     text = refusal(exchange.deposit_with_permit, market.attacker, 500, *permit, by=market.attacker)
@@ -128,7 +128,7 @@ def test_deposit_with_permit__what_a_deposit_refuses__is_refused(market, exchang
     assert refusal(exchange.deposit_with_permit, account, amount, *permit, by=payer) == text
 
 
-def test_deposit_with_permit__token_whose_permit_does_nothing__needs_an_allowance(market, accounts):
+def test_a09_deposit_with_permit__token_whose_permit_does_nothing__needs_an_allowance(market, accounts):
     token = brownie.PhantomPermitToken.deploy(10**6, 18, {"from": market.deployer})
     other = deploy_market(accounts, token=token)
     token.transfer(other.tenant, 1_000, {"from": other.deployer})
@@ -142,7 +142,7 @@ def test_deposit_with_permit__token_whose_permit_does_nothing__needs_an_allowanc
     assert other.available(other.tenant) == 1_000
 
 
-def test_deposit_with_permit__token_without_permit__needs_an_allowance(market, accounts):
+def test_a09_deposit_with_permit__token_without_permit__needs_an_allowance(market, accounts):
     token = brownie.NoReturnToken.deploy(10**6, 18, {"from": market.deployer})
     other = deploy_market(accounts, token=token)
     arguments = other.tenant, 1_000, 2**256 - 1, 27, b"\1" * 32, b"\2" * 32

@@ -110,7 +110,7 @@ def test_withdraw__locked_collateral__is_refused(market, exchange):
 # -------------------------------------------------------------------------------------------------- strange tokens
 
 
-def test_withdraw__token_with_6_decimals__leaves_the_dust_in_the_account(market, accounts):
+def test_a15_withdraw__token_with_6_decimals__leaves_the_dust_in_the_account(market, accounts):
     token = brownie.StandardToken.deploy(10**12, 6, {"from": market.deployer})
     other = deploy_market(accounts, token=token, interest_rate=0)
     unit = 10**12
@@ -129,7 +129,7 @@ def test_withdraw__token_with_6_decimals__leaves_the_dust_in_the_account(market,
     assert refusal(other.exchange.withdraw, other.tenant, 1, by=other.tenant) == INSUFFICIENT
 
 
-def test_withdraw__token_that_answers_nothing__pays_out(market, accounts):
+def test_a04_withdraw__token_that_answers_nothing__pays_out(market, accounts):
     token = brownie.NoReturnToken.deploy(10**6, 18, {"from": market.deployer})
     other = deploy_market(accounts, token=token)
     other.give(other.tenant, 1_000)
@@ -139,7 +139,7 @@ def test_withdraw__token_that_answers_nothing__pays_out(market, accounts):
     assert token.balanceOf(other.tenant) == 1_000
 
 
-def test_withdraw__token_that_answers_false__is_refused_and_keeps_the_account(market, accounts):
+def test_a05_withdraw__token_that_answers_false__is_refused_and_keeps_the_account(market, accounts):
     token = brownie.ReturnsFalseToken.deploy(10**6, 18, {"from": market.deployer})
     token.set_refuses(False, {"from": market.deployer})
     other = deploy_market(accounts, token=token)

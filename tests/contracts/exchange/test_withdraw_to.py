@@ -65,8 +65,8 @@ def test_withdraw_to__amount_out_of_bounds__is_refused(market, exchange, saver, 
     assert refusal(exchange.withdraw_to, saver, amount, market.facilitator, by=saver) == text
 
 
-def test_withdraw_to__owner_blocked_by_the_token__gets_out_by_another_wallet_and_harms_nobody(market, accounts):
-    token = brownie.BlocklistToken.deploy(10**6, 18, {"from": market.deployer})
+def test_a11_withdraw_to__owner_blocked_by_the_token__gets_out_by_another_wallet_and_harms_nobody(market, accounts):
+    token = brownie.RestrictedToken.deploy(10**6, 18, {"from": market.deployer})
     other = deploy_market(accounts, token=token)
     other.give(other.tenant, 1_000)
     other.give(other.stranger, 1_000)

@@ -106,14 +106,14 @@ def test_constructor__bounds_together__are_stored_exactly(
 
 
 @pytest.mark.parametrize("account", [NOBODY, EMPTY_ACCOUNT])
-def test_constructor__address_without_code__is_refused(token: Any, registry: Any, account: str) -> None:
+def test_a18_constructor__address_without_code__is_refused(token: Any, registry: Any, account: str) -> None:
     values = PLAIN.values()
 
     assert creation_refusal(brownie.Exchange, account, registry, *values) == "parameters: token has no code"
     assert creation_refusal(brownie.Exchange, token, account, *values) == "parameters: registry has no code"
 
 
-def test_constructor__token_that_is_no_token__reverts(registry: Any) -> None:
+def test_a18_constructor__token_that_is_no_token__reverts(registry: Any) -> None:
     assert creation_refusal(brownie.Exchange, registry, registry, *PLAIN.values()) is not None
 
 
@@ -130,7 +130,7 @@ def test_constructor__token_that_is_no_token__reverts(registry: Any) -> None:
         (255, 0, "parameters: too many decimals"),
     ],
 )
-def test_constructor__decimals_of_the_token__scale_the_ledger(
+def test_a15_constructor__decimals_of_the_token__scale_the_ledger(
     registry: Any, accounts: Any, decimals: int, scale: int, expected: str | None
 ) -> None:
     token = brownie.StandardToken.deploy(1, decimals, {"from": accounts[0]})
@@ -141,7 +141,7 @@ def test_constructor__decimals_of_the_token__scale_the_ledger(
         assert exchange.market_parameters()["ledger_scale"] == scale
 
 
-def test_constructor__token_without_supply__is_refused(registry: Any, accounts: Any) -> None:
+def test_a18_constructor__token_without_supply__is_refused(registry: Any, accounts: Any) -> None:
     token = brownie.StandardToken.deploy(0, 18, {"from": accounts[0]})
 
     assert creation_refusal(brownie.Exchange, token, registry, *PLAIN.values()) == "parameters: token has no supply"

@@ -197,7 +197,7 @@ def test_lifecycle__market_with_parameters_at_their_limits__leaves_nothing(accou
 
 
 @pytest.mark.parametrize(("decimals", "unit"), [(6, 1), (0, 1), (24, 1)])
-def test_lifecycle__token_with_other_decimals__keeps_only_dust(accounts, decimals, unit):
+def test_a15_lifecycle__token_with_other_decimals__keeps_only_dust(accounts, decimals, unit):
     crowd = Crowd(accounts, decimals=decimals, unit=unit)
     market, provider = crowd.market, crowd.provider
     [order] = market.active(provider)

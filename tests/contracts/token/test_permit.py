@@ -85,14 +85,16 @@ def test_permit__next_nonce__replaces_the_allowance(token: Any, signed: Signed, 
     assert (token.allowance(permit.owner, spender), token.nonces(permit.owner)) == (7, 2)
 
 
-def test_permit__used__is_refused(token: Any, signed: Signed, spender: Any) -> None:
+def test_a10_permit__used__is_refused(token: Any, signed: Signed, spender: Any) -> None:
     token.permit(*signed.arguments, {"from": spender})
 
     assert refusal(token.permit, *signed.arguments, by=spender) == "token: bad signature"
 
 
 @pytest.mark.parametrize("lateness", [0, 1])
-def test_permit__around_its_deadline__is_void_after_it(token: Any, signed: Signed, spender: Any, lateness: int) -> None:
+def test_a10_permit__around_its_deadline__is_void_after_it(
+    token: Any, signed: Signed, spender: Any, lateness: int
+) -> None:
     deadline = brownie.web3.eth.get_block("latest")["timestamp"] + 1_000
     permit = replace(signed.permit, deadline=deadline)
     arguments = (*permit.arguments, *permit.sign(signed.signer, signed.domain).words)
@@ -147,7 +149,7 @@ BAD_SIGNATURES: dict[str, tuple[str, Callable[[Signed], tuple[Any, ...]]]] = {
 
 
 @pytest.mark.parametrize("spoiled", BAD_SIGNATURES)
-def test_permit__bad_signature__is_refused(token: Any, signed: Signed, receiver: Any, spoiled: str) -> None:
+def test_a10_permit__bad_signature__is_refused(token: Any, signed: Signed, receiver: Any, spoiled: str) -> None:
     reason, arguments_of = BAD_SIGNATURES[spoiled]
 
     assert refusal(token.permit, *arguments_of(signed), by=receiver) == reason
@@ -169,7 +171,7 @@ def forked_chain_id() -> Iterator[int]:
     brownie.web3.provider.make_request("anvil_setChainId", [before])
 
 
-def test_permit__chain_forked_after_signing__is_refused_there(
+def test_a10_permit__chain_forked_after_signing__is_refused_there(
     token: Any, signed: Signed, receiver: Any, forked_chain_id: int
 ) -> None:
     assert refusal(token.permit, *signed.arguments, by=receiver) == "token: bad signature"
@@ -183,7 +185,7 @@ def test_permit__signed_for_the_fork__is_taken_there(
     token.permit.call(*signed.permit.arguments, *signature.words, {"from": receiver})
 
 
-def test_domain_separator__on_a_fork__differs(token: Any, signed: Signed, forked_chain_id: int) -> None:
+def test_a10_domain_separator__on_a_fork__differs(token: Any, signed: Signed, forked_chain_id: int) -> None:
     here = token.DOMAIN_SEPARATOR()
 
     brownie.web3.provider.make_request("anvil_setChainId", [signed.domain["chainId"]])
