@@ -19,6 +19,9 @@ exports: (
     token.approve,
 )
 
+# for a call from within a view, which can't note that one is under way
+STATIC_GAS: constant(uint256) = 500_000
+
 target: public(address)
 data: public(Bytes[4096])
 
@@ -58,7 +61,9 @@ def balanceOf(account: address) -> uint256:
     @return Base units.
     """
     if self.target != empty(address):
-        success: bool = raw_call(self.target, self.data, is_static_call=True, revert_on_failure=False)
+        success: bool = raw_call(
+            self.target, self.data, gas=STATIC_GAS, is_static_call=True, revert_on_failure=False
+        )
     return token.balanceOf[account]
 
 
@@ -111,13 +116,16 @@ def permit(owner: address, spender: address, amount: uint256, deadline: uint256,
 @internal
 def _reenter():
     """
-    @dev Call the target and note how it went; its failure does not fail the caller.
+    @dev Call the target and note how it went; its failure does not fail the caller. What it calls in turn is no attack.
     """
-    if self.target == empty(address):
+    target: address = self.target
+    if target == empty(address):
         return
+    self.target = empty(address)
     success: bool = False
     answer: Bytes[1024] = b""
-    success, answer = raw_call(self.target, self.data, max_outsize=1024, revert_on_failure=False)
+    success, answer = raw_call(target, self.data, max_outsize=1024, revert_on_failure=False)
+    self.target = target
     self.attempts += 1
     if success:
         self.successes += 1
