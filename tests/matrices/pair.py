@@ -1,0 +1,236 @@
+"""Model and contract of the exchange side by side: a call goes to both, and all that both show is compared."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import boa  # type: ignore[import-untyped]
+from eth_abi.abi import decode
+
+from tests.matrices.interface import functions
+from tests.stateful.evm import (
+    ERROR,
+    FIRST_BLOCK,
+    KEY,
+    ZERO_ADDRESS,
+    Ids,
+    Market,
+    Setting,
+    address,
+    person,
+    word,
+    words_of,
+)
+from tests.stateful.model import NOBODY, Account, DeploymentName, Exchange, Group, Refused, State, Terms
+
+Entity = tuple[Any, ...]
+"""A view and what it is asked about."""
+
+
+@cache
+def market(setting: Setting) -> Market:
+    """Return the market of a setting; each is deployed once, before the first test."""
+    boa.env.enable_fast_mode()
+    return Market(setting)
+
+
+@dataclass(frozen=True, eq=False)
+class Call:
+    """A transaction of the exchange: arguments in the order of the ABI, with the model's names for what they name."""
+
+    name: str
+    caller: str
+    arguments: tuple[Any, ...]
+    what: str = ""  # when there are several of the name
+
+    @property
+    def label(self) -> str:
+        return f"{self.name}, {self.what}" if self.what else self.name
+
+
+def call(name: str, caller: str, *arguments: object, what: str = "") -> Call:
+    return Call(name, caller, arguments, what)
+
+
+def answer_to(contract: str, caller: str, data: bytes) -> str | None:
+    """Send calldata and return what it is refused with, if it is; the empty text for no text."""
+    boa.env.sstore_trace.clear()
+    result = boa.env.execute_code(to_address=contract, sender=caller, data=data)
+    if not result.is_error:
+        return None
+    return str(decode(["string"], result.output[4:])[0]) if result.output[:4] == ERROR else ""
+
+
+class Pair:
+    """A market, or the model of one alone: what it refuses is what the contract has to refuse."""
+
+    def __init__(self, setting: Setting, *, is_model_alone: bool = False) -> None:
+        self.market = None if is_model_alone else market(setting)
+        self.exchange = str(self.market.exchange).lower() if self.market else person("exchange")
+        self.registry = str(self.market.registry).lower() if self.market else person("registry")
+        self.model: Exchange = setting.model()
+        self.ids = Ids(self.market.exchange if self.market else ZERO_ADDRESS, self.model)
+        self.set_block(FIRST_BLOCK)
+        self._seen = dict(self.expected())  # when model and contract were last compared
+        self._written: set[tuple[bytes, ...]] = set()  # by the contract since then
+
+    @contextmanager
+    def branch(self) -> Iterator[None]:
+        """Take back afterwards what happens within."""
+        saved, seen, written = pickle.dumps(self.model), self._seen, set(self._written)
+        with ExitStack() as stack:
+            if self.market:
+                stack.enter_context(boa.env.anchor())
+            yield
+        self.model, self._seen, self._written = pickle.loads(saved), seen, written
+
+    def set_block(self, block: int) -> None:
+        self.model.block = block
+        if self.market:
+            self.market.at(block)
+
+    def do(self, name: str, caller: str, *arguments: object) -> None:
+        """Send what has to be accepted; what it does is compared later, with all else."""
+        refusal = self._send(call(name, caller, *arguments))
+        assert refusal is None, f"{name}: {refusal}"
+
+    def send(self, sent: Call) -> str | None:
+        """Send a call to both sides, compare what they have become, and return what it is refused with."""
+        refusal = self._send(sent)
+        if refusal is None:
+            self.compare()
+        return refusal
+
+    def _send(self, sent: Call) -> str | None:
+        refusal = None
+        try:
+            self._apply(sent)
+        except Refused as refused:
+            is_contract = sent.caller in (self.exchange, self.registry)  # these never allow anybody to take tokens
+            refusal = refused.text.replace("low balance", "low allowance") if is_contract else refused.text
+        if self.market:
+            answer = answer_to(self.market.exchange, sent.caller, self.data(sent))
+            assert answer == refusal, f"{sent.label}: the contract says {answer!r}, the model {refusal!r}"
+            if refusal is None:
+                self._written.update(self.market.written())
+        return refusal
+
+    def _apply(self, sent: Call) -> None:
+        caller, arguments = sent.caller, sent.arguments
+        match sent.name:
+            case "submit_fulfillment":
+                number, name, nonce, wait_duration, group, prices, _hint = arguments
+                self.model.submit_fulfillment(caller, number, Terms(name, nonce, wait_duration, group), prices)
+            case "deposit_with_permit":
+                self.model.deposit(caller, *arguments[:2])
+            case "withdraw" | "withdraw_to":
+                account, amount, *recipients = arguments
+                recipient = recipients[0] if recipients else caller
+                is_bad = recipient in (ZERO_ADDRESS, self.exchange)
+                self.model.withdraw(caller, account, amount, NOBODY if is_bad else recipient)
+            case name:
+                getattr(self.model, name)(caller, *arguments)
+
+    # -------------------------------------------------------------- encoding
+
+    def data(self, sent: Call) -> bytes:
+        return functions("Exchange")[sent.name].encode(self.values(sent))
+
+    def values(self, sent: Call) -> list[Any]:
+        """Return the arguments as the ABI has them."""
+        kinds = functions("Exchange")[sent.name].kinds
+        return [self._value(kind, argument) for kind, argument in zip(kinds, sent.arguments, strict=True)]
+
+    def _value(self, kind: str, given: Any) -> Any:
+        if isinstance(given, list):
+            return [self._value(kind.removesuffix("[]"), each) for each in given]
+        match given:
+            case Terms():
+                return self.ids.key(given) if kind == KEY else self.ids.order(given)
+            case DeploymentName():
+                return self.ids.deployment(given)
+            case Group():
+                return words_of(given)
+            case int() if kind in ("bytes32", "address"):
+                return word(given) if kind == "bytes32" else address(given)
+        return given
+
+    # -------------------------------------------------------------- comparing
+
+    def expected(self) -> Iterator[tuple[Entity, object]]:
+        """Return all that the views should say."""
+        model = self.model
+        for account in [*model.providers, *model.wallets, *model.accounts]:
+            yield ("account", account), model.account_view(account)
+        for name, deployment in model.deployments.items():
+            yield ("deployment", name), model.deployment_view(name)
+            for manager in deployment.managers:
+                yield ("manager", name, manager), model.manager_view(name, manager)
+        for terms, order in model.orders.items():
+            yield ("order", terms), model.order_view(terms)
+            yield ("bids", terms), model.bids_view(terms)
+            yield ("lease", terms), model.lease_view(terms)
+            for number in order.fulfillments:
+                yield ("fulfillment", terms, number), model.fulfillment_view(terms, number)
+
+    def compare(self) -> None:
+        """Compare what either side has changed since the last time, the tokens, and the sum of all money."""
+        if not self.market:
+            return
+        after = dict(self.expected())
+        changed = {entity for entity in {**self._seen, **after} if self._seen.get(entity) != after.get(entity)}
+        named = self._named()
+        for keys in self._written:
+            changed.update(self._entities_of(keys, named))
+        for entity in changed:
+            self._compare(*entity)
+        self._seen, self._written = after, set()
+        for holder in self.market.token_holders_written():
+            held = self.model.holdings if holder == self.exchange else self.model.wallets.get(holder, 0)
+            assert self.market.tokens(holder) == held
+        assert self.model.money() == self.model.holdings * self.model.parameters.scale < 2**96
+
+    def _named(self) -> dict[bytes, Entity]:
+        named: dict[bytes, Entity] = {
+            self.ids.deployment(name): ("deployment", name) for name in self.model.deployments
+        }
+        return named | {self.ids.order(terms): ("order", terms) for terms in self.model.orders}
+
+    @staticmethod
+    def _entities_of(keys: Sequence[bytes], named: dict[bytes, Entity]) -> Iterable[Entity]:
+        """Return the views that show a word that the contract has written."""
+        if keys and keys[0][:12] == bytes(12):
+            number = int.from_bytes(keys[0], "big")
+            return [("account", number if number < 2**32 else address(number))]
+        assert keys and keys[0] in named, "the contract has written about something that the model does not have"
+        kind, item = named[keys[0]]
+        if kind == "deployment":
+            return [("manager", item, "0x" + keys[1][-20:].hex())] if len(keys) == 2 else [(kind, item)]
+        others = [("fulfillment", item, int.from_bytes(keys[1], "big"))] if len(keys) == 2 else []
+        return [("order", item), ("bids", item), ("lease", item), *others]
+
+    def _compare(self, view: str, item: Any, *rest: Any) -> None:
+        assert self.market
+        asked = address(item) if view == "account" else self._value("bytes32", item)
+        actual = self.market.view(view, asked, *rest)
+        if view == "deployment" and actual[0] == ZERO_ADDRESS:
+            actual = (NOBODY, *actual[1:])
+        model = getattr(self.model, f"{view}_view")(item, *rest)
+        assert actual == model, f"{view}: the contract shows {actual}, the model {model}"
+
+    # -------------------------------------------------------------- what somebody has
+
+    def worth(self, account: Account) -> int:
+        """Return what an account has available, and what collateral it has locked."""
+        bids = [bid for order in self.model.orders.values() for bid in order.fulfillments.values()]
+        locked = sum(bid.collateral for bid in bids if bid.provider == account)
+        return self.model.balance(account).available + locked
+
+    def state_of(self, terms: Terms) -> State:
+        order = self.model.orders.get(terms)
+        return order.state if order else State.UNKNOWN
