@@ -145,7 +145,7 @@ def rows(pair: Pair) -> list[Row]:
     row("update_deployment, version", {TENANT} | managers(update, is_free=True), RUNNING, 2, [], [], [])
     row("update_deployment, group", {TENANT} | managers(scale), RUNNING, 0, [GROUP], [deposit], [])
     row("update_deployment, removed", {TENANT} | managers(scale, is_free=True), RUNNING, 0, [], [], [ACTIVE, READY])
-    row("update_deployment, both", {TENANT} | managers(update | scale), RUNNING, 2, [GROUP], [deposit], [READY])
+    row("update_deployment, both", {TENANT} | managers(update | scale), RUNNING, 2, [GROUP], [deposit], [ACTIVE])
     row("close_deployment", {TENANT}, RUNNING, [READY, ACTIVE])
     row("set_manager, itself", {TENANT}, RUNNING, caller_itself, EVERYTHING, FIRST_BLOCK + 99, MUCH)
     row("set_manager, another", {TENANT}, RUNNING, FACILITATOR, fund, FIRST_BLOCK + 99, MUCH)

@@ -40,6 +40,13 @@ _DEPOSITS: list[tuple[str, Account, int]] = [(owner, owner, _UNIT) for owner in 
 _DEPOSITS += [(TENANT, number, _UNIT) for number in range(1, len(PROVIDERS)) if number != POOR]
 ORDINARY = Setting("ordinary", 18, PARAMETERS, dict.fromkeys(PEOPLE, 10 * _UNIT), PROVIDERS, tuple(_DEPOSITS))
 
+# A market for numbers as large as they may be, and room for all of them.
+ALL_MONEY = 2**96 - 1
+_LONELY = (Provider(OWNER, OPERATOR, region=1, cap=_LARGE),)
+_FREE = Parameters(1, period=4, interest_rate=0, tip=0, grace=1, max_fulfillments=1)
+VACANT = Setting("vacant", 18, _FREE, {TENANT: 2**97}, (), ())
+LARGE = Setting("large", 18, _FREE, {TENANT: 2**97}, _LONELY, ((TENANT, TENANT, ALL_MONEY),))
+
 UNIT = Resource(milli_cpu=1_000, memory_bytes=2**31, disk_bytes=0, price=10**9 + 7, collateral=10**14, count=2)
 GROUP = Group(b"group".ljust(32, b"\0"), regions=1, persist=False, resources=(UNIT,))
 PRICES = {WINNER: 10**9, LOSER: 10**9 + 3, THIRD: 10**9 + 7}

@@ -6,15 +6,18 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.matrices import registry
 from tests.matrices.authority import set_up
-from tests.matrices.cast import ORDINARY
+from tests.matrices.cast import LARGE, ORDINARY, VACANT
 from tests.matrices.pair import Pair, market
 
 
 @pytest.fixture(scope="session", autouse=True)
 def markets() -> None:
     """Deploy before the first test: what is deployed within a test or for a file of them ends with it."""
-    market(ORDINARY)
+    for setting in (ORDINARY, VACANT, LARGE):
+        market(setting)
+    registry.deployed()
 
 
 @pytest.fixture(scope="module")

@@ -32,11 +32,13 @@ class Leaf:
         return ".".join(str(part) for part in self.path).replace(".0", "[]")
 
     @property
+    def is_number(self) -> bool:
+        return self.kind in ("bool", "address") or self.kind.startswith("uint")
+
+    @property
     def bits(self) -> int:
-        """How many bits the type has; 256 for what is no number."""
-        if self.kind in ("bool", "address"):
-            return {"bool": 1, "address": 160}[self.kind]
-        return int(self.kind.removeprefix("uint")) if self.kind.startswith("uint") else 256
+        """How many bits the type of a number has."""
+        return {"bool": 1, "address": 160}.get(self.kind) or int(self.kind.removeprefix("uint"))
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ class Function:
     def encode(self, values: Sequence[Any], *, is_loose: bool = False) -> bytes:
         """Return calldata; loosely a value may be larger than its type."""
         kinds = [_loosened(kind) for kind in self.kinds] if is_loose else self.kinds
-        encoded = encode(kinds, values)
+        encoded = encode(kinds, _with_numbers(values) if is_loose else values)
         if not self.name:
             return encoded
         return function_signature_to_4byte_selector(f"{self.name}({','.join(self.kinds)})") + encoded
@@ -128,3 +130,12 @@ def _lists(entry: dict[str, Any], path: Path) -> Iterator[Path]:
 
 def _loosened(kind: str) -> str:
     return kind.replace("address", "uint256").replace("bool", "uint256").replace("uint8", "uint256")
+
+
+def _with_numbers(given: Any) -> Any:
+    """Replace addresses and booleans by numbers."""
+    if isinstance(given, (list, tuple)):
+        return [_with_numbers(each) for each in given]
+    if isinstance(given, str) and given.startswith("0x"):
+        return int(given, 16)
+    return int(given) if isinstance(given, bool) else given
