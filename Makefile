@@ -21,7 +21,7 @@ pytest_flags = -rs $(selection)
 
 .PHONY: help
 help: ## this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 23
 
 .PHONY: demo
 demo: setup ## the whole exchange on this machine; KEEP=1 leaves it running
@@ -41,6 +41,7 @@ test: setup ## all tests, stage by stage, but those marked as long
 .PHONY: test-long
 test-long: ## all tests, with the long ones and more examples
 	HYPOTHESIS_PROFILE=long $(MAKE) --no-print-directory test long=1
+	@$(MAKE) --no-print-directory test-optimizers
 
 # The stages run what `make setup` has installed. A folder that is not there is passed over, an empty one is a failure.
 .PHONY: test-units
@@ -48,6 +49,15 @@ test-units: folders = $(call existing,tests/stateful tests/unit tests/property)
 test-units:
 	@echo "--- unit, property and stateful tests: $(or $(folders),none)"
 	$(if $(folders),$(python) -m pytest -n 2 --dist worksteal $(pytest_flags) $(folders))
+
+# What runs in an EVM of its own process can run on contracts that were compiled otherwise.
+.PHONY: test-optimizers
+test-optimizers: folders = $(call existing,tests/stateful tests/matrices tests/tokens tests/adversaries)
+test-optimizers: environments ## contract tests without a node, at each level of the optimiser
+	@for level in none gas codesize; do \
+		echo "--- contracts compiled with --optimize $$level: $(folders)"; \
+		VYPER_OPTIMIZE=$$level $(python) -m pytest -n 2 --dist worksteal $(pytest_flags) $(folders) || exit; \
+	done
 
 # The longest test comes first, so that others run beside it.
 .PHONY: test-system

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,37 +14,62 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 CACHE = ROOT / "build" / "bytecode"
 
+LEVELS = ("none", "gas", "codesize")
+"""Of the compiler's optimiser."""
+SHIPPED_LEVEL = "gas"
+"""The compiler's default, with which the contracts are deployed."""
+LEVEL = os.environ.get("VYPER_OPTIMIZE", SHIPPED_LEVEL)
+"""On which the tests that ask for no other one run: `make test-optimizers` runs them on each."""
 
-def creation_code(contract: str) -> bytes:
+
+def creation_code(contract: str, level: str = LEVEL) -> bytes:
     """Return what creates a contract, before the encoded arguments of its constructor.
 
     Args:
         contract: its path below contracts/ without suffix: `Exchange`, `testing/StandardToken`.
+        level: of the optimiser.
     """
-    return bytes.fromhex(_compiled(contract, "bytecode").removeprefix("0x"))
+    return bytes.fromhex(_compiled(contract, "bytecode", level).removeprefix("0x"))
 
 
 def functions(contract: str) -> list[dict[str, Any]]:
     """Return what the ABI says of a contract's functions."""
-    return [entry for entry in json.loads(_compiled(contract, "abi")) if entry["type"] == "function"]
+    return [entry for entry in json.loads(_compiled(contract, "abi", LEVEL)) if entry["type"] == "function"]
 
 
-def _compiled(contract: str, output: str) -> str:
-    path = CACHE / f"{contract.replace('/', '.')}-{_digest(contract)}.{output}"
+def _compiled(contract: str, output: str, level: str) -> str:
+    if level not in LEVELS:
+        raise ValueError(f"{level}: no level of the optimiser; there are {', '.join(LEVELS)}")
+    path = CACHE / f"{contract.replace('/', '.')}-{level}-{_digest(contract)}.{output}"
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
-        for each, text in _compile(contract).items():
+        for each, text in _compile(contract, level).items():
             draft = path.with_suffix(f".{each}.{os.getpid()}")
             draft.write_text(text, encoding="ascii")
             draft.replace(path.with_suffix(f".{each}"))  # several test processes may come here at once
     return path.read_text(encoding="ascii")
 
 
-def _compile(contract: str) -> dict[str, str]:
-    from vyper.cli.vyper_compile import compile_files  # takes a second to import
+@contextmanager
+def any_code_size() -> Iterator[None]:
+    """Let the EVM of this process take contracts of any size: not optimised, the exchange is too large for a chain."""
+    from eth.vm.forks.spurious_dragon import computation as eip_170
 
+    limit = eip_170.EIP170_CODE_SIZE_LIMIT
+    eip_170.EIP170_CODE_SIZE_LIMIT = 2**20
+    try:
+        yield
+    finally:
+        eip_170.EIP170_CODE_SIZE_LIMIT = limit
+
+
+def _compile(contract: str, level: str) -> dict[str, str]:
+    from vyper.cli.vyper_compile import compile_files  # takes a second to import
+    from vyper.compiler.settings import OptimizationLevel, Settings
+
+    settings = Settings(optimize=OptimizationLevel.from_string(level))
     file = f"contracts/{contract}.vy"
-    (result,) = compile_files([str(ROOT / file)], ["abi", "bytecode"], paths=[str(ROOT)]).values()
+    (result,) = compile_files([str(ROOT / file)], ["abi", "bytecode"], paths=[str(ROOT)], settings=settings).values()
     return {"abi": json.dumps(result["abi"]), "bytecode": str(result["bytecode"])}
 
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from contextlib import nullcontext
 
 import pytest
 import structlog
 from hypothesis import settings
+
+from tests.bytecode import LEVEL, any_code_size
 
 # A shell lets what it runs in the background ignore Ctrl-C, and children inherit that; tests interrupt programs.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -17,6 +20,13 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 settings.register_profile("short", derandomize=True, deadline=None)
 settings.register_profile("long", max_examples=2_000, deadline=None, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "short"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def code_size() -> Iterator[None]:
+    """Take contracts that no optimiser has made small, when such are asked for."""
+    with any_code_size() if LEVEL == "none" else nullcontext():
+        yield
 
 
 @pytest.fixture(autouse=True)
