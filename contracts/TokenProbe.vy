@@ -24,15 +24,15 @@ def probe(token: address, escrow: address, amount: uint256) -> bool:
     @return True, unlike an address without code.
     """
     allowed: bool = extcall IERC20(token).approve(escrow, amount, default_return_value=True)
-    assert allowed, "probe: approve answers false"
+    assert allowed, "probe: approve says false"
     held: uint256 = staticcall IERC20(token).balanceOf(escrow)
     extcall Escrow(escrow).take(token, self, amount)
     gained: uint256 = staticcall IERC20(token).balanceOf(escrow) - held
-    assert gained == amount, "probe: transferFrom moves less than asked"
+    assert gained == amount, "probe: transferFrom moves less"
     held = staticcall IERC20(token).balanceOf(self)
     extcall Escrow(escrow).give_back(token, self, amount)
     gained = staticcall IERC20(token).balanceOf(self) - held
-    assert gained == amount, "probe: transfer moves less than asked"
+    assert gained == amount, "probe: transfer moves less"
     return True
 
 
@@ -45,7 +45,7 @@ def take(token: address, holder: address, amount: uint256):
     @param amount Base units.
     """
     success: bool = extcall IERC20(token).transferFrom(holder, self, amount, default_return_value=True)
-    assert success, "probe: transferFrom answers false"
+    assert success, "probe: transferFrom says false"
 
 
 @external
@@ -57,4 +57,4 @@ def give_back(token: address, holder: address, amount: uint256):
     @param amount Base units.
     """
     success: bool = extcall IERC20(token).transfer(holder, amount, default_return_value=True)
-    assert success, "probe: transfer answers false"
+    assert success, "probe: transfer says false"

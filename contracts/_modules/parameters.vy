@@ -65,8 +65,8 @@ def __init__(
     assert facilitator_tip <= MAX_TIP, "parameters: tip too high"
     assert closing_grace_blocks >= 1, "parameters: grace too short"
     assert closing_grace_blocks <= MAX_GRACE, "parameters: grace too long"
-    assert max_fulfillments >= 1, "parameters: too few fulfillments"
-    assert max_fulfillments <= MAX_BIDS, "parameters: too many fulfillments"
+    assert max_fulfillments >= 1, "parameters: too few bids"
+    assert max_fulfillments <= MAX_BIDS, "parameters: too many bids"
     assert block.number < MAX_HEIGHT, "parameters: chain too high"
     decimals: uint256 = convert(staticcall IERC20Detailed(token).decimals(), uint256)
     assert decimals <= MAX_DECIMALS, "parameters: too many decimals"

@@ -1,13 +1,27 @@
-"""Each rule of the contract lint has a source that it refuses; the same source without the fault passes."""
+"""Each rule of the contract lint has a source that it refuses; the same source without the fault passes.
 
+The sources are in tests/fixtures/vyper. Their comments say which line has to be refused by which rule, and at which
+place of the project the source has to be taken for.
+"""
+
+from __future__ import annotations
+
+import re
 from pathlib import Path, PurePath
 
 import pytest
 
-from tests.contract_lint import COMPILER, LEDGER, PROBE, ROOT, lint, sources_of
+from tests import contract_lint, contract_rules
+from tests.contract_lint import COMPILER, ROOT, lint, sources_of
+from tests.contract_rules import LEDGER, PROBE
 
+FIXTURES = ROOT / "tests" / "fixtures" / "vyper"
 CONTRACT = PurePath("contracts/Subject.vy")
 MODULE = PurePath("contracts/_modules/subject.vy")
+
+PLACE = re.compile(r"^# at (\S+)$", re.MULTILINE)
+REFUSED = re.compile(r"  # refused: ([a-z, -]+)$")
+RULES = re.compile(r'(?:yield |Finding\([^"]*?)"([a-z-]+)", ')
 
 CLEAN = f"""\
 # pragma version {COMPILER}
@@ -15,8 +29,13 @@ CLEAN = f"""\
 
 from ethereum.ercs import IERC20
 
-token: IERC20
+TOKEN: immutable(IERC20)
 words: HashMap[address, uint256]
+
+
+@deploy
+def __init__(token: IERC20):
+    TOKEN = token
 
 
 @external
@@ -25,27 +44,39 @@ def pick(amount: uint256, first: bool):
     self.words[msg.sender] = amount if first else 1
 """
 
-A_CHOICE = """
-@external
-def choose(a: {0}, b: {1}, first: bool) -> {1}:
-    return a if first else b
-"""
 
-AN_OR = """
-@external
-def mask(first: bool) -> uint256:
-    return {} if first else 0
-"""
+def fixtures(prefix: str = "") -> list[Path]:
+    return sorted(FIXTURES.glob(f"{prefix}*.vy"))
+
+
+def found(tmp_path: Path, source: str | bytes, path: PurePath = CONTRACT) -> list[tuple[int, str]]:
+    """Return line and rule of each finding in a source."""
+    file = tmp_path / path
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(source if isinstance(source, bytes) else source.encode())
+    return sorted((finding.line, finding.rule) for finding in lint(tmp_path, path))
 
 
 def rules_broken(tmp_path: Path, source: str | bytes, path: PurePath = CONTRACT) -> set[str]:
-    file = tmp_path / path
-    file.parent.mkdir(parents=True)
-    file.write_bytes(source if isinstance(source, bytes) else source.encode())
-    return {finding.rule for finding in lint(tmp_path, path)}
+    return {rule for _, rule in found(tmp_path, source, path)}
 
 
-def test_contract_lint__the_sources_of_the_project__have_no_findings() -> None:
+def check_fixtures(tmp_path: Path, prefix: str) -> None:
+    """Hold what is found in the sources of a row against what they say themselves."""
+    assert fixtures(prefix)
+    for file in fixtures(prefix):
+        source = file.read_text(encoding="ascii")
+        lines = enumerate(source.splitlines(), start=1)
+        marks = [(number, mark[1]) for number, line in lines if (mark := REFUSED.search(line))]
+        place = PLACE.search(source)
+
+        assert marks
+        assert found(tmp_path, source, PurePath(place[1]) if place else CONTRACT) == sorted(
+            (number, rule) for number, rules in marks for rule in rules.split(", ")
+        ), file.name
+
+
+def test_f16_contract_lint__the_sources_of_the_project__have_no_findings() -> None:
     sources = sources_of(ROOT)
 
     findings = [str(finding) for path in sources for finding in lint(ROOT, path)]
@@ -54,99 +85,176 @@ def test_contract_lint__the_sources_of_the_project__have_no_findings() -> None:
     assert findings == []
 
 
+def test_f16_contract_lint__each_of_its_rules__has_refused_a_source() -> None:
+    sources = [Path(module.__file__ or "").read_text() for module in (contract_lint, contract_rules)]
+    rules = {rule for source in sources for rule in RULES.findall(source)}
+    tests = Path(__file__).read_text()
+
+    marked = {
+        rule
+        for file in fixtures()
+        for rules in re.findall(REFUSED.pattern, file.read_text(), re.MULTILINE)
+        for rule in rules.split(", ")
+    }
+
+    assert len(rules) > 15
+    assert {rule for rule in rules - marked if f'"{rule}"' not in tests} == set()
+
+
 def test_contract_lint__a_clean_source__has_no_findings(tmp_path: Path) -> None:
     assert rules_broken(tmp_path, CLEAN) == set()
 
 
+def test_a04_contract_lint__a_token_that_may_answer_nothing__is_asked_accordingly(tmp_path: Path) -> None:
+    check_fixtures(tmp_path, "a04")
+
+
+def test_a05_f13_contract_lint__an_answer_that_nobody_looks_at__is_refused(tmp_path: Path) -> None:
+    check_fixtures(tmp_path, "a05")
+
+
+def test_a16_f13_contract_lint__raw_calls_without_a_bound__are_refused(tmp_path: Path) -> None:
+    check_fixtures(tmp_path, "a16")
+
+
+def test_b19_contract_lint__loops_of_many_rounds__are_refused(tmp_path: Path) -> None:
+    check_fixtures(tmp_path, "b19")
+
+
+def test_e05_contract_lint__origin_and_code_as_authority__are_refused(tmp_path: Path) -> None:
+    check_fixtures(tmp_path, "e05")
+
+
+def test_e06_e08_contract_lint__anything_that_an_owner_could_write__is_refused(tmp_path: Path) -> None:
+    check_fixtures(tmp_path, "e06")
+
+
+def test_e12_contract_lint__an_exchange_that_can_end__is_refused(tmp_path: Path) -> None:
+    check_fixtures(tmp_path, "e12")
+
+
+def test_b21_f01_contract_lint__ether_and_its_use_in_ternaries__are_refused(tmp_path: Path) -> None:
+    check_fixtures(tmp_path, "f01")
+
+
+def test_f02_f13_contract_lint__ternaries_of_more_than_a_word__are_refused(tmp_path: Path) -> None:
+    check_fixtures(tmp_path, "f02")
+
+
 @pytest.mark.parametrize(
-    ("rule", "source"),
+    "source",
     [
-        pytest.param("ascii", CLEAN + "# caf\u00e9\n", id="letter"),
-        pytest.param("ascii", CLEAN + "# a\u2028b\n", id="line separator"),
-        pytest.param("ascii", b"\xef\xbb\xbf" + CLEAN.encode(), id="byte order mark"),
-        pytest.param("ascii", CLEAN + "\f\n", id="form feed"),
-        pytest.param("ascii", CLEAN.replace("\n", "\r\n"), id="carriage return"),
-        pytest.param("version", CLEAN.replace("version 0", "version ^0"), id="range"),
-        pytest.param("version", CLEAN.replace("version 0", "version ==0"), id="operator"),
-        pytest.param("version", CLEAN.replace("# pragma version", "# version"), id="none"),
-        pytest.param("pragma", CLEAN + "# pragma experimental-codegen\n", id="venom"),
-        pytest.param("pragma", CLEAN + "# pragma optimize none\n", id="optimize"),
-        pytest.param("compiles", CLEAN + "nonsense: uint257\n", id="type error"),
-        pytest.param("reason", CLEAN.replace(', "subject: zero amount"', ""), id="bare assert"),
-        pytest.param("reason", CLEAN.replace("subject: zero", "zero"), id="no module in the reason"),
-        pytest.param("reason", CLEAN.replace("zero amount", "z" * 60), id="long reason"),
-        pytest.param(
-            "reason",
-            CLEAN.replace("def pick(", "def pick(why: String[65], ").replace('"subject: zero amount"', "why"),
-            id="reason of unknown length",
-        ),
-        pytest.param("reason", CLEAN + "\n@external\ndef stop():\n    raise\n", id="bare raise"),
-        pytest.param("payable", CLEAN.replace("@external", "@external\n@payable"), id="payable"),
-        pytest.param("tx-origin", CLEAN.replace("msg.sender", "tx.origin"), id="tx.origin"),
-        pytest.param(
-            "blueprint",
-            CLEAN + "\n@external\ndef make(a: address):\n    b: address = create_from_blueprint(a)\n",
-            id="create_from_blueprint",
-        ),
-        pytest.param("or-in-ternary", CLEAN + AN_OR.format("(len(msg.data) | 8)"), id="length of the call data"),
-        pytest.param(
-            "or-in-ternary",
-            CLEAN + AN_OR.format("(1 | msg.value)").replace("@external", "@external\n@payable"),
-            id="value of the call",
-        ),
-        pytest.param(
-            "ternary",
-            CLEAN + A_CHOICE.format("DynArray[uint256, 2]", "DynArray[uint256, 3]"),
-            id="array",
-        ),
-        pytest.param(
-            "ternary",
-            CLEAN + '\n@external\ndef name(c: bool) -> String[3]:\n    return "a" if c else "b"\n',
-            id="string",
-        ),
+        pytest.param(CLEAN + "# caf\u00e9\n", id="letter"),
+        pytest.param(CLEAN + "# a\u2028b\n", id="line separator"),
+        pytest.param(b"\xef\xbb\xbf" + CLEAN.encode(), id="byte order mark"),
+        pytest.param(CLEAN + "\f\n", id="form feed"),
+        pytest.param(CLEAN.replace("\n", "\r\n"), id="carriage return"),
+        pytest.param(CLEAN + "#\tx\n", id="tab"),
     ],
 )
-def test_contract_lint__a_source_with_one_fault__is_refused_by_its_rule(
-    tmp_path: Path, rule: str, source: str | bytes
-) -> None:
-    assert rule in rules_broken(tmp_path, source)
+def test_f03_contract_lint__bytes_that_shift_offsets__are_refused(tmp_path: Path, source: str | bytes) -> None:
+    assert rules_broken(tmp_path, source) == {"ascii"}
 
 
-TOKEN_CALL = (
-    CLEAN + "\n@external\ndef pay():\n    assert extcall self.token.transfer(msg.sender, 1), 'subject: refused'\n"
+def test_f04_contract_lint__a_contract_that_makes_others__is_refused(tmp_path: Path) -> None:
+    check_fixtures(tmp_path, "f04")
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        pytest.param(CLEAN.replace("version 0", "version ^0"), id="range"),
+        pytest.param(CLEAN.replace("version 0", "version ==0"), id="operator"),
+        pytest.param(CLEAN.replace("version 0.4.3", "version 0.4.2"), id="older"),
+        pytest.param(CLEAN.replace("# pragma version", "# version"), id="none"),
+        pytest.param(CLEAN + f"# pragma version {COMPILER}\n", id="two"),
+    ],
 )
-RAW_CALL = CLEAN + "\n@external\ndef pay(to: address):\n    raw_call(to, b'')\n"
+def test_f05_contract_lint__another_version_of_the_compiler__is_refused(tmp_path: Path, source: str) -> None:
+    assert "version" in rules_broken(tmp_path, source)
 
 
-@pytest.mark.parametrize("source", [TOKEN_CALL, RAW_CALL])
-@pytest.mark.parametrize("path", [CONTRACT, MODULE])
-def test_a05_contract_lint__a_token_call_outside_the_ledger__is_refused(
-    tmp_path: Path, source: str, path: PurePath
-) -> None:
-    assert rules_broken(tmp_path, source, path) == {"token-call"}
+def test_f06_contract_lint__functions_without_the_lock__are_refused(tmp_path: Path) -> None:
+    check_fixtures(tmp_path, "f06")
 
 
-@pytest.mark.parametrize("path", [LEDGER, PROBE, PurePath("contracts/testing/Mock.vy")])
-def test_contract_lint__a_token_call_of_the_ledger_the_probe_or_a_mock__is_allowed(
-    tmp_path: Path, path: PurePath
-) -> None:
-    assert rules_broken(tmp_path, TOKEN_CALL, path) == set()
+def test_f07_contract_lint__a_function_that_returns_less_than_its_interface__is_refused(tmp_path: Path) -> None:
+    check_fixtures(tmp_path, "f07")
+
+
+def test_f08_contract_lint__reverts_without_a_short_reason__are_refused(tmp_path: Path) -> None:
+    check_fixtures(tmp_path, "f08")
 
 
 @pytest.mark.parametrize(("reason", "broken"), [("subject: no", set()), ("no", {"reason"})])
-def test_contract_lint__a_reason_given_to_the_refusing_module__is_checked(
+def test_f08_contract_lint__a_reason_given_to_the_refusing_module__is_checked(
     tmp_path: Path, reason: str, broken: set[str]
 ) -> None:
-    refuse = tmp_path / "contracts" / "refuse.vy"
-    refuse.parent.mkdir()
+    refuse = tmp_path / "contracts" / "_modules" / "refuse.vy"
+    refuse.parent.mkdir(parents=True)
     refuse.write_bytes((ROOT / "contracts/_modules/refuse.vy").read_bytes())
-    source = CLEAN.replace("token: IERC20", "from .. import refuse\n\ntoken: IERC20")
+    source = CLEAN.replace("TOKEN: imm", "from . import refuse\n\nTOKEN: imm")
     source += f'\n@external\ndef stop():\n    refuse.because("{reason}")\n'
 
     assert rules_broken(tmp_path, source, MODULE) == broken
 
 
-def test_contract_lint__a_payable_function_of_an_interface__is_refused(tmp_path: Path) -> None:
+def test_f09_contract_lint__a_function_that_is_a_docstring_alone__is_refused(tmp_path: Path) -> None:
+    check_fixtures(tmp_path, "f09")
+
+
+def test_f10_contract_lint__loops_set_up_by_calls_and_imports_by_other_paths__are_refused(tmp_path: Path) -> None:
+    check_fixtures(tmp_path, "f10")
+
+
+def test_f14_contract_lint__events_outside_of_the_interfaces__are_refused(tmp_path: Path) -> None:
+    check_fixtures(tmp_path, "f14")
+
+
+@pytest.mark.parametrize(
+    "pragma", ["experimental-codegen", "venom-experimental", "optimize none", "evm-version paris", "enable-decimals"]
+)
+def test_f18_contract_lint__settings_of_one_source_alone__are_refused(tmp_path: Path, pragma: str) -> None:
+    assert "pragma" in rules_broken(tmp_path, CLEAN + f"# pragma {pragma}\n")
+
+
+def test_f19_contract_lint__modules_of_others__are_refused(tmp_path: Path) -> None:
+    check_fixtures(tmp_path, "f19")
+
+
+def test_contract_lint__a_source_that_does_not_compile__is_refused(tmp_path: Path) -> None:
+    assert rules_broken(tmp_path, CLEAN + "nonsense: uint257\n") == {"compiles"}
+
+
+TOKEN_CALL = """
+@external
+def pay():
+    assert extcall TOKEN.transfer(msg.sender, 1, default_return_value=True), "subject: refused"
+"""
+RAW_CALL = """
+@external
+def pay(to: address) -> bool:
+    return raw_call(to, b"", revert_on_failure=False)
+"""
+
+
+@pytest.mark.parametrize("function", [TOKEN_CALL, RAW_CALL])
+@pytest.mark.parametrize("path", [CONTRACT, MODULE])
+def test_a05_contract_lint__a_token_call_outside_the_ledger__is_refused(
+    tmp_path: Path, function: str, path: PurePath
+) -> None:
+    assert rules_broken(tmp_path, CLEAN + function, path) == {"token-call"}
+
+
+@pytest.mark.parametrize("function", [TOKEN_CALL, RAW_CALL])
+@pytest.mark.parametrize("path", [LEDGER, PROBE, PurePath("contracts/testing/Mock.vy")])
+def test_contract_lint__a_token_call_of_the_ledger_the_probe_or_a_mock__is_allowed(
+    tmp_path: Path, function: str, path: PurePath
+) -> None:
+    assert rules_broken(tmp_path, CLEAN + function, path) == set()
+
+
+def test_b21_contract_lint__a_payable_function_of_an_interface__is_refused(tmp_path: Path) -> None:
     source = f"# pragma version {COMPILER}\n\n@external\n@payable\ndef give():\n    ...\n"
 
     assert rules_broken(tmp_path, source, PurePath("interfaces/ISubject.vyi")) == {"payable"}

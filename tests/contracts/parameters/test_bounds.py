@@ -50,13 +50,13 @@ TABLE: dict[str, list[tuple[int, str | None]]] = {
         (MAX_WORD, "parameters: grace too long"),
     ],
     "max_fulfillments": [
-        (0, "parameters: too few fulfillments"),
+        (0, "parameters: too few bids"),
         (1, None),
         (2, None),
         (31, None),
         (32, None),
-        (33, "parameters: too many fulfillments"),
-        (MAX_WORD, "parameters: too many fulfillments"),
+        (33, "parameters: too many bids"),
+        (MAX_WORD, "parameters: too many bids"),
     ],
 }
 
