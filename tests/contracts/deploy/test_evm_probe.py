@@ -19,10 +19,10 @@ def old_chain() -> Iterator[Web3]:
         yield Web3(Web3.HTTPProvider(url))
 
 
-def test_check_evm__of_our_chains__is_fine() -> None:
+def test_f12_check_evm__of_our_chains__is_fine() -> None:
     check_evm(brownie.web3)
 
 
-def test_check_evm__before_cancun__is_refused(old_chain: Web3) -> None:
+def test_f12_check_evm__before_cancun__is_refused(old_chain: Web3) -> None:
     with pytest.raises(DeploymentRefused, match=r"^chain 4243 is too old: the contracts need the EVM of Cancun"):
         check_evm(old_chain)

@@ -9,7 +9,7 @@ import pytest
 from scripts import export_abi
 
 
-def test_export_abi__files_in_git__are_those_of_the_contracts() -> None:
+def test_f14_export_abi__files_in_git__are_those_of_the_contracts() -> None:
     found = {path.stem: path.read_text() for path in export_abi.FOLDER.glob("*.json")}
 
     assert found == export_abi.abi_texts(), "run `make compile` and commit moorage/chain/abi"

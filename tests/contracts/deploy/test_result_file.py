@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
-from scripts.deployment import DeploymentRefused
+from scripts.deployment import DeploymentRefused, result
 from scripts.deployment.result import ROOT, json_number, result_path, sources_hash, write_result
 
 
@@ -62,6 +63,20 @@ def test_json_number__whole_or_not__is_exact(value: str, expected: int | str) ->
     assert json_number(Decimal(value)) == expected
 
 
-def test_sources_hash__twice__is_the_same() -> None:
-    assert sources_hash() == sources_hash()
-    assert len(bytes.fromhex(sources_hash())) == 32
+def test_f10_sources_hash__any_byte_of_a_source_or_its_name__counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder in ("contracts", "interfaces"):
+        shutil.copytree(ROOT / folder, tmp_path / folder)
+    of_the_project = sources_hash()
+    monkeypatch.setattr(result, "ROOT", tmp_path)
+
+    assert sources_hash() == of_the_project
+    assert len(bytes.fromhex(of_the_project)) == 32
+    hashes = [of_the_project]
+    for name in ("contracts/Exchange.vy", "contracts/_modules/refuse.vy", "interfaces/IProviderRegistry.vyi"):
+        (tmp_path / name).write_text((tmp_path / name).read_text() + "\n")
+        hashes.append(sources_hash())
+    (tmp_path / "interfaces" / "IExchange.vyi").rename(tmp_path / "interfaces" / "IOther.vyi")
+    hashes.append(sources_hash())
+    assert len(set(hashes)) == 5
