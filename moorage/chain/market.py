@@ -125,11 +125,16 @@ def _market(file: _File) -> Market:
 
 
 def _address(contract: _Contract) -> Address:
-    if not is_address(contract.address):
+    if not is_address(contract.address) or contract.address not in _spellings(contract.address):
         raise ValueError(f"{contract.address!r} is not an address")
     if is_checksum_formatted_address(contract.address) and not is_checksum_address(contract.address):
         raise ValueError(f"{contract.address!r} is mistyped: its checksum is wrong")
     return Address(to_checksum_address(contract.address))
+
+
+def _spellings(address: str) -> tuple[str, str]:
+    """Return how an address is written: without capitals, or with those that are its checksum (EIP-55)."""
+    return address.lower(), to_checksum_address(address)
 
 
 def _code_hash(contract: _Contract) -> bytes:

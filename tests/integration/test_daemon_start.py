@@ -43,13 +43,13 @@ async def facilitator(desk: Desk, *arguments: str) -> Ended:
 # ------------------------------------------------------------------ the market
 
 
-async def test_e13_facilitator__not_the_market_of_its_file__does_not_start(desk: Desk) -> None:
+async def test_e12_e13_facilitator__not_the_market_of_its_file__does_not_start(desk: Desk) -> None:
     change_market(desk, lambda document: document["contracts"]["Exchange"].update(code_hash="0x" + "11" * 32))
 
     assert_refused(await facilitator(desk), "moorage-facilitator", desk.market.exchange, "other code")
 
 
-async def test_e13_provider__not_the_market_of_its_file__does_not_start(desk: Desk) -> None:
+async def test_e12_e13_provider__not_the_market_of_its_file__does_not_start(desk: Desk) -> None:
     await desk.register()
     change_market(desk, lambda document: document["contracts"]["Exchange"].update(code_hash="0x" + "11" * 32))
 

@@ -143,7 +143,7 @@ async def test_snapshot__several_deployments_and_versions__equals_the_contract(s
 
 
 @pytest.mark.parametrize("undone", ["confirmation", "match", "bid"])
-async def test_g8_snapshot__a_step_is_reorganised_out__is_right_again(story: Story, undone: str) -> None:
+async def test_g08_snapshot__a_step_is_reorganised_out__is_right_again(story: Story, undone: str) -> None:
     order = await story.order()
     before = {"bid": await story.chain.block_number()}
     await story.bid(order)
@@ -168,7 +168,9 @@ async def test_g8_snapshot__a_step_is_reorganised_out__is_right_again(story: Sto
         assert snapshot.leases[order].is_awaiting
 
 
-async def test_g8_snapshot__reorganised_beyond_the_order__nothing_is_left_and_then_another_one(story: Story) -> None:
+async def test_c15_g08_snapshot__reorganised_beyond_the_order__nothing_is_left_and_then_another_one(
+    story: Story,
+) -> None:
     before = await story.chain.block_number()
     order = await story.order()
     await story.bid(order)
@@ -181,7 +183,7 @@ async def test_g8_snapshot__reorganised_beyond_the_order__nothing_is_left_and_th
     assert list((await checked(story)).orders) == [another]
 
 
-async def test_g8_snapshot__end_of_a_lease_is_reorganised_out__the_lease_is_back(story: Story) -> None:
+async def test_g08_snapshot__end_of_a_lease_is_reorganised_out__the_lease_is_back(story: Story) -> None:
     lease = await story.leased()
     await story.chain.mine(PERIOD + 1)
     before = await story.chain.block_number()

@@ -42,6 +42,26 @@ def test_decide__many_orders__are_matched_oldest_first_in_batches() -> None:
     assert intents == (SubmitLeases(tuple(keys[:BATCH_SIZE])), SubmitLeases((keys[BATCH_SIZE],)))
 
 
+def test_c19_decide__thousands_of_orders_without_a_bid__the_one_with_a_bid_is_matched_at_once() -> None:
+    spam = [make_order(number, match_block=900, bid_count=0) for number in range(5_000)]
+    honest = make_order(5_000, match_block=950, bid_count=1)
+
+    intents = decide(make_snapshot(950, orders=[*spam, honest]))
+
+    assert intents == (SubmitLeases((honest.key,)),)
+
+
+def test_c19_decide__thousands_of_orders_with_bids__all_are_matched_in_the_same_block() -> None:
+    spam = [make_order(number, match_block=900, bid_count=1) for number in range(5_000)]
+    honest = make_order(5_000, match_block=950, bid_count=1)
+
+    intents = decide(make_snapshot(950, orders=[*spam, honest]))
+
+    batches = [intent.orders for intent in intents if isinstance(intent, SubmitLeases)]
+    assert len(batches) == len(intents) == 5_000 // BATCH_SIZE + 1
+    assert batches[-1][-1] == honest.key
+
+
 @pytest.mark.parametrize(("block", "is_due"), [(1_048, False), (1_049, False), (1_050, True)])
 def test_decide__unconfirmed_lease__is_stale_in_the_block_after_its_deadline(block: int, is_due: bool) -> None:
     order = make_order()

@@ -66,7 +66,7 @@ def test_load_key__keystore_that_does_not_say_its_address__opens(path: Path, pas
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o644, 0o601])
-def test_j2_load_key__others_have_a_right_on_it__says_how_to_take_it_away(path: Path, mode: int) -> None:
+def test_j02_load_key__others_have_a_right_on_it__says_how_to_take_it_away(path: Path, mode: int) -> None:
     path.write_text(KEY.hex())
     path.chmod(mode)
 

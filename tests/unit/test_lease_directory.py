@@ -71,7 +71,7 @@ async def test_g12_find__node_answers_nonsense__is_unavailable(node: MarketNode,
     assert await leases.find(LEASE) is NoLease.UNAVAILABLE
 
 
-async def test_g8_find__while_logs_are_read_again_after_a_reorganisation__knows_what_it_knew(node: MarketNode) -> None:
+async def test_g08_find__while_logs_are_read_again_after_a_reorganisation__knows_what_it_knew(node: MarketNode) -> None:
     reader = MarketReader(node, MARKET)
     await reader.index.follow(await read_block(node))
     node.reorganise(1, [], [])

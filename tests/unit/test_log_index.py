@@ -137,7 +137,7 @@ async def test_g17_follow__one_block_is_refused__is_unavailable_after_a_few_ques
 
 
 @pytest.mark.parametrize("depth", [1, 2])
-async def test_g8_follow__reorganised__facts_are_made_anew_and_the_generation_grows(depth: int) -> None:
+async def test_g08_follow__reorganised__facts_are_made_anew_and_the_generation_grows(depth: int) -> None:
     node = MarketNode()
     node.add(submitted(), created())
     node.add(bid(ORDER, 7))
@@ -154,7 +154,7 @@ async def test_g8_follow__reorganised__facts_are_made_anew_and_the_generation_gr
     assert index.block == node.head
 
 
-async def test_g8_follow__reorganised_to_a_shorter_chain__facts_are_those_of_it() -> None:
+async def test_g08_follow__reorganised_to_a_shorter_chain__facts_are_those_of_it() -> None:
     node = MarketNode()
     node.add(submitted(), created())
     node.add(bid(ORDER, 7))

@@ -69,7 +69,7 @@ def test_decide_bids__order_that_has_our_bid__is_left_alone() -> None:
         (make_order(match_block=1_101), "its match is too far away"),
     ],
 )
-def test_decide_bids__order_that_does_not_fit__is_declined_with_the_reason(order: Order, reason: str) -> None:
+def test_c18_decide_bids__order_that_does_not_fit__is_declined_with_the_reason(order: Order, reason: str) -> None:
     assert bids(make_snapshot(orders=[order])) == (Declined(order.id, reason),)
 
 
@@ -105,7 +105,7 @@ def test_c12_decide_bids__many_orders_at_once__never_promises_capacity_twice() -
     }
 
 
-def test_decide_bids__many_orders_at_once__never_promises_collateral_twice() -> None:
+def test_c18_decide_bids__many_orders_at_once__never_promises_collateral_twice() -> None:
     orders = [make_order(number, created_block=900 + number) for number in range(2)]
 
     decisions = bids(make_snapshot(orders=orders), account=make_account(available=999))

@@ -84,7 +84,7 @@ async def test_send__contract_says_insufficient_funds__is_not_taken_for_a_lack_o
     assert await sender(pool).send_all([call(1)]) == [Refused(call(1), text)]
 
 
-async def test_d3_send__no_coin_for_gas__says_whose(pool: Pool) -> None:
+async def test_d03_send__no_coin_for_gas__says_whose(pool: Pool) -> None:
     pool.faults["eth_estimateGas"] = [_refused("insufficient funds for gas * price + value")]
 
     with pytest.raises(NotSent, match=f"{ACCOUNT.address} has too little of the chain's coin to pay for gas"):
@@ -101,7 +101,7 @@ async def test_send__node_refuses_the_transaction__says_why(pool: Pool) -> None:
 @pytest.mark.parametrize(
     "words", ["already known", "AlreadyKnown", "Known transaction", "transaction already imported"]
 )
-async def test_g5_send__node_knows_it_already__is_success(pool: Pool, words: str) -> None:
+async def test_g05_send__node_knows_it_already__is_success(pool: Pool, words: str) -> None:
     pool.lost_answers["eth_sendRawTransaction"] = 1
     pool.is_mining = False
     pool.faults["eth_sendRawTransaction"] = [None, _refused(words)]
@@ -116,7 +116,7 @@ async def test_g5_send__node_knows_it_already__is_success(pool: Pool, words: str
 
 
 @pytest.mark.parametrize("lost", [1, 2, 5])
-async def test_g5_send__accepted_but_the_answer_is_lost__takes_place_once(pool: Pool, lost: int) -> None:
+async def test_g05_send__accepted_but_the_answer_is_lost__takes_place_once(pool: Pool, lost: int) -> None:
     pool.lost_answers["eth_sendRawTransaction"] = lost
 
     await sender(pool).send(call(1))
@@ -125,7 +125,7 @@ async def test_g5_send__accepted_but_the_answer_is_lost__takes_place_once(pool: 
 
 
 @pytest.mark.parametrize("failures", [1, 3])
-async def test_g1_send__never_reached_the_node__is_sent_again_with_the_same_nonce(pool: Pool, failures: int) -> None:
+async def test_g01_send__never_reached_the_node__is_sent_again_with_the_same_nonce(pool: Pool, failures: int) -> None:
     pool.faults["eth_sendRawTransaction"] = [SILENT] * failures
 
     await sender(pool).send_all([call(1), call(2)])

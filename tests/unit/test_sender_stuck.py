@@ -59,7 +59,7 @@ async def test_send__not_in_a_block_in_time__says_which(pool: Pool) -> None:
         await sender(pool, limit=0.02).send(call(1))
 
 
-async def test_g3_send__stuck__raises_both_fees_enough_and_keeps_the_nonce(pool: Pool) -> None:
+async def test_g03_send__stuck__raises_both_fees_enough_and_keeps_the_nonce(pool: Pool) -> None:
     mine_when(pool, lambda: len(pool.seen) == 6)
 
     await sender(pool, replace_after=0.01).send(call(1))
@@ -71,7 +71,7 @@ async def test_g3_send__stuck__raises_both_fees_enough_and_keeps_the_nonce(pool:
             assert new * 1_000 >= old * 1_125
 
 
-async def test_g6_send__an_older_one_is_mined_after_the_replacement__is_found(pool: Pool) -> None:
+async def test_g06_send__an_older_one_is_mined_after_the_replacement__is_found(pool: Pool) -> None:
     pool.is_mining = False
 
     def mine_the_first_of_three(transaction: str) -> object:
@@ -86,7 +86,7 @@ async def test_g6_send__an_older_one_is_mined_after_the_replacement__is_found(po
     assert sent.transaction == pool.seen[0].hash
 
 
-async def test_g5_send__answer_to_the_replacement_is_lost_and_it_is_mined__is_found(pool: Pool) -> None:
+async def test_g05_send__answer_to_the_replacement_is_lost_and_it_is_mined__is_found(pool: Pool) -> None:
     pool.is_mining = False
     real = pool.eth_sendRawTransaction
 
@@ -114,7 +114,7 @@ async def test_g27_send__stuck_for_long__never_offers_more_than_ten_times_what_a
     assert all(8 * low < high <= 10 * low for low, high in zip(quote, highest, strict=True))
 
 
-async def test_d2_send__base_fee_times_a_hundred__offers_what_blocks_ask_then(pool: Pool) -> None:
+async def test_d02_send__base_fee_times_a_hundred__offers_what_blocks_ask_then(pool: Pool) -> None:
     pool.is_mining = False
 
     def mine_what_pays(transaction: str) -> object:
@@ -130,7 +130,7 @@ async def test_d2_send__base_fee_times_a_hundred__offers_what_blocks_ask_then(po
     assert len(pool.seen) == 2
 
 
-async def test_g1_send__after_one_that_is_stuck__pushes_that_one_and_queues_behind_it(pool: Pool) -> None:
+async def test_g01_send__after_one_that_is_stuck__pushes_that_one_and_queues_behind_it(pool: Pool) -> None:
     pool.is_mining = False
     sending = sender(pool, limit=0.02)
     with pytest.raises(NotSent):
@@ -144,7 +144,7 @@ async def test_g1_send__after_one_that_is_stuck__pushes_that_one_and_queues_behi
     assert fees(pool.seen[1]) > fees(pool.seen[0])
 
 
-async def test_g4_send__evicted_from_the_pool__is_put_there_again_before_the_next(pool: Pool) -> None:
+async def test_g04_send__evicted_from_the_pool__is_put_there_again_before_the_next(pool: Pool) -> None:
     pool.is_mining = False
     sending = sender(pool, limit=0.02)
     with pytest.raises(NotSent):
@@ -158,7 +158,7 @@ async def test_g4_send__evicted_from_the_pool__is_put_there_again_before_the_nex
     assert len(pool.receipts) == 2
 
 
-async def test_g2_send__another_process_used_the_nonce__is_not_pushed_for_ever(pool: Pool) -> None:
+async def test_g02_send__another_process_used_the_nonce__is_not_pushed_for_ever(pool: Pool) -> None:
     pool.is_mining = False
     sending = sender(pool, limit=0.02)
     with pytest.raises(NotSent):
@@ -173,7 +173,7 @@ async def test_g2_send__another_process_used_the_nonce__is_not_pushed_for_ever(p
     assert [entry.fields["nonce"] for entry in pool.seen] == [0, 0, 1]
 
 
-async def test_g1_send_all__twice_at_once_while_answers_are_lost__never_share_a_nonce(pool: Pool) -> None:
+async def test_g01_send_all__twice_at_once_while_answers_are_lost__never_share_a_nonce(pool: Pool) -> None:
     pool.faults["eth_sendRawTransaction"] = [SILENT, SILENT, SILENT]
     sending = sender(pool)
 

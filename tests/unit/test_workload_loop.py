@@ -100,7 +100,7 @@ async def test_i20_pass__over_at_a_final_block__removes_all_and_then_says_that_i
     assert set(world.asked) == {FINAL}
 
 
-async def test_g8_pass__closing_at_the_newest_block_but_not_at_a_final_one__is_not_reset(world: World) -> None:
+async def test_g08_pass__closing_at_the_newest_block_but_not_at_a_final_one__is_not_reset(world: World) -> None:
     before = await world.engine.observe()
     world.leases = {LEASE: ended(OrderState.LEASE_CLOSING)}
 

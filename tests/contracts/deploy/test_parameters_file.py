@@ -73,6 +73,18 @@ def test_read_parameters__mistake__is_named(
     assert str(refusal.value).startswith(f"{path}: {message}")
 
 
+@pytest.mark.parametrize("key", ["token", "registry", "token_holder"])
+def test_a19_read_parameters__address_with_a_wrong_checksum__is_refused(
+    write_parameters: Callable[..., Path], key: str
+) -> None:
+    others = {"token": quoted(ADDRESS), "token_supply": None, "registry": quoted(ADDRESS), "root_delay_blocks": None}
+    wrong = quoted(ADDRESS.swapcase().replace("0X", "0x"))
+    path = write_parameters(**others | {"registry_block": 1, "token_holder": quoted(ADDRESS), key: wrong})
+
+    with pytest.raises(DeploymentRefused, match=rf"{key} = {wrong}: must be .*an address with its checksum"):
+        read_parameters(path)
+
+
 def test_read_parameters__no_file__says_how_to_get_one(tmp_path: Path) -> None:
     with pytest.raises(DeploymentRefused, match=r"none\.toml: No such file or directory: write it after deploy/ex"):
         read_parameters(tmp_path / "none.toml")

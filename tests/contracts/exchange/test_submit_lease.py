@@ -89,7 +89,7 @@ def test_submit_lease__a_block_after_the_wait_is_over__matches(market, exchange,
 
 
 @pytest.mark.parametrize("role", ["stranger", "tenant", "operator", "attacker"])
-def test_submit_lease__by_anyone__pays_the_tip_to_the_caller(market, exchange, order, role):
+def test_c07_submit_lease__by_anyone__pays_the_tip_to_the_caller(market, exchange, order, role):
     caller = getattr(market, role)
     market.mine_to(market.order(order)["match_block"])
     before = market.available(caller)
