@@ -82,6 +82,10 @@ lint: environments ## style, types, layering, and what contracts must not contai
 	.venv/bin/lint-imports
 	$(python) -m tests.contract_lint
 
+.PHONY: threats
+threats: environments ## rows of docs/threats.md with their tests; fails when one is without the other
+	@$(python) -m tests.threats
+
 .PHONY: compile
 compile: environments ## contracts with Brownie, and the ABIs that the daemons read
 	$(brownie_environment) .venv-brownie/bin/brownie compile
