@@ -131,3 +131,9 @@ def test_document__revert_texts__are_those_of_the_sources() -> None:
     prefixes = {text.split(":")[0] for text in revert_texts()}
 
     assert {word for word in code_words() if word.split(":")[0] in prefixes and ": " in word} == revert_texts()
+
+
+def test_f08_document__table_of_refusals__has_each_text_once() -> None:
+    section = document().split("\n## 13 Refusals")[1].split("\n## ")[0]
+
+    assert re.findall(r"^\| `(.+?)` \| .+ \|$", section, re.MULTILINE) == sorted(revert_texts())
