@@ -162,10 +162,11 @@ def account_of(provider: int) -> str:
 class Market:
     """The contracts of one market and the roles on it."""
 
-    def __init__(self, exchange: Any, registry: Any, token: Any, accounts: Any) -> None:
+    def __init__(self, exchange: Any, registry: Any, token: Any, accounts: Any, period: int) -> None:
         self.exchange = exchange
         self.registry = registry
         self.token = token
+        self.period = period
         self.deployer, self.tenant, self.facilitator, self.stranger, self.attacker, self.manager = accounts[:6]
         self.owner, self.operator, self.rival_owner, self.rival_operator = accounts[6:10]
         self._salts = itertools.count(1)
@@ -196,7 +197,7 @@ class Market:
         lease = dict(self.view("lease", order.id).dict())
         if lease["state"] == ACTIVE:
             begin = lease["confirmed_block"] if lease["is_awaiting"] else self.next_block
-            lease["deadline_block"] = lease["confirmed_block"] + PERIOD
+            lease["deadline_block"] = lease["confirmed_block"] + self.period
             lease["runway_blocks"] = max(0, lease["funded_block"] - begin)
         return lease
 
@@ -301,7 +302,7 @@ def deploy_market(
         token, registry, period, interest_rate, tip, grace, max_fulfillments, by_deployer
     )
     token.approve(exchange, 2**256 - 1, by_deployer)
-    return Market(exchange, registry, token, accounts)
+    return Market(exchange, registry, token, accounts, period)
 
 
 def bid_arguments(provider: Provider, order: Order, *prices: int, hint: int = 0) -> tuple[Any, ...]:

@@ -1,4 +1,4 @@
-"""Leases as the view tells them, with what follows from the height: deadline, runway, stale, exhausted."""
+"""Leases as the view tells them, with what follows from the height: stale, exhausted."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from tests.contracts.market import (
     ORDER_CLOSED,
     PERIOD,
     PREPAID_BLOCKS,
+    REMAINDER,
     STALE,
     UNKNOWN_ID,
 )
 
 
 def _only_state(state: int, provider: int = 0) -> tuple:
-    return state, provider, 0, False, 0, 0, 0, 0, 0, 0, False, False
+    return state, provider, 0, 0, False, 0, 0, 0, 0, False, False
 
 
 def _view(market, order) -> tuple:
@@ -51,7 +52,7 @@ def test_lease__ended__tells_state_and_winner(market, exchange, provider, end):
     assert _view(market, order) == _only_state(end, provider.number)
 
 
-def test_lease__closing__has_no_deadline_and_no_runway(market, provider):
+def test_lease__closing__is_neither_stale_nor_exhausted(market, provider):
     [order] = market.active(provider)
     market.mine_to(market.next_block + 9)
     block = market.next_block
@@ -61,9 +62,9 @@ def test_lease__closing__has_no_deadline_and_no_runway(market, provider):
 
     heights = block - 10, block, block + PREPAID_BLOCKS - 10
     assert _view(market, order) == (
-        *(CLOSING, provider.number, CHARGE, False),
+        *(CLOSING, provider.number, CHARGE, REMAINDER, False),
         *heights,
-        *(0, 10 * CHARGE, 0, False, False),
+        *(10 * CHARGE, False, False),
     )
 
 

@@ -96,14 +96,14 @@ def test_submit_stale_lease__earnings_claimed_before__are_not_paid_again(market,
 
 
 def test_submit_stale_lease__never_confirmed__returns_all_that_was_prepaid(market, provider, matched):
-    committed_before = market.committed(provider.account)
+    provider_before = market.view("account", provider.account)
     _miss_deadline(market, matched)
 
     [(_, fields)] = logged(_call_stale(market, matched))
 
     assert fields["earned"] == 0
     assert fields["refund"] == PREPAID_BLOCKS * CHARGE + REMAINDER + COLLATERAL
-    assert market.committed(provider.account) == committed_before == COLLATERAL
+    assert market.view("account", provider.account) == provider_before
 
 
 def test_submit_stale_lease__collateral_of_one_tip__leaves_nothing_to_slash(market, provider):

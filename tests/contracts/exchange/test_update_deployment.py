@@ -17,6 +17,7 @@ from tests.contracts.market import (
     OPEN,
     ORDER_CLOSED,
     PLAIN,
+    REMAINDER,
     SCALE,
     STALE,
     TIP,
@@ -191,7 +192,7 @@ def test_update_deployment__stale_lease_removed__ends_as_stale_without_a_new_ord
 
     assert [name for name, _ in logged(tx)] == ["LeaseStale"]
     assert market.lease(order)["state"] == STALE
-    assert market.available(market.tenant) - before == 247 * CHARGE + COLLATERAL + TIP
+    assert market.available(market.tenant) - before == 247 * CHARGE + REMAINDER + COLLATERAL + TIP
     assert market.deployment(order.deployment)["live_groups"] == 0
 
 

@@ -8,6 +8,7 @@ import pytest
 from tests.contracts.market import (
     ACTIVE,
     CLOSED,
+    COLLATERAL,
     FUND,
     GRACE,
     NEXT_VERSION,
@@ -20,6 +21,7 @@ from tests.contracts.market import (
     Order,
     Provider,
     deploy_market,
+    deployment_id,
     group_of,
     word_of,
 )
@@ -48,13 +50,14 @@ class Crowd:
         providers = [(each.account, each.owner) for each in (self.provider, self.rival)]
         return [(role, role) for role in roles] + providers
 
-    def withdraw_all(self) -> None:
-        """Let everybody withdraw what they have; nothing may stay, neither locked nor in the exchange."""
+    def withdraw_all(self, *, slashed_from_provider: int = 0, slashed_from_rival: int = 0) -> None:
+        """Let everybody withdraw what they have; nothing may stay in the exchange, or committed unless lost."""
         market = self.market
+        slashed = {self.provider.account: slashed_from_provider, self.rival.account: slashed_from_rival}
         scale = market.exchange.market_parameters()["ledger_scale"]
         for account, caller in self.everybody():
-            available, locked = market.view("account", account)
-            assert locked == 0
+            available, committed = market.view("account", account)
+            assert committed == slashed.get(account, 0)
             if available >= scale:
                 market.exchange.withdraw(account, available // scale, {"from": caller})
         dust = sum(market.available(account) for account, _ in self.everybody())
@@ -146,7 +149,7 @@ def test_lifecycle__all_ways_to_end_at_once__leave_nothing(crowd):
     crowd.release(*orders, healed.renewed())
 
     Observer(market).check()
-    crowd.withdraw_all()
+    crowd.withdraw_all(slashed_from_provider=sum(each.collateral for each in (healed, stale, resigned)))
     assert market.token.balanceOf(market.exchange) == 0
 
 
@@ -163,6 +166,8 @@ def test_lifecycle__lease_that_heals_twice__pays_each_provider_for_its_blocks(cr
         market.confirm(provider, order)
         market.mine_to(market.lease(order)["deadline_block"] + 1)
         exchange.submit_stale_lease([order.key], {"from": market.facilitator})
+        assert before - market.available(provider.account) == COLLATERAL
+        exchange.claim([order.id], {"from": market.stranger})
         earnings.append(market.available(provider.account) - before)
         order = order.renewed()
 
@@ -170,7 +175,7 @@ def test_lifecycle__lease_that_heals_twice__pays_each_provider_for_its_blocks(cr
 
     assert earnings == [50 * 40 - 5_000] * 3
     Observer(market).check()
-    crowd.withdraw_all()
+    crowd.withdraw_all(slashed_from_provider=2 * 5_000, slashed_from_rival=5_000)
     assert market.token.balanceOf(market.exchange) == 0
     assert market.token.balanceOf(market.facilitator) == 700  # 3 matches, 3 stale calls, 1 deployment
 
@@ -185,14 +190,16 @@ def test_lifecycle__market_with_parameters_at_their_limits__leaves_nothing(accou
         market.bid(provider, each)
     market.match(first, second)
     market.confirm(provider, first)
-    market.mine_to(market.lease(second)["deadline_block"] + 1)
+    market.mine_to(market.lease(second)["deadline_block"])
+    market.confirm(provider, first)
     market.exchange.submit_stale_lease([second.key], {"from": market.facilitator})
 
     crowd.close_everything(first)
     crowd.close_everything(second)
+    assert (market.lease(first)["state"], market.lease(second)["state"]) == (CLOSED, STALE)
 
     Observer(market).check()
-    crowd.withdraw_all()
+    crowd.withdraw_all(slashed_from_provider=COLLATERAL)
     assert market.token.balanceOf(market.exchange) == 0
 
 
