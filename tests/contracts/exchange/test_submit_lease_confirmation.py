@@ -193,13 +193,15 @@ def test_submit_lease_confirmation__empty_batch__is_refused(market, provider):
     assert _confirmation_refused(market, provider) == NOTHING
 
 
-def test_submit_lease_confirmation__batch_of_128__is_accepted(market, exchange, provider, active):
-    batch = [active.id] * 128
+def test_submit_lease_confirmation__batch_of_128__is_confirmed_to_its_last(market, exchange, provider, matched, active):
+    batch = [active.id] * 127 + [matched.id]
+    block = market.next_block
 
-    exchange.submit_lease_confirmation(provider.number, batch, {"from": provider.operator})
+    tx = exchange.submit_lease_confirmation(provider.number, batch, {"from": provider.operator})
 
-    lease = market.lease(active)
-    assert lease["earned"] == CHARGE * (lease["confirmed_block"] - lease["claimed_block"])
+    assert [fields["lease"] for _, fields in logged(tx)] == batch
+    assert [market.lease(each)["confirmed_block"] for each in (active, matched)] == [block, block]
+    assert not market.lease(matched)["is_awaiting"]
 
 
 def test_submit_lease_confirmation__batch_above_128__is_refused(market, provider, active):
