@@ -739,7 +739,7 @@ class Exchange:
     # -------------------------------------------------------------- invariants
 
     def money(self) -> int:
-        """Add up what is available in all accounts, all locked collateral, and what orders, leases and deployments hold."""
+        """Add up what is available, all locked collateral, and what orders, leases and deployments hold."""
         tip = self.parameters.tip
         total = sum(balance.available for balance in self.accounts.values())
         total += sum(self.locked(number) for number in self.providers)
