@@ -21,6 +21,11 @@ SHIPPED_LEVEL = "gas"
 LEVEL = os.environ.get("VYPER_OPTIMIZE", SHIPPED_LEVEL)
 """On which the tests that ask for no other one run: `make test-optimizers` runs them on each."""
 
+STAND_INS: dict[str, bytes] = {}
+"""What is deployed in place of contracts: mutants, to see whether the tests notice."""
+asked_for: set[str] = set()
+"""The contracts of which somebody has had the code."""
+
 
 def creation_code(contract: str, level: str = LEVEL) -> bytes:
     """Return what creates a contract, before the encoded arguments of its constructor.
@@ -29,6 +34,9 @@ def creation_code(contract: str, level: str = LEVEL) -> bytes:
         contract: its path below contracts/ without suffix: `Exchange`, `testing/StandardToken`.
         level: of the optimiser.
     """
+    asked_for.add(contract)
+    if contract in STAND_INS:
+        return STAND_INS[contract]
     return bytes.fromhex(_compiled(contract, "bytecode", level).removeprefix("0x"))
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import cache
+from typing import Any, NamedTuple
 
 import boa  # type: ignore[import-untyped]
 from boa.util.abi import Address  # type: ignore[import-untyped]
 from eth_abi.abi import decode, encode
+from eth_account import Account as Key
+from eth_account.signers.local import LocalAccount
 from eth_utils.abi import function_signature_to_4byte_selector
 from eth_utils.crypto import keccak
 
@@ -25,9 +28,11 @@ FIRST_BLOCK = 1_000
 ARGUMENTS = {
     # token and registry
     "approve": ["address", "uint256"],
+    "permit": ["address", "address", "uint256", "uint256", "uint8", "bytes32", "bytes32"],
     "transfer": ["address", "uint256"],
     "mint": ["address", "uint256"],
     "balanceOf": ["address"],
+    "nonces": ["address"],
     "register_provider": ["address", "uint256", "uint256", "string", "string", "bytes"],
     "update_provider": ["uint256", "uint256", "string", "string"],
     "deregister_provider": ["uint256"],
@@ -66,6 +71,7 @@ ARGUMENTS = {
 }
 RESULTS = {
     "balanceOf": ["uint256"],
+    "nonces": ["uint256"],
     "account": ["uint256", "uint256"],
     "deployment": ["address", *5 * ["uint256"]],
     "manager": 3 * ["uint256"],
@@ -74,12 +80,26 @@ RESULTS = {
     "fulfillment": 3 * ["uint256"],
     "lease": [*4 * ["uint256"], "bool", *4 * ["uint256"], "bool", "bool"],
 }
+PERMIT = [
+    {"name": name, "type": kind}
+    for name, kind in (
+        *(("owner", "address"), ("spender", "address")),
+        *(("value", "uint256"), ("nonce", "uint256"), ("deadline", "uint256")),
+    )
+]
 SELECTORS = {name: function_signature_to_4byte_selector(f"{name}({','.join(ARGUMENTS[name])})") for name in ARGUMENTS}
+
+
+@cache
+def signer(role: str) -> LocalAccount:
+    """Return the key of somebody with a role."""
+    account: LocalAccount = Key.from_key(keccak(text=role))
+    return account
 
 
 def person(role: str) -> str:
     """Return the address of somebody with a role."""
-    return "0x" + keccak(text=role)[:20].hex()
+    return str(signer(role).address).lower()
 
 
 def address(account: Account) -> str:
@@ -113,6 +133,12 @@ class Setting:
         return model
 
 
+class Log(NamedTuple):
+    address: str  # in lower case
+    topics: list[bytes]
+    data: bytes
+
+
 class Market:
     """A token, a registry and an exchange, deployed and set up."""
 
@@ -124,6 +150,8 @@ class Market:
             token: of which the deployer has enough for all wallets; by default a standard one.
         """
         self.setting = setting
+        self.logs: list[Log] = []  # of the last transaction
+        self.opening_logs: list[tuple[int, list[Log]]] = []
         self.at(FIRST_BLOCK)
         self.token = token or create_token("testing/StandardToken", setting)
         self.registry = create("ProviderRegistry", ["uint256"], [0])
@@ -142,6 +170,7 @@ class Market:
             self._must(self.registry, "register_provider", provider.owner, *what)
         for payer, account, amount in setting.deposits:
             self._must(self.exchange, "deposit", payer, address(account), amount)
+            self.opening_logs.append((FIRST_BLOCK, self.logs))
 
     def _must(self, contract: Address, name: str, sender: str, *arguments: object) -> None:
         refusal = self.send(contract, name, sender, *arguments)
@@ -159,7 +188,9 @@ class Market:
     def execute(self, contract: Address, name: str, sender: str, *arguments: object) -> Any:
         """Send a transaction and return all that happens in it."""
         boa.env.sstore_trace.clear()
-        return _call(contract, sender, name, arguments, is_modifying=True)
+        result = _call(contract, sender, name, arguments, is_modifying=True)
+        self.logs = _logs(result)
+        return result
 
     def view(self, name: str, *arguments: object) -> Any:
         """Return what a view of the exchange says: the value, or a tuple of values."""
@@ -168,6 +199,10 @@ class Market:
     def tokens(self, owner: str) -> int:
         """Return what somebody has of the token, in base units."""
         return int(self._read(self.token, "balanceOf", (owner,)))
+
+    def nonce(self, owner: str) -> int:
+        """Return how many permits of somebody the token has taken."""
+        return int(self._read(self.token, "nonces", (owner,)))
 
     def _read(self, contract: Address, name: str, arguments: Sequence[object]) -> Any:
         result = _call(contract, ZERO_ADDRESS, name, arguments, is_modifying=False)
@@ -184,6 +219,11 @@ class Market:
         """Return whose words in the token's one-level maps the last transaction wrote."""
         paths = [_keys(word(slot)) for slot in boa.env.sstore_trace.get(self.token, ())]
         return ["0x" + path[0][-20:].hex() for path in paths if len(path) == 1]
+
+
+def _logs(computation: Any) -> list[Log]:
+    entries = computation.get_raw_log_entries()
+    return [Log("0x" + by.hex(), [word(topic) for topic in topics], data) for _, by, topics, data in entries]
 
 
 def _keys(slot: bytes) -> tuple[bytes, ...]:
@@ -212,6 +252,20 @@ def refusal_of(result: Any) -> str | None:
     if not result.is_error:
         return None
     return str(decode(["string"], result.output[4:])[0]) if result.output[:4] == ERROR else ""
+
+
+def permit(market: Market, key: LocalAccount, owner: str, amount: int, deadline: int) -> tuple[int, bytes, bytes]:
+    """Sign that the exchange may take tokens of an owner, and return v, r and s."""
+    domain = {"name": "Test token", "version": "1", "chainId": boa.env.evm.patch.chain_id}
+    message = {
+        "owner": owner,
+        "spender": market.exchange,
+        "value": amount,
+        "nonce": market.nonce(owner),
+        "deadline": deadline,
+    }
+    signed = key.sign_typed_data({**domain, "verifyingContract": market.token}, {"Permit": PERMIT}, message)
+    return signed.v, word(signed.r), word(signed.s)
 
 
 # ------------------------------------------------------------------ ids
@@ -247,6 +301,10 @@ class Ids:
             resources = keccak(encode(["bytes32", f"{RESOURCE}[]"], [name, units]))
             self._keys[terms] = (self.deployment(terms.deployment), self.nonce(terms.nonce), packed, resources)
         return self._keys[terms]
+
+    def disguise(self, terms: Terms, key: tuple[bytes, bytes, int, bytes]) -> None:
+        """Have another key sent for these terms, which no order has."""
+        self._keys[terms] = key
 
     def order(self, terms: Terms) -> bytes:
         if terms not in self._orders:

@@ -10,11 +10,11 @@ from random import Random
 from typing import Any, ClassVar, TypeVar
 
 import boa  # type: ignore[import-untyped]
-from hypothesis import note
+from hypothesis import currently_in_test_context, note
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
-from tests.stateful.evm import FIRST_BLOCK, ZERO_ADDRESS, Ids, Market, Setting, address, word, words_of
+from tests.stateful.evm import FIRST_BLOCK, ZERO_ADDRESS, Ids, Market, Setting, address, permit, signer, word, words_of
 from tests.stateful.model import (
     NOBODY,
     Account,
@@ -28,6 +28,7 @@ from tests.stateful.model import (
     State,
     Terms,
 )
+from tests.stateful.observer import VIEWS, Observer
 from tests.stateful.settings import (
     FACILITATOR,
     FREE_CRANKS,
@@ -79,23 +80,9 @@ class ExchangeMachine(RuleBasedStateMachine):
         self.opening_ticket = ticket
         self.tickets: Counter[int] = Counter()
         self.choose_by(ticket)
-        setting = self.pick(self.markets)
-        self.market = market(setting)
-        self.numbers = range(1, len(setting.providers) + 1)
-        self.snapshot = boa.env.evm.snapshot()
-        boa.env.sha3_trace.clear()  # it would grow with each run
-        self.model = setting.model()
-        self.ids = Ids(self.market.exchange, self.model)
-        self.deployment_count = 0
-        self.sent_tokens = 0  # base units that came without a deposit
+        self.begin(self.pick(self.markets))
         steps = ["close_deployment", "confirm", "confirm_all_in_time", "stale", "exhaust", "fund", "match"]
         self.missing = self.pick([*steps, *len(steps) * [""]])  # what nobody does in this run
-        self.names: dict[bytes, Entity] = {}
-        for account in [*PEOPLE, *self.numbers]:
-            self.names[bytes.fromhex(address(account)[2:]).rjust(32, b"\0")] = ("account", account)
-        self.set_block(FIRST_BLOCK)
-        self.seen = dict(self.expected())
-        self.is_sound = True
         self.is_hasty = True
         for _ in range(1 + self.draw(3)):
             self.new_deployment(TENANTS[self.draw(2)], is_right=True)
@@ -108,6 +95,24 @@ class ExchangeMachine(RuleBasedStateMachine):
             self.submit_lease(FACILITATOR, list(self.model.orders))
         self.is_hasty = False
         self.compare([])
+
+    def begin(self, setting: Setting) -> None:
+        """Take the market of a setting as it was when it was opened."""
+        self.market = market(setting)
+        self.numbers = range(1, len(setting.providers) + 1)
+        self.snapshot = boa.env.evm.snapshot()
+        boa.env.sha3_trace.clear()  # it would grow with each run
+        self.model = setting.model()
+        self.observer = Observer(self.market)
+        self.ids = Ids(self.market.exchange, self.model)
+        self.deployment_count = 0
+        self.sent_tokens = 0  # base units that came without a deposit
+        self.names: dict[bytes, Entity] = {}
+        for account in [*PEOPLE, *self.numbers]:
+            self.names[bytes.fromhex(address(account)[2:]).rjust(32, b"\0")] = ("account", account)
+        self.set_block(FIRST_BLOCK)
+        self.seen = dict(self.expected())
+        self.is_sound = True
 
     def teardown(self) -> None:
         if self.snapshot is None:
@@ -122,9 +127,14 @@ class ExchangeMachine(RuleBasedStateMachine):
 
     def set_block(self, block: int) -> None:
         if block != self.model.block:
-            note(f"block {block}")
+            self.tell(f"block {block}")
         self.model.block = block
         self.market.at(block)
+
+    @staticmethod
+    def tell(what: str) -> None:
+        if currently_in_test_context():
+            note(what)
 
     # -------------------------------------------------------------- choices
 
@@ -157,7 +167,18 @@ class ExchangeMachine(RuleBasedStateMachine):
         found = self.model.orders.items()
         fitting = [terms for terms, order in found if order.state in states and not self.model._is_stale(order)]
         chosen = self.pick(fitting if fitting and not self.one_in(8) else self.model.orders)
-        return chosen._replace(nonce=77) if self.one_in(20) else chosen
+        return self.unknown(chosen) if self.one_in(20) else chosen
+
+    def unknown(self, terms: Terms) -> Terms:
+        """Return terms that no order has, and have a key sent for them that is an order's but for one bit."""
+        words = [int.from_bytes(part, "big") if isinstance(part, bytes) else part for part in self.ids.key(terms)]
+        changed = self.draw(4)
+        words[changed] ^= 1 << self.draw(256)
+        stranger = terms._replace(nonce=77 + self.draw(2**32))
+        if changed == 0:
+            stranger = stranger._replace(deployment=UNKNOWN_DEPLOYMENT)
+        self.ids.disguise(stranger, (word(words[0]), word(words[1]), words[2], word(words[3])))
+        return stranger
 
     def some_provider(self, state: State) -> int:
         """Choose a provider with a lease in this state, now and then any."""
@@ -176,7 +197,7 @@ class ExchangeMachine(RuleBasedStateMachine):
         if how == 7:
             return everything[::-1]
         if how == 8:
-            return [self.pick(everything)._replace(nonce=77), self.pick(everything)]
+            return [self.unknown(self.pick(everything)), self.pick(everything)]
         return [self.pick(everything)] if everything and self.draw(4) else []
 
     def leases_in(self, *states: State) -> list[tuple[Terms, Order, Lease]]:
@@ -196,9 +217,10 @@ class ExchangeMachine(RuleBasedStateMachine):
             expected()
         except Refused as refused:
             refusal = refused.text
-        note(f"{name} by {ROLES.get(caller, caller)}: {refusal or 'accepted'}")
+        self.tell(f"{name} by {ROLES.get(caller, caller)}: {refusal or 'accepted'}")
         answer = self.market.send(self.market.exchange, name, caller, *arguments)
         assert answer == refusal, f"{name}: the contract says {answer!r}, the model {refusal!r}"
+        self.observer.see(self.model.block, self.market.logs, arguments)
         self.is_sound = self.is_hasty
         if not self.is_hasty:
             self.compare(self.market.written() if refusal is None else [])
@@ -271,15 +293,19 @@ class ExchangeMachine(RuleBasedStateMachine):
     def compare_view(self, entity: Entity) -> None:
         view, named, *rest = entity
         if view == "account":
-            actual = self.market.view(view, address(named))
+            asked = (address(named),)
         elif view in ("deployment", "manager"):
-            actual = self.market.view(view, self.ids.deployment(named), *rest)
+            asked = (self.ids.deployment(named), *rest)
         else:
-            actual = self.market.view(view, self.ids.order(named), *rest)
-        if view == "deployment" and actual[0] == ZERO_ADDRESS:
-            actual = (NOBODY, *actual[1:])
+            asked = (self.ids.order(named), *rest)
+        actual = self.market.view(view, *asked)
         model: Any = getattr(self.model, f"{view}_view")(named, *rest)
+        if view == "deployment" and model[0] == NOBODY:
+            model = (ZERO_ADDRESS, *model[1:])
         assert actual == model, f"{view}: the contract shows {actual}, the model {model}"
+        if view in VIEWS:
+            told = self.observer.answer(self.model.block, view, *asked)
+            assert actual == told, f"{view}: the contract shows {actual}, its events tell {told}"
 
     def compare_everything(self) -> None:
         for entity, _ in self.expected():
@@ -383,11 +409,31 @@ class ExchangeMachine(RuleBasedStateMachine):
         def expected() -> None:
             self.model.deposit(caller, account, amount)
 
-        if self.one_in(4):
-            no_signature = 2**255, 27, bytes(32), bytes(32)
-            self.both("deposit_with_permit", caller, expected, address(account), amount, *no_signature)
+        if self.one_in(3):
+            self.deposit_with_permit(caller, account, amount, self.draw(6))
         else:
             self.both("deposit", caller, expected, address(account), amount)
+
+    def deposit_with_permit(self, caller: str, account: Account, amount: int, fault: int = 0) -> None:
+        """Deposit with nothing allowed but by a permit, which is good, has one of four faults, or was used before."""
+        self.allow(caller, 0)
+        deadline = boa.env.evm.patch.timestamp - (fault == 1)
+        signed = amount + (fault == 2), deadline + (fault == 3)
+        role = "attacker" if fault == 4 else ROLES[caller]
+        signature = permit(self.market, signer(role), caller, *signed)
+        if fault == 5:
+            arguments = caller, self.market.exchange, *signed, *signature
+            assert self.market.send(self.market.token, "permit", STRANGER, *arguments) is None
+        allowance = amount if fault in (0, 5) else 0
+
+        def expected() -> None:
+            self.model.deposit(caller, account, amount, allowance)
+
+        self.both("deposit_with_permit", caller, expected, address(account), amount, deadline, *signature)
+        self.allow(caller, 2**255)
+
+    def allow(self, owner: str, amount: int) -> None:
+        assert self.market.send(self.market.token, "approve", owner, self.market.exchange, amount) is None
 
     def send_tokens(self, caller: str, amount: int) -> None:
         self.model.send_tokens(caller, amount)
@@ -578,7 +624,8 @@ class ExchangeMachine(RuleBasedStateMachine):
         """Return the right hint or any other."""
         order = self.model.orders.get(terms)
         if order is None or self.draw(2) or len(prices) != len(terms.group.resources):
-            return self.draw(len(self.numbers) + 2)
+            nonsense = [2**32 + self.pick(self.numbers), 2**256 - 1, self.pick(self.numbers) << 176]
+            return self.draw(len(self.numbers) + 2) if self.draw(4) else self.pick(nonsense)
         charge = self.model.charge(terms.group, prices)
         before = [number for number in order.book if order.fulfillments[number].charge <= charge]
         return before[-1] if before else 0
@@ -741,6 +788,9 @@ class ExchangeMachine(RuleBasedStateMachine):
         """Do what an owner may do in the registry; it is the exchange that has to notice."""
         number = self.pick(self.numbers)
         provider = self.model.providers[number]
+        if self.one_in(6):
+            self.change_without_right(number)
+            return
         what = self.draw(6)
         if what == 0:
             provider.operator = self.pick([*OPERATORS, *OWNERS])
@@ -760,6 +810,20 @@ class ExchangeMachine(RuleBasedStateMachine):
         else:
             provider.region = self.pick([1, 1, 2])
             self.registry("update_provider", provider.owner, number, provider.region, "https://b", "")
+
+    def change_without_right(self, number: int) -> None:
+        changes: list[tuple[str, tuple[object, ...]]] = [
+            ("set_operator", (STRANGER,)),
+            ("set_collateral_cap", (0,)),
+            ("transfer_ownership", (STRANGER,)),
+            ("deregister_provider", ()),
+            ("update_provider", (1, "https://c", "")),
+        ]
+        name, arguments = self.pick(changes)
+        caller = self.pick([STRANGER, self.model.providers[number].operator, *TENANTS])
+        if caller != self.model.providers[number].owner:
+            answer = self.market.send(self.market.registry, name, caller, number, *arguments)
+            assert answer == "registry: not the owner"
 
     def registry(self, name: str, caller: str, *arguments: object) -> None:
         assert self.market.send(self.market.registry, name, caller, *arguments) is None

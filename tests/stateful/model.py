@@ -218,11 +218,12 @@ class Exchange:
         balance.committed -= fulfillment.collateral
         balance.available += fulfillment.collateral
 
-    def deposit(self, caller: str, account: Account, amount: int) -> None:
+    def deposit(self, caller: str, account: Account, amount: int, allowance: int = 2**256 - 1) -> None:
         refuse_if(account == NOBODY, "ledger: no account")
         refuse_if(amount == 0, "ledger: amount is zero")
         refuse_if(amount > MAX_MONEY, "ledger: amount too large")
         refuse_if(isinstance(account, int) and account not in self.providers, "ledger: unknown provider")
+        refuse_if(allowance < amount, "test token: low allowance")
         refuse_if(self.wallets.get(caller, 0) < amount, "test token: low balance")
         too_much = (self.holdings + amount) * self.parameters.scale > MAX_MONEY
         refuse_if(too_much, "ledger: exchange is full")

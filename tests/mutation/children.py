@@ -1,0 +1,85 @@
+"""Work done in forked children, a few at a time: each has all that is loaded here, and what it breaks ends with it."""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from typing import Generic, TypeVar
+
+FORK = multiprocessing.get_context("fork")
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Done(Generic[Task, Result]):
+    """What has come of a task: a result, or nothing if its child took too long or has died."""
+
+    task: Task
+    result: Result | None
+    seconds: float
+    is_late: bool = False
+
+
+@dataclass(frozen=True)
+class _Child(Generic[Task]):
+    task: Task
+    process: BaseProcess
+    started: float
+
+
+def in_children(
+    tasks: Iterable[Task], work: Callable[[Task], Result], processes: int, limit_seconds: float
+) -> Iterator[Done[Task, Result]]:
+    """Yield what comes of each task, in the order in which they get done."""
+    waiting = deque(tasks)
+    running: dict[Connection, _Child[Task]] = {}
+    try:
+        while waiting or running:
+            while waiting and len(running) < processes:
+                task = waiting.popleft()
+                receiver, sender = FORK.Pipe(duplex=False)
+                process = FORK.Process(target=_child, args=(work, task, sender))
+                process.start()
+                sender.close()
+                running[receiver] = _Child(task, process, time.monotonic())
+            ready = {each for each in wait(list(running), timeout=1) if isinstance(each, Connection)}
+            for receiver, child in list(running.items()):
+                seconds = time.monotonic() - child.started
+                if receiver in ready:
+                    del running[receiver]
+                    yield Done(child.task, _received(receiver), seconds)
+                    child.process.join()
+                elif seconds > limit_seconds:
+                    del running[receiver]
+                    _end(child.process)
+                    yield Done(child.task, None, seconds, is_late=True)
+    finally:
+        for child in running.values():
+            _end(child.process)
+
+
+def _child(work: Callable[[Task], Result], task: Task, sender: Connection) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends its children
+    sender.send(work(task))
+    sender.close()
+
+
+def _received(receiver: Connection) -> Result | None:  # type: ignore[type-var]
+    try:
+        return receiver.recv()  # type: ignore[no-any-return]
+    except EOFError:
+        return None
+    finally:
+        receiver.close()
+
+
+def _end(process: BaseProcess) -> None:
+    process.kill()
+    process.join()

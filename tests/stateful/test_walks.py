@@ -1,0 +1,357 @@
+"""Each transaction just before, at and just after each height that matters to it, and limits that chance seldom meets.
+
+The model says what has to happen; the walks see to it that it is asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import boa  # type: ignore[import-untyped]
+import pytest
+
+from tests.stateful.evm import ZERO_ADDRESS, word, words_of
+from tests.stateful.exchange_machine import market
+from tests.stateful.model import MAX_BLOCKS, NOBODY, Terms
+from tests.stateful.settings import (
+    FACILITATOR,
+    FREE_CRANKS,
+    FULL_BOOKS,
+    INTEREST,
+    MANAGERS,
+    ONE_BID,
+    OWNERS,
+    SIX_DECIMALS,
+    STRANGER,
+    TENANTS,
+    WHALE,
+)
+from tests.stateful.walk import TENANT, VERSION, Walk, walk
+
+SETTINGS = (INTEREST, FREE_CRANKS, SIX_DECIMALS, ONE_BID)
+MANAGER = MANAGERS[0]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def markets() -> None:
+    """Deploy before the first walk: what is deployed within a test ends with it."""
+    for setting in (*SETTINGS, FULL_BOOKS):
+        market(setting)
+
+
+def test_batch__some_ready_and_some_not__acts_on_the_ready_ones() -> None:
+    with walk(INTEREST) as on:
+        orders = [on.order(wait=wait) for wait in (0, 5, 0, 0)]
+        for terms in (orders[0], orders[1], orders[3]):
+            on.bid_at(1, terms, 0, 0)
+        on.submit_lease(FACILITATOR, [orders[2], orders[1], orders[0], orders[0], orders[3]])
+        on.set_block(on.block + 5)
+        on.submit_lease(FACILITATOR, orders)
+        operator = on.model.providers[1].operator
+        on.submit_lease_confirmation(operator, 1, [orders[2], orders[3], orders[3], orders[1]])
+        on.set_block(on.block + 7)
+        on.submit_stale_lease(OWNERS[0], [orders[1], orders[3]])
+        on.submit_stale_lease(OWNERS[0], [orders[2], orders[0], orders[0], orders[1]])
+        on.close(TENANT, orders[3].deployment, [orders[3]])
+        on.set_block(on.block + on.model.parameters.grace + 1)
+        on.finish_leases(FACILITATOR, [orders[1], orders[3], orders[2], orders[3]])
+        on.close(TENANT, orders[0].deployment, [])
+        on.all_closed(FACILITATOR, [orders[1].deployment, *[terms.deployment for terms in orders]])
+
+
+# ------------------------------------------------------------------ leases at their heights
+
+
+def awaiting(on: Walk, *, persist: bool = False) -> Terms:
+    terms = on.order(blocks=2 * on.model.parameters.period + 3, persist=persist, extra=5)
+    for number in (1, 3):
+        on.bid_at(number, terms, 0, 0)
+    on.match_now(terms)
+    return terms
+
+
+def running(on: Walk) -> Terms:
+    """Return a lease that has earned something, and has claimed some of it."""
+    terms = awaiting(on)
+    on.set_block(on.block + 2)
+    on.confirm_now(terms)
+    for blocks in (2, 1):
+        on.set_block(on.block + blocks)
+        on.confirm_now(terms)
+        if blocks == 2:
+            on.both("claim", STRANGER, lambda: on.model.claim(STRANGER, [terms]), on.order_ids([terms]))
+    return terms
+
+
+def near_its_end(on: Walk, before: int) -> Terms:
+    """Return a lease that was last confirmed so many blocks before its funds end."""
+    terms = running(on)
+    lease, period = on.lease_of(terms), on.model.parameters.period
+    while lease.confirmed < lease.funded - before:
+        on.set_block(min(lease.confirmed + period, lease.funded - before))
+        on.confirm_now(terms)
+    return terms
+
+
+def closing(on: Walk, terms: Terms) -> Terms:
+    on.close(TENANT, terms.deployment, [terms])
+    return terms
+
+
+CONDITIONS: dict[str, Callable[[Walk], Terms]] = {
+    "awaiting": awaiting,
+    "awaiting, with persist": lambda on: awaiting(on, persist=True),
+    "running": running,
+    "confirmed to its end": lambda on: near_its_end(on, 0),
+    "confirmed to one block before its end": lambda on: near_its_end(on, 1),
+    "deadline at the end of its funds": lambda on: near_its_end(on, on.model.parameters.period),
+    "deadline one block before the end of its funds": lambda on: near_its_end(on, on.model.parameters.period + 1),
+    "closing": lambda on: closing(on, running(on)),
+    "closing, never confirmed": lambda on: closing(on, awaiting(on)),
+    "closing at its end": lambda on: closing(on, near_its_end(on, 0)),
+}
+
+
+def transactions(on: Walk, terms: Terms) -> Iterator[Callable[[], None]]:
+    """Yield what may be done to a lease, by those who may."""
+    period = on.model.parameters.period
+    provider = on.lease_of(terms).provider
+    owner, operator = on.model.providers[provider].owner, on.model.providers[provider].operator
+    yield lambda: on.confirm_now(terms)
+    yield lambda: on.submit_stale_lease(FACILITATOR, [terms, terms])
+    yield lambda: on.submit_stale_lease(owner, [terms])
+    yield lambda: on.fund_with(TENANT, terms, 1)
+    yield lambda: on.fund_with(TENANT, terms, 2 * period - 1)
+    yield lambda: on.fund_with(STRANGER, terms, 2 * period)
+    yield lambda: on.finish_leases(FACILITATOR, [terms, terms])
+    yield lambda: on.close(TENANT, terms.deployment, [terms])
+
+    def confirm_closed() -> None:
+        expected = [terms, terms]
+        on.both(
+            "confirm_closed",
+            operator,
+            lambda: on.model.confirm_closed(operator, provider, expected),
+            *(provider, on.keys(expected)),
+        )
+
+    yield confirm_closed
+
+
+@pytest.mark.parametrize("condition", CONDITIONS)
+def test_b05_lease__each_transaction_around_each_height__does_what_the_model_does(condition: str) -> None:
+    with walk(INTEREST) as on:
+        terms = CONDITIONS[condition](on)
+        lease, period, grace = on.lease_of(terms), on.model.parameters.period, on.model.parameters.grace
+        marks = {on.block, lease.confirmed + period, lease.funded, lease.funded + grace, lease.confirmed + grace}
+        heights = {mark + offset for mark in marks for offset in (-1, 0, 1)}
+        for height in sorted(height for height in heights if height >= on.block):
+            on.set_block(height)
+            on.compare([], [("lease", terms)])
+            for transaction in transactions(on, terms):
+                with on.branch():
+                    transaction()
+
+
+def test_lease__funded_to_the_most_blocks__takes_not_one_more() -> None:
+    with walk(ONE_BID) as on:
+        cheap = replace(on.group().resources[0], price=1, collateral=10**10, count=1)
+        group = replace(on.group(), resources=(cheap,))
+        [terms] = on.deployment([group], [on.model.minimum_deposit(group)])
+        on.bid_at(1, terms, 0, 0)
+        lease = on.match_now(terms)
+        left = MAX_BLOCKS - (lease.funded - lease.confirmed)
+        for blocks in (left + 1, MAX_BLOCKS + 1, 0, left, 1):
+            on.fund_with(TENANT, terms, blocks)
+
+
+# ------------------------------------------------------------------ orders and bids
+
+
+@pytest.mark.parametrize("wait", [0, 1, 6, 7])
+def test_order__match_and_cancel_around_their_heights__do_what_the_model_does(wait: int) -> None:
+    with walk(INTEREST) as on:
+        terms, empty = on.order(wait=wait), on.order(wait=wait)
+        on.bid_at(1, terms, 0, 0)
+        for height in range(on.block, on.block + wait + 2):
+            on.set_block(height)
+            with on.branch():
+                on.submit_lease(FACILITATOR, [empty, terms, terms])
+            with on.branch():
+                operator = on.model.providers[1].operator
+                on.both(
+                    "cancel_fulfillment",
+                    operator,
+                    lambda operator=operator: on.model.cancel_fulfillment(operator, 1, terms),  # type: ignore[misc]
+                    *(1, on.ids.key(terms)),
+                )
+
+
+def test_c03_book__every_hint__keeps_the_order_of_charges_and_arrival() -> None:
+    with walk(FULL_BOOKS) as on:
+        terms = on.order()
+        for number, discount in enumerate([5, 9, 5, 0, 9, 2], start=1):
+            on.bid_at(number, terms, discount, 0)
+        for discount in (10, 7, 5):
+            for hint in (*range(8), 99, 2**32 + 1, 1 << 176):
+                with on.branch():
+                    on.bid_at(7, terms, discount, hint)
+
+
+@pytest.mark.parametrize("leaving", range(1, 7))
+def test_book__each_place_left_and_taken_again__stays_linked(leaving: int) -> None:
+    with walk(FULL_BOOKS) as on:
+        terms = on.order(wait=10)
+        for number, discount in enumerate([5, 9, 5, 0, 9, 2], start=1):
+            on.bid_at(number, terms, discount, 0)
+        operator = on.model.providers[leaving].operator
+
+        def expected() -> None:
+            on.model.cancel_fulfillment(operator, leaving, terms)
+
+        on.both("cancel_fulfillment", operator, expected, leaving, on.ids.key(terms))
+        for number, discount in ((leaving, 6), (7, 1), (8, 10)):
+            on.bid_at(number, terms, discount, leaving)
+
+
+def test_book__full__evicts_the_dearest_for_a_lower_bid_alone() -> None:
+    with walk(INTEREST) as on:
+        terms = on.order(wait=4)
+        for number, discount in ((1, 3), (2, 5), (3, 3)):
+            on.bid_at(number, terms, discount, 0)
+        for discount in (2, 3, 4, 6):
+            for hint in (0, 1, 2, 3):
+                with on.branch():
+                    on.bid_at(5, terms, discount, hint)
+        on.bid_at(4, terms, 9, 0)  # in another region
+        on.set_block(on.block + 4)
+        on.submit_lease(FACILITATOR, [terms])
+        for numbers in ([2], [9, 1, 1, 2, 0], [3]):
+            on.release(STRANGER, terms, numbers)
+
+
+# ------------------------------------------------------------------ stale leases and their money
+
+
+@pytest.mark.parametrize("offset", [-1, 0, 1])
+@pytest.mark.parametrize("rest", [0, 1, 5])
+def test_b17_renewal__collateral_just_enough_or_not__does_what_the_model_does(rest: int, offset: int) -> None:
+    with walk(INTEREST) as on:
+        period, tip = on.model.parameters.period, on.model.parameters.tip
+        unit = replace(on.group().resources[0], price=10**9, count=1, collateral=10**13)
+        blocks = 2 * period - rest
+        # the collateral is what is missing to the smallest deposit, its own interest included, and the two tips
+        group = replace(on.group(persist=True), resources=(unit,))
+        for _ in range(4):
+            needed = on.model.minimum_deposit(group) - rest * on.model.max_charge(group) + tip + offset
+            group = replace(group, resources=(replace(unit, collateral=needed),))
+        [terms] = on.deployment([group], [on.model.minimum_deposit(group)])
+        on.bid_at(1, terms, 0, 0)
+        lease = on.match_now(terms)
+        on.confirm_now(terms)
+        while lease.confirmed - lease.claimed < blocks:
+            on.set_block(on.block + min(period, blocks - (lease.confirmed - lease.claimed)))
+            on.confirm_now(terms)
+        on.submit_stale_lease(on.model.providers[1].owner, [terms])
+        renewed = terms._replace(nonce=terms)
+        if renewed in on.model.orders:
+            for number in (1, 3):
+                on.bid_at(number, renewed, 0, 0)
+            on.set_block(on.block + 1)
+            on.submit_lease(FACILITATOR, [renewed])
+            on.set_block(on.block + period + 1)
+            on.submit_stale_lease(FACILITATOR, [renewed])
+
+
+# ------------------------------------------------------------------ managers
+
+
+@pytest.mark.parametrize("permissions", range(8))
+def test_d03_manager__each_permission_at_its_expiry__does_what_the_model_does(permissions: int) -> None:
+    with walk(INTEREST) as on:
+        order, leased, other = on.order(), running(on), on.order()
+        name, group = leased.deployment, on.group()
+        deposit = on.model.minimum_deposit(group)
+        cost = deposit + on.model.parameters.tip
+        charge = on.lease_of(leased).charge
+        expiry = on.block + 3
+        for deployment in {order.deployment, name}:
+            arguments = MANAGER, permissions, expiry, cost
+
+            def expected(deployment=deployment, arguments=arguments) -> None:  # type: ignore
+                on.model.set_manager(TENANT, deployment, *arguments)
+
+            on.both("set_manager", TENANT, expected, on.ids.deployment(deployment), *arguments)
+        for height in (expiry, expiry + 1):
+            on.set_block(height)
+            updates: list[tuple[int, list, list[int], list[Terms]]] = [  # type: ignore[type-arg]
+                *((1, [], [], []), (0, [], [], [leased]), (1, [], [], [leased]), (0, [], [], []), (0, [], [], [other])),
+                *((0, [group], [deposit], []), (2, [group], [deposit + 1], [])),
+            ]
+            for update in updates:
+                with on.branch():
+                    update_by(on, MANAGER, leased, *update)
+            for blocks in (1, cost // charge, cost // charge + 1):
+                with on.branch():
+                    on.fund_with(MANAGER, leased, blocks)
+                    on.fund_with(MANAGER, leased, blocks)
+            with on.branch():
+                on.fund_with(MANAGER, order, 1)
+
+
+def update_by(on: Walk, caller: str, of: Terms, version, groups, deposits, removed) -> None:  # type: ignore
+    def expected() -> None:
+        on.model.update_deployment(caller, of.deployment, version, groups, deposits, removed)
+
+    encoded = [words_of(group) for group in groups]
+    what = on.ids.deployment(of.deployment), word(version), encoded, deposits, on.keys(removed)
+    on.both("update_deployment", caller, expected, *what)
+
+
+def test_deployment__groups_up_to_the_most__counts_what_lives() -> None:
+    with walk(INTEREST) as on:
+        group = on.group()
+        deposit = on.model.minimum_deposit(group)
+        orders = on.deployment(8 * [group], 8 * [deposit])
+        update_by(on, TENANT, orders[0], 0, [group], [deposit], [])
+        update_by(on, TENANT, orders[0], VERSION, [group, group], 2 * [deposit], [orders[2], orders[2], orders[5]])
+        for terms in orders[:2]:
+            on.bid_at(1, terms, 0, 0)
+        on.submit_lease(FACILITATOR, orders[:2])
+        update_by(on, TENANT, orders[0], 0, [group], [deposit], [orders[0]])
+        on.set_block(on.block + 1 + on.model.parameters.period)
+        update_by(on, STRANGER, orders[0], 0, [], [], [orders[1]])
+        update_by(on, TENANT, orders[0], 0, [group], [deposit], [orders[1]])
+
+
+# ------------------------------------------------------------------ money in and out
+
+
+@pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.name)
+def test_money__in_and_out_at_its_limits__does_what_the_model_does(setting) -> None:  # type: ignore
+    with walk(setting) as on:
+        scale = on.model.parameters.scale
+        room = (2**96 - 1) // scale - on.model.holdings
+        for amount in (0, 2**96, room + 1, room):
+            on.both("deposit", WHALE, lambda amount=amount: on.model.deposit(WHALE, WHALE, amount), WHALE, amount)  # type: ignore
+        everything = on.model.balance(WHALE).available // scale
+        for amount in (0, 2**96, everything + 1, everything):
+            on.withdraw(WHALE, WHALE, amount)
+        number = f"0x{2:040x}"
+        for caller in (OWNERS[1], on.model.providers[2].operator, OWNERS[0]):
+            for recipient, receiver in ((ZERO_ADDRESS, NOBODY), (on.market.exchange, NOBODY), (STRANGER, STRANGER)):
+
+                def expected(caller=caller, receiver=receiver) -> None:  # type: ignore
+                    on.model.withdraw(caller, 2, 5, receiver)
+
+                on.both("withdraw_to", caller, expected, number, 5, recipient)
+        for account in (NOBODY, 99, 1, TENANT):
+            to = account if isinstance(account, str) else f"0x{account:040x}"
+            for payer in (TENANTS[1], STRANGER):
+                on.both(
+                    "deposit", payer, lambda account=account, payer=payer: on.model.deposit(payer, account, 7), to, 7
+                )  # type: ignore
+        for fault in range(6):
+            on.deposit_with_permit(TENANTS[1], 3, 11, fault)
+        assert boa.env.evm.patch.block_number == on.block
