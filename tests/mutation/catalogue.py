@@ -8,7 +8,6 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
-from os.path import commonprefix
 
 from tests.mutation.deletions import deletions, early_returns
 from tests.mutation.operators import constant_edits, expression_edits
@@ -75,10 +74,16 @@ def _change(old: str, new: str) -> str:
     """Show what is changed, of a long stretch only the words that are not the same."""
     if max(len(" ".join(text.split())) for text in (old, new)) > SHOWN:
         first, last = WORD.findall(old), WORD.findall(new)
-        before = len(commonprefix([first, last]))
-        after = len(commonprefix([first[before:][::-1], last[before:][::-1]]))
+        before = _shared(first, last)
+        after = _shared(first[before:][::-1], last[before:][::-1])
         old, new = ("".join(words[before : len(words) - after]) for words in (first, last))
     return f"{_short(old)} -> {_short(new)}"
+
+
+def _shared(first: list[str], second: list[str]) -> int:
+    """Return how many words two rows have in common from their beginning on."""
+    pairs = zip(first, second, strict=False)
+    return next((index for index, (one, other) in enumerate(pairs) if one != other), min(len(first), len(second)))
 
 
 def _short(text: str) -> str:

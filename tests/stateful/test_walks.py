@@ -123,6 +123,7 @@ def transactions(on: Walk, terms: Terms) -> Iterator[Callable[[], None]]:
     yield lambda: on.submit_stale_lease(owner, [terms])
     yield lambda: on.fund_with(TENANT, terms, 1)
     yield lambda: on.fund_with(TENANT, terms, 2 * period - 1)
+    yield lambda: on.fund_with(TENANT, terms, 2 * period)
     yield lambda: on.fund_with(STRANGER, terms, 2 * period)
     yield lambda: on.finish_leases(FACILITATOR, [terms, terms])
     yield lambda: on.close(TENANT, terms.deployment, [terms])
@@ -142,6 +143,7 @@ def transactions(on: Walk, terms: Terms) -> Iterator[Callable[[], None]]:
 @pytest.mark.parametrize("condition", CONDITIONS)
 def test_b05_lease__each_transaction_around_each_height__does_what_the_model_does(condition: str) -> None:
     with walk(INTEREST) as on:
+        on.both("deposit", STRANGER, lambda: on.model.deposit(STRANGER, STRANGER, 10**15), STRANGER, 10**15)
         terms = CONDITIONS[condition](on)
         lease, period, grace = on.lease_of(terms), on.model.parameters.period, on.model.parameters.grace
         marks = {on.block, lease.confirmed + period, lease.funded, lease.funded + grace, lease.confirmed + grace}
