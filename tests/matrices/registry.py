@@ -21,7 +21,7 @@ from tests.matrices.pair import answer_to
 from tests.stateful.evm import FIRST_BLOCK, ZERO_ADDRESS, word
 from tests.stateful.model import Refused, refuse_if
 
-MAX_CAP = 2**96 - 1
+MAX_CAP = 2**90 - 1
 MAX_PROVIDER = 2**32 - 1
 ROOT_DELAY = 100
 NO_ROOT = (bytes(32), 0, 0)

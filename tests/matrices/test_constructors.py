@@ -31,7 +31,7 @@ TEXTS = {
     "collateral_interest_rate": ("", "parameters: interest too high"),
     "facilitator_tip": ("", "parameters: tip too high"),
     "closing_grace_blocks": ("parameters: grace too short", "parameters: grace too long"),
-    "max_fulfillments": ("parameters: too few fulfillments", "parameters: too many fulfillments"),
+    "max_fulfillments": ("parameters: too few bids", "parameters: too many bids"),
     "root_delay_blocks": ("", "registry: delay too long"),
 }
 """Argument -> what is said of one that is too small, and of one too large."""

@@ -26,7 +26,7 @@ class CallbackWorld(Play):
     def __init__(self) -> None:
         token = create("testing/ReentrantToken", ["uint256", "uint8"], [2 * WEALTH, 18])
         self.actor = str(token).lower()
-        providers = 2 * (Provider(self.actor, self.actor, region=1, cap=2**90),)
+        providers = 2 * (Provider(self.actor, self.actor, region=1, cap=2**90 - 1),)
         parameters = Parameters(1, PERIOD, interest_rate=10**9, tip=10**12, grace=GRACE, max_fulfillments=2)
         setting = Setting("callbacks", 18, parameters, {self.actor: WEALTH}, providers, ())
         super().__init__(Market(setting, token))
@@ -128,7 +128,7 @@ class CallbackWorld(Play):
     def _registrations(self) -> dict[str, bytes]:
         """Return the calldata of all transactions of the registry."""
         arguments = {
-            "register_provider": [self.actor, 1, 2**90, "https://a", "", b"another"],
+            "register_provider": [self.actor, 1, 2**90 - 1, "https://a", "", b"another"],
             "update_provider": [FIRST, 2, "https://b", ""],
             "advertise": [FIRST, 1, 1, 1, 1],
             "set_operator": [FIRST, STRANGER],

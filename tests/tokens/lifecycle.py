@@ -13,7 +13,7 @@ OWNERS = [person("owner"), person("second owner")]
 OPERATORS = [person("operator"), person("second operator")]
 FIRST, SECOND = 1, 2  # providers
 PEOPLE = [TENANT, STRANGER, FACILITATOR, *OWNERS, *OPERATORS]
-PROVIDERS = tuple(Provider(*keys, region=1, cap=2**90) for keys in zip(OWNERS, OPERATORS, strict=True))
+PROVIDERS = tuple(Provider(*keys, region=1, cap=2**90 - 1) for keys in zip(OWNERS, OPERATORS, strict=True))
 PERIOD, GRACE, WAIT = 10, 6, 4
 
 
