@@ -1,7 +1,7 @@
 """The contract does what the model of docs/protocol.md does, whatever is sent in whatever order.
 
-The seeds are the same at each change, and drawn anew in the long run. A failure prints its own: STATEFUL_SEED=<seed>
-takes the same steps again.
+The seeds are the same at each change, and drawn anew in the long run. A failure prints its own: with STATEFUL_SEED=<seed>
+the first part takes the same steps again.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def run(machine: type[ExchangeMachine], *, runs: int, steps: int, skip: int = 0)
         suppress_health_check=list(HealthCheck),
     )
     drawn = random.SystemRandom().getrandbits(32) if IS_LONG else 0
-    first = int(os.environ.get("STATEFUL_SEED") or drawn + skip // RUNS_OF_A_SEED)
+    first = int(os.environ.get("STATEFUL_SEED") or drawn) + skip // RUNS_OF_A_SEED
     for chosen in range(first, first + max(1, runs // RUNS_OF_A_SEED)):
         machine.seed = chosen
         try:
