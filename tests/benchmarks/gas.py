@@ -9,26 +9,18 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from dataclasses import dataclass
+from dataclasses import asdict
 
 from tests.benchmarks.gas_chain import ROOT, running_chain
 from tests.benchmarks.gas_contracts import Artifact, compile_contract
 from tests.benchmarks.gas_floor import OTHER_CONTRACT, WORD, Floor, Unexplained, check_needs, floor
+from tests.benchmarks.gas_limits import LARGEST_RUNTIME_BYTES, Cost, Report, failures, rises
 from tests.benchmarks.gas_market import CONTRACTS, Market
-from tests.benchmarks.gas_needs import NEEDS, REGISTRY
+from tests.benchmarks.gas_needs import NEEDS, REGISTRY, TOKEN
 from tests.benchmarks.gas_trace import Effect, trace
 from tests.benchmarks.gas_transactions import transactions
 
 REPORT = ROOT / "reports" / "gas.json"
-
-LARGEST_RATIO = 1.25
-LARGEST_RISE_PERCENT = 1
-LARGEST_GAS = {
-    "lifecycle": 320_000,
-    "submit_lease_confirmation_x30": 9_000,
-    "submit_lease_confirmation_x30_again": 9_000,
-}
-LARGEST_RUNTIME_BYTES = 24_576  # EIP-170
 
 LIFECYCLE = (
     "submit_deployment",
@@ -37,29 +29,11 @@ LIFECYCLE = (
     "submit_lease_confirmation",
     "close_deployment",
 )
-SUMS = {"lifecycle": LIFECYCLE, "lifecycle_settled": (*LIFECYCLE, "confirm_closed")}
-
-
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """What an operation costs and what it must cost, for each lease of a batch, in whole gas rounded up."""
-
-    gas: int
-    floor: int
-    new_slots: int
-    """Words that were zero before, over all leases."""
-
-    @property
-    def ratio(self) -> float:
-        return round(self.gas / self.floor, 3)
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What was measured."""
-
-    costs: dict[str, Cost]
-    floors: dict[str, Floor]
+SUMS = {
+    "lifecycle": LIFECYCLE,
+    "lifecycle_settled": (*LIFECYCLE, "confirm_closed"),
+    "lifecycle_first_use": tuple(f"{part}_first_use" for part in LIFECYCLE),
+}
 
 
 def measure(artifacts: dict[str, Artifact], port: int) -> Report:
@@ -71,69 +45,41 @@ def measure(artifacts: dict[str, Artifact], port: int) -> Report:
     costs, floors = {}, {}
     with running_chain(port) as chain:
         market = Market(chain, artifacts)
-        names = {market.registry.address: REGISTRY}
+        contracts = {market.registry.address: REGISTRY, market.token.address: TOKEN}
         for measured in transactions(market):
-            needs = NEEDS[measured.operation]
-            check_needs(measured, trace(chain, measured.receipt, market.exchange.address), needs, names)
-            least = floor(measured.receipt, needs, measured.leases)
+            found = trace(chain, measured.receipt)
+            check_needs(measured, found, market.names, contracts)
+            least = floor(measured.receipt, found)
             floors[measured.operation] = least
             costs[measured.operation] = Cost(
                 gas=-(-measured.receipt.gas // measured.leases),
                 floor=-(-least.gas // measured.leases),
-                new_slots=sum(need.times(measured.leases) for need in needs if need.effect is Effect.NEW),
+                warm=-(-(measured.receipt.warm_gas or 0) // measured.leases),
+                new_slots=sum(effect is Effect.NEW for effect in found.slots.values()),
             )
     for name, parts in SUMS.items():
         each = [costs[part] for part in parts]
         costs[name] = Cost(
-            sum(cost.gas for cost in each), sum(cost.floor for cost in each), sum(cost.new_slots for cost in each)
+            gas=sum(cost.gas for cost in each),
+            floor=sum(cost.floor for cost in each),
+            warm=sum(cost.warm for cost in each),
+            new_slots=sum(cost.new_slots for cost in each),
         )
     return Report(costs, floors)
-
-
-def failures(report: Report, artifacts: dict[str, Artifact]) -> list[str]:
-    """Say which limits are passed."""
-    found = [
-        f"{operation}: {cost.ratio} times the floor, at most {LARGEST_RATIO}"
-        for operation, cost in report.costs.items()
-        if cost.gas > cost.floor * LARGEST_RATIO
-    ]
-    found += [
-        f"{operation}: {report.costs[operation].gas:,} gas, at most {most:,}"
-        for operation, most in LARGEST_GAS.items()
-        if report.costs[operation].gas > most
-    ]
-    found += [
-        f"{name}: {artifact.runtime_size_bytes:,} bytes of code, at most {LARGEST_RUNTIME_BYTES:,}"
-        for name, artifact in artifacts.items()
-        if artifact.runtime_size_bytes > LARGEST_RUNTIME_BYTES
-    ]
-    return found
-
-
-def rises(report: Report, committed: dict[str, dict[str, float]]) -> list[str]:
-    """Say which figures are above those of a report that was written before, and which the report lacks."""
-    found = [f"{operation}: not in {REPORT.name}" for operation in report.costs.keys() - committed.keys()]
-    found += [f"{operation}: only in {REPORT.name}" for operation in committed.keys() - report.costs.keys()]
-    for operation in report.costs.keys() & committed.keys():
-        cost, before = report.costs[operation], committed[operation]
-        if cost.gas * 100 > before["gas"] * (100 + LARGEST_RISE_PERCENT) or cost.new_slots > before["new_slots"]:
-            found.append(
-                f"{operation}: {cost.gas:,} gas and {cost.new_slots} new words, {before['gas']:,} and "
-                f"{before['new_slots']} in {REPORT.name}: make it cheaper, or run `make gas` and commit the file"
-            )
-    return sorted(found)
 
 
 # -------------------------------------------------------------------- output
 
 
 def print_report(report: Report, artifacts: dict[str, Artifact]) -> None:
-    print(f"{'transaction':<38}{'gas':>9}{'floor':>9}{'ratio':>7}{'new words':>11}")
+    print(f"{'transaction':<38}{'gas':>9}{'floor':>9}{'ratio':>7}{'warm':>9}{'new words':>11}")
     for operation, cost in report.costs.items():
-        print(f"{operation:<38}{cost.gas:>9,}{cost.floor:>9,}{cost.ratio:>7.3f}{cost.new_slots:>11}")
+        line = f"{operation:<38}{cost.gas:>9,}{cost.floor:>9,}{cost.ratio:>7.3f}{cost.warm:>9,}{cost.new_slots:>11}"
+        print(line)
     print("\nThe floors: 21,000, calldata, events, and the words that the rules of docs/protocol.md need.")
     for operation, least in report.floors.items():
-        print_floor(operation, least)
+        if operation in NEEDS:
+            print_floor(operation, least)
     print("\nruntime code, bytes")
     for name, artifact in artifacts.items():
         print(f"  {name:<20}{artifact.runtime_size_bytes:>7,} of {LARGEST_RUNTIME_BYTES:,}")
@@ -144,19 +90,16 @@ def print_floor(operation: str, least: Floor) -> None:
     contracts = f", other contracts {least.contracts:,}" if least.contracts else ""
     refund = f", refund -{least.refund:,}" if least.refund else ""
     print(f"\n{operation}: {parts}{contracts}{refund}")
-    for need in NEEDS[operation]:
-        each = " of each lease" if need.is_per_lease else ""
+    needs = [need for need in NEEDS[operation] if not need.is_optional]
+    for need in needs:
         place = f"{need.contract}: " if need.contract else ""
-        print(f"  {need.effect:<8}{WORD[need.effect]:>7,}  {place}{need.word}{each}: {need.rule}")
-    for contract in sorted({need.contract for need in NEEDS[operation] if need.contract}):
+        print(f"  {need.effect:<8}{WORD[need.effect]:>7,}  {place}{need.word}: {need.rule}")
+    for contract in sorted({need.contract for need in needs if need.contract}):
         print(f"  call    {OTHER_CONTRACT:>7,}  {contract}")
 
 
 def write_report(report: Report) -> None:
-    values = {
-        operation: {"gas": cost.gas, "floor": cost.floor, "ratio": cost.ratio, "new_slots": cost.new_slots}
-        for operation, cost in report.costs.items()
-    }
+    values = {operation: {**asdict(cost), "ratio": cost.ratio} for operation, cost in report.costs.items()}
     REPORT.parent.mkdir(exist_ok=True)
     REPORT.write_text(json.dumps(values, indent=2) + "\n")
 

@@ -18,6 +18,7 @@ TOOLS = ROOT / ".venv" / "bin"
 EVM_VERSION = "prague"
 GAS_LIMIT = 16_000_000
 START_SECONDS = 20
+LISTED_CONTRACT, LISTED_WORD = 2_400, 1_900  # EIP-2930
 
 
 class TransactionFailed(Exception):
@@ -30,7 +31,10 @@ class Receipt:
 
     hash: str
     block: int
+    to: str | None
     gas: int
+    warm_gas: int | None
+    """What it costs when a call before it in the same transaction has touched all its words; None if not measured."""
     calldata: bytes
     logs: tuple[tuple[int, int], ...]
     """For each event: how many topics, how many bytes of data."""
@@ -43,6 +47,7 @@ class Chain:
     def __init__(self, url: str) -> None:
         self._url = url
         self._id = 0
+        self._is_measuring = False
 
     def call(self, method: str, *params: object) -> Any:
         """Return the result of one RPC call.
@@ -71,26 +76,52 @@ class Chain:
     def storage(self, contract: str, slot: int, block: int) -> int:
         return int(self.call("eth_getStorageAt", contract, hex(slot), hex(block)), 16)
 
+    @contextmanager
+    def measuring(self) -> Iterator[None]:
+        """Measure the transactions in here warm, too."""
+        self._is_measuring = True
+        try:
+            yield
+        finally:
+            self._is_measuring = False
+
     def send(self, sender: str, to: str | None, calldata: bytes) -> Receipt:
         """Send a transaction and return its receipt.
 
         Raises:
             TransactionFailed: it was reverted.
         """
-        transaction = {"from": sender, "data": "0x" + calldata.hex(), "gas": hex(GAS_LIMIT)}
+        transaction: dict[str, Any] = {"from": sender, "data": "0x" + calldata.hex(), "gas": hex(GAS_LIMIT)}
         if to is not None:
             transaction["to"] = to
-        found = self._mined(self.call("eth_sendTransaction", transaction))
-        if int(found["status"], 16) != 1:
-            raise TransactionFailed(self.call("eth_call", transaction))
+        warm_gas = self._warm_gas(transaction) if self._is_measuring else None
+        found = self._execute(transaction)
         return Receipt(
             hash=found["transactionHash"],
             block=int(found["blockNumber"], 16),
+            to=to,
             gas=int(found["gasUsed"], 16),
+            warm_gas=warm_gas,
             calldata=calldata,
             logs=tuple((len(log["topics"]), len(log["data"]) // 2 - 1) for log in found["logs"]),
             contract=found["contractAddress"],
         )
+
+    def _warm_gas(self, transaction: dict[str, Any]) -> int:
+        """Try it with an access list (EIP-2930) of all its words, and take off what the list costs."""
+        words = self.call("eth_createAccessList", transaction, "pending")["accessList"]
+        listed = {**transaction, "accessList": words}
+        tried = self.call("debug_traceCall", listed, "pending", {"tracer": "callTracer"})
+        if "error" in tried:
+            raise TransactionFailed(f"with an access list: {tried['error']}")
+        keys = sum(len(entry["storageKeys"]) for entry in words)
+        return int(tried["gasUsed"], 16) - LISTED_CONTRACT * len(words) - LISTED_WORD * keys
+
+    def _execute(self, transaction: dict[str, Any]) -> dict[str, Any]:
+        found = self._mined(self.call("eth_sendTransaction", transaction))
+        if int(found["status"], 16) != 1:
+            raise TransactionFailed(self.call("eth_call", transaction))
+        return found
 
     def _mined(self, transaction: str) -> dict[str, Any]:
         for _ in range(500):

@@ -10,6 +10,7 @@ from tests.benchmarks.gas_chain import Chain, Receipt
 
 CALLS = ("CALL", "STATICCALL", "DELEGATECALL", "CALLCODE")
 PRECOMPILES = 0x11
+ECRECOVER = 1
 
 
 class Effect(StrEnum):
@@ -36,17 +37,22 @@ class Trace:
     slots: dict[Slot, Effect]
     contracts: frozenset[str]
     """Other contracts that it called."""
+    signatures: int = 0
+    """How many it checked."""
 
 
-def trace(chain: Chain, receipt: Receipt, to: str) -> Trace:
+def trace(chain: Chain, receipt: Receipt) -> Trace:
     """Replay a transaction: slots come from SLOAD and SSTORE, their effect from the state before and after it."""
+    if receipt.to is None:
+        raise ValueError("a transaction that makes a contract has no steps of another one")
     steps = chain.call("debug_traceTransaction", receipt.hash, {"disableMemory": True})["structLogs"]
     if not steps:
         raise ValueError("the node has traced no steps")
-    slots, contracts = touched(steps, to)
+    slots, contracts = touched(steps, receipt.to)
     return Trace(
         slots={slot: _effect(chain, slot, receipt.block) for slot in slots},
-        contracts=frozenset(contracts - {to}),
+        contracts=frozenset(contracts - {receipt.to}),
+        signatures=sum(step["op"] in CALLS and int(step["stack"][-2], 16) == ECRECOVER for step in steps),
     )
 
 

@@ -5,20 +5,28 @@ from __future__ import annotations
 import pytest
 
 from tests.benchmarks.gas_chain import Receipt
-from tests.benchmarks.gas_floor import Unexplained, check_needs, floor
-from tests.benchmarks.gas_needs import REGISTRY, Need
+from tests.benchmarks.gas_floor import Measured, Unexplained, check_needs, floor
+from tests.benchmarks.gas_needs import NEEDS, REGISTRY, Need
 from tests.benchmarks.gas_trace import Effect, Slot, Trace, touched
-from tests.benchmarks.gas_transactions import Measured
 
 EXCHANGE, OTHER = f"0x{0xE0:040x}", f"0x{0xA0:040x}"
 LEASE, ACCOUNT, OPERATOR = Slot(EXCHANGE, 1), Slot(EXCHANGE, 2), Slot(OTHER, 1)
 NAMES = {LEASE: "lease", ACCOUNT: "account", OPERATOR: "operator"}
-NEEDS = (Need("lease", Effect.UPDATED, "it is confirmed"), Need("operator", Effect.READ, "who calls", REGISTRY))
+CONFIRM = (
+    Need("lease", Effect.UPDATED, "it is confirmed"),
+    Need("operator", Effect.READ, "who calls", REGISTRY),
+    Need("account", Effect.READ, "who pays", is_optional=True),
+)
 FOUND = Trace({LEASE: Effect.UPDATED, OPERATOR: Effect.READ}, frozenset({OTHER}))
 
 
+@pytest.fixture(autouse=True)
+def confirm(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(NEEDS, "confirm", CONFIRM)
+
+
 def receipt(calldata: bytes = b"", logs: tuple[tuple[int, int], ...] = ()) -> Receipt:
-    return Receipt(hash="0x", block=1, gas=0, calldata=calldata, logs=logs, contract=None)
+    return Receipt(hash="0x", block=1, to=EXCHANGE, gas=0, warm_gas=None, calldata=calldata, logs=logs, contract=None)
 
 
 def step(op: str, depth: int, *stack: int) -> dict[str, object]:
@@ -28,24 +36,22 @@ def step(op: str, depth: int, *stack: int) -> dict[str, object]:
 def test_floor__calldata_log_words_and_contract__is_the_sum_of_their_prices() -> None:
     transaction = receipt(b"\0\1", ((2, 32),))
 
-    assert floor(transaction, NEEDS, 1).gas == 21_000 + (4 + 16) + (375 + 2 * 375 + 8 * 32) + 5_000 + 2_100 + 2_600
+    assert floor(transaction, FOUND).gas == 21_000 + (4 + 16) + (375 + 2 * 375 + 8 * 32) + 5_000 + 2_100 + 2_600
 
 
-def test_floor__word_of_each_lease__counts_once_per_lease() -> None:
-    needs = (Need("lease", Effect.UPDATED, "it is confirmed", is_per_lease=True), Need("account", Effect.NEW, "paid"))
-
-    assert floor(receipt(), needs, 30).words == 30 * 5_000 + 22_100
+def test_floor__new_word_and_signature__are_counted() -> None:
+    assert floor(receipt(), Trace({ACCOUNT: Effect.NEW}, frozenset(), signatures=2)).gas == 21_000 + 22_100 + 2 * 3_000
 
 
 @pytest.mark.parametrize(("cleared", "refund"), [(1, 4_800), (2, (21_000 + 2 * 5_000) // 5)])
 def test_floor__cleared_words__refund_is_capped_at_a_fifth(cleared: int, refund: int) -> None:
-    needs = tuple(Need(f"word {number}", Effect.CLEARED, "it moves once") for number in range(cleared))
+    found = Trace({Slot(EXCHANGE, number): Effect.CLEARED for number in range(cleared)}, frozenset())
 
-    assert floor(receipt(), needs, 1).refund == refund
+    assert floor(receipt(), found).refund == refund
 
 
 def test_check_needs__touched_is_what_is_listed__passes() -> None:
-    check_needs(Measured("confirm", receipt(), NAMES), FOUND, NEEDS, {OTHER: REGISTRY})
+    check_needs(Measured("confirm", "confirm", receipt()), FOUND, NAMES, {OTHER: REGISTRY})
 
 
 @pytest.mark.parametrize(
@@ -62,7 +68,26 @@ def test_check_needs__touched_is_what_is_listed__passes() -> None:
 )
 def test_check_needs__touched_is_not_what_is_listed__is_refused(found: Trace) -> None:
     with pytest.raises(Unexplained):
-        check_needs(Measured("confirm", receipt(), NAMES), found, NEEDS, {OTHER: REGISTRY})
+        check_needs(Measured("confirm", "confirm", receipt()), found, NAMES, {OTHER: REGISTRY})
+
+
+@pytest.mark.parametrize(
+    "slots", [{LEASE: Effect.NEW}, {LEASE: Effect.UPDATED, ACCOUNT: Effect.UPDATED}, {OPERATOR: Effect.READ}]
+)
+def test_check_needs__variant_touches_words_of_its_transaction_otherwise__passes(slots: dict[Slot, Effect]) -> None:
+    variant = Measured("confirm_first_use", "confirm", receipt())
+
+    check_needs(variant, Trace(slots, frozenset()), NAMES, {OTHER: REGISTRY})
+
+
+@pytest.mark.parametrize(
+    "found", [Trace({Slot(EXCHANGE, 9): Effect.READ}, frozenset()), Trace({}, frozenset({f"0x{0xB0:040x}"}))]
+)
+def test_check_needs__variant_touches_what_no_rule_needs__is_refused(found: Trace) -> None:
+    words = {**NAMES, Slot(EXCHANGE, 9): "deployment"}
+
+    with pytest.raises(Unexplained):
+        check_needs(Measured("confirm_first_use", "confirm", receipt()), found, words, {OTHER: REGISTRY})
 
 
 def test_touched__call_and_return__words_belong_to_the_contract_that_runs() -> None:
