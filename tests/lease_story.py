@@ -37,16 +37,19 @@ class Story:
     async def snapshot(self) -> Snapshot:
         return await self.reader.snapshot()
 
-    async def order(self, group: Group = GROUP, blocks: int = 100, name: bytes | None = None) -> OrderId:
+    async def order(
+        self, group: Group = GROUP, blocks: int = 100, name: bytes | None = None, remainder: int = 0
+    ) -> OrderId:
         """Submit a deployment of one group and return its order.
 
         Args:
             blocks: prepaid at the maximum price beyond the least.
             name: in place of the group's, as bytes.
+            remainder: prepaid besides, too little for a block.
         """
         salt = secrets.token_bytes(32)
         parameters = self.market.parameters
-        amount = terms.minimum_deposit(group, parameters) + blocks * terms.max_charge(group, parameters)
+        amount = terms.minimum_deposit(group, parameters) + blocks * terms.max_charge(group, parameters) + remainder
         written = terms.group_tuple(group)
         written = written if name is None else (name.ljust(32, b"\0"), *written[1:])
         call = self.exchange.call("submit_deployment", salt, b"\x01" * 32, WAIT, [written], [amount])
@@ -85,6 +88,9 @@ class Story:
 
     async def end_stale(self, lease: OrderId) -> None:
         await self.chain.transact(self.chain.facilitator, self.exchange.submit_stale_lease([await self.key(lease)]))
+
+    async def claim(self, lease: OrderId) -> None:
+        await self.chain.transact(self.chain.stranger, self.exchange.claim([lease]))
 
     async def close(self, order: OrderId) -> None:
         key = await self.key(order)

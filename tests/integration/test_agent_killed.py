@@ -60,8 +60,8 @@ async def test_i18_agent__killed_at_any_point__picks_up_from_chain_and_labels(si
         await site.closed(deployment)
 
     (account,) = await site.exchange.accounts(None, [provider_account(site.providers[0])])
-    assert account.locked == 0
-    assert account.available > 1_000 * ONE_TOKEN  # all collateral is back, and it has earned
+    assert account.committed == 0  # all collateral is back: what is slashed stays committed
+    assert account.available > 1_000 * ONE_TOKEN  # and it has earned
     assert await site.left() == []
 
 

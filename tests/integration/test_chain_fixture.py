@@ -10,15 +10,16 @@ from tests.chain import ONE_TOKEN, deploy_market, give_tokens, register_provider
 
 async def test_chain__market_deployed__everybody_can_pay(tmp_path):
     async with start_chain() as chain:
-        market = await deploy_market(chain, period=7, grace=9, tip=5)
+        market = await deploy_market(chain, period=7, interest_rate=3, grace=9, tip=5, max_fulfillments=4)
         await give_tokens(chain, market, chain.tenant.address, 10)
         provider = await register_provider(chain, market, 1, collateral=3 * ONE_TOKEN)
         write_market(market, tmp_path / "market.json")
 
         await check_market(chain.rpc, market)
         assert load_market(tmp_path / "market.json") == market
+        addresses = market.token.lower(), market.registry.lower()
+        assert await Exchange(chain.rpc, market).read(None, "market_parameters") == (*addresses, 1, 7, 3, 5, 9, 4)
         assert market.parameters.reconfirmation_period_blocks == 7
-        assert await Exchange(chain.rpc, market).read(None, "closing_grace_blocks") == 9
         assert await Token(chain.rpc, market).balance(None, Address(chain.tenant.address)) == 10 * ONE_TOKEN
         assert (await Registry(chain.rpc, market).provider(None, provider)).operator == chain.operators[1].address
         (account,) = await Exchange(chain.rpc, market).accounts(None, [provider_account(provider)])

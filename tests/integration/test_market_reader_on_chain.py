@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from moorage import terms
-from moorage.chain.contracts import ORDER_STATES
+from moorage.chain.contracts import ORDER_STATES, provider_account
 from moorage.chain.reader import MarketReader
 from moorage.snapshot import Snapshot
-from moorage.types import DeploymentState, Fulfillment, OrderId, OrderState, Version
+from moorage.types import DeploymentState, Fulfillment, OrderId, OrderState, ProviderNumber, Version
 from tests.lease_story import GROUP, PERIOD, WAIT, Story, open_story
 
 
@@ -29,7 +29,7 @@ async def checked(story: Story) -> Snapshot:
     for known in story.reader.index.facts.orders:
         row = await story.exchange.read(snapshot.block, "order", known)
         lease = await story.exchange.read(snapshot.block, "lease", known)
-        check_order(snapshot, known, row, lease)
+        check_order(snapshot, story.us, known, row, lease)
     for deployment in story.reader.index.facts.deployments:
         tenant, state, live, _, updates, wait = await story.exchange.read(snapshot.block, "deployment", deployment)
         if state == 3:
@@ -41,7 +41,7 @@ async def checked(story: Story) -> Snapshot:
     return snapshot
 
 
-def check_order(snapshot: Snapshot, order: OrderId, row: Any, lease: Any) -> None:
+def check_order(snapshot: Snapshot, us: ProviderNumber, order: OrderId, row: Any, lease: Any) -> None:
     state, deposit, match_block, bid_count, excluded = row
     kind = ORDER_STATES[state]
     assert (order in snapshot.orders) == (kind is OrderState.OPEN)
@@ -50,21 +50,22 @@ def check_order(snapshot: Snapshot, order: OrderId, row: Any, lease: Any) -> Non
         seen = snapshot.orders[order]
         assert (seen.deposit, seen.match_block, seen.bid_count) == (deposit, match_block, bid_count)
         assert (seen.excluded_provider or 0, terms.order_id(seen.key)) == (excluded, order)
+    _, provider, *held, earned, is_stale, is_exhausted = lease
+    assert (order in snapshot.unclaimed) == (kind is OrderState.LEASE_STALE and provider == us and earned > 0)
     if order in snapshot.leases:
         found = snapshot.leases[order]
-        assert lease[:7] == (
-            state,
+        assert (provider, *held) == (
             found.provider,
             found.charge_per_block,
+            found.remainder,
             found.is_awaiting,
             found.claimed_block,
             found.confirmed_block,
             found.funded_block,
         )
         period, block = snapshot.parameters.reconfirmation_period_blocks, snapshot.block.number
-        is_active = found.state is OrderState.LEASE_ACTIVE
-        assert lease[7] == (found.deadline_block(period) if is_active else 0)
-        assert (lease[8], lease[10], lease[11]) == (
+        assert lease[0] == state
+        assert (earned, is_stale, is_exhausted) == (
             found.earned,
             found.is_stale(block, period),
             found.is_exhausted(block, period),
@@ -72,7 +73,7 @@ def check_order(snapshot: Snapshot, order: OrderId, row: Any, lease: Any) -> Non
 
 
 async def test_snapshot__life_of_a_lease_that_is_re_created__equals_the_contract_at_each_step(story: Story) -> None:
-    order = await story.order()
+    order = await story.order(remainder=7)
     assert list((await checked(story)).orders) == [order]
 
     await story.bid(order)
@@ -86,7 +87,11 @@ async def test_snapshot__life_of_a_lease_that_is_re_created__equals_the_contract
     assert (await checked(story)).leases[order].is_awaiting
 
     await story.confirm(order)
-    assert not (await checked(story)).leases[order].is_awaiting
+    lease = (await checked(story)).leases[order]
+    assert (lease.is_awaiting, lease.remainder) == (False, 7)
+    await story.chain.mine(2)
+    await story.confirm(order)
+    assert (await checked(story)).leases[order].earned == 3 * lease.charge_per_block
 
     await story.chain.mine(PERIOD)
     assert not (await checked(story)).leases[order].is_stale(await story.chain.block_number(), PERIOD)
@@ -96,7 +101,13 @@ async def test_snapshot__life_of_a_lease_that_is_re_created__equals_the_contract
     snapshot = await checked(story)
     (renewed,) = snapshot.orders.values()
     assert (renewed.excluded_provider, renewed.key.nonce, snapshot.leases) == (story.us, order, {})
-    assert snapshot.fulfillments == ()
+    assert (snapshot.fulfillments, snapshot.unclaimed) == ((), (order,))
+
+    (before,) = await story.exchange.accounts(None, [provider_account(story.us)])
+    await story.claim(order)
+    (after,) = await story.exchange.accounts(None, [provider_account(story.us)])
+    assert after.available - before.available == 3 * lease.charge_per_block
+    assert (await checked(story)).unclaimed == ()
 
     await story.close(renewed.id)
     snapshot = await checked(story)
@@ -195,6 +206,22 @@ async def test_g08_snapshot__end_of_a_lease_is_reorganised_out__the_lease_is_bac
     snapshot = await checked(story)
     assert (list(snapshot.leases), snapshot.orders) == ([lease], {})
     assert snapshot.fulfillments == (Fulfillment(lease, story.us, 1_000, GROUP.resources[0].collateral),)
+
+
+async def test_g08_snapshot__claim_of_a_stale_lease_is_reorganised_out__it_is_unclaimed_again(story: Story) -> None:
+    lease = await story.leased()
+    await story.chain.mine(2)
+    await story.confirm(lease)
+    await story.chain.mine(PERIOD + 1)
+    await story.end_stale(lease)
+    assert (await checked(story)).unclaimed == (lease,)
+    before = await story.chain.block_number()
+    await story.claim(lease)
+    assert (await checked(story)).unclaimed == ()
+
+    await story.undo(before)
+
+    assert (await checked(story)).unclaimed == (lease,)
 
 
 @pytest.mark.parametrize("name", [b"\xff\xfe", b"dock\x00ing", b"\x1b[2J", bytes(range(128, 160)), b"", b"d" * 32])

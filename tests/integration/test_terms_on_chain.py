@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
+import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from moorage import terms
+from moorage.chain import abi
 from moorage.chain.contracts import Exchange
-from moorage.types import Address, ComputeUnit, DeploymentId, Group, OrderKey, ResourceGroup
-from tests.chain import ONE_TOKEN, deploy_market, start_chain
+from moorage.chain.logs import EventLog, Happening
+from moorage.chain.market import Market
+from moorage.types import Address, ComputeUnit, Group, ResourceGroup, Version
+from tests.chain import ONE_TOKEN, SUPPLY, Chain, deploy_market, deposit, start_chain
 
 INTEREST_RATE = 10**12
 """The highest that the exchange allows: rounding shows."""
 MAX_MONEY, MAX_CHARGE, MAX_32 = 2**96 - 1, 2**80 - 1, 2**32 - 1
 TIP = ONE_TOKEN // 1_000
+VERSION = Version(b"\x01" * 32)
 
 words = st.integers(min_value=1, max_value=2**256 - 1)
 names = st.binary(max_size=32).map(terms.decoded_name)
@@ -52,10 +58,8 @@ EDGES = [
 
 @given(
     given_groups=st.lists(groups, min_size=25, max_size=25),
-    deployment=ids,
-    nonces=st.lists(ids, min_size=29, max_size=29),
-    waits=st.lists(st.integers(0, MAX_32), min_size=29, max_size=29),
-    salt=ids,
+    salts=st.lists(ids, min_size=6, max_size=6, unique=True),
+    waits=st.lists(st.integers(0, MAX_32), min_size=4, max_size=4),
 )
 @settings(
     max_examples=3,
@@ -64,28 +68,49 @@ EDGES = [
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],
 )
 def test_terms__any_groups__are_those_of_the_contract(
-    given_groups: list[Group], deployment: bytes, nonces: list[bytes], waits: list[int], salt: bytes
+    given_groups: list[Group], salts: list[bytes], waits: list[int]
 ) -> None:
-    cases = list(zip([*EDGES, *given_groups], nonces, waits, strict=True))
+    every = [*EDGES, *given_groups]
+    batches = [every[start : start + 5] for start in range(0, len(every), 5)]
 
-    asyncio.run(compare(DeploymentId(deployment), cases, salt))
+    asyncio.run(compare([*zip(salts, [0, MAX_32, *waits], batches, strict=True)]))
 
 
-async def compare(deployment: DeploymentId, cases: list[tuple[Group, bytes, int]], salt: bytes) -> None:
+async def compare(deployments: list[tuple[bytes, int, list[Group]]]) -> None:
     async with start_chain() as chain:
         market = await deploy_market(chain, interest_rate=INTEREST_RATE, tip=TIP, period=7)
-        exchange, parameters = Exchange(chain.rpc, market), market.parameters
+        await deposit(chain, market, chain.tenant.address, SUPPLY * ONE_TOKEN)
+        for salt, wait, submitted in deployments:
+            await check_deployment(chain, market, salt, wait, submitted)
 
-        keys = [terms.order_key(deployment, nonce, wait, group, parameters) for group, nonce, wait in cases]
-        asked = [(deployment, nonce, wait, terms.group_tuple(group)) for group, nonce, wait in cases]
-        assert [OrderKey(*row) for row in await exchange.read_many(None, "order_key", asked)] == keys
-        key_tuples = [(terms.key_tuple(key),) for key in keys]
-        assert await exchange.read_many(None, "order_id", key_tuples) == [terms.order_id(key) for key in keys]
-        assert await exchange.read_many(None, "minimum_deposit", key_tuples) == [
-            terms.minimum_deposit(group, parameters) for group, _, _ in cases
-        ]
-        assert [terms.wait_duration_blocks(key) for key in keys] == [wait for _, _, wait in cases]
-        assert [terms.max_charge_of(key) for key in keys] == [terms.max_charge(each[0], parameters) for each in cases]
-        tenant = Address(chain.tenant.address)
-        own = terms.deployment_id(chain.chain_id, market.exchange, tenant, salt)
-        assert await exchange.read(None, "deployment_id", tenant, salt) == own
+
+async def check_deployment(chain: Chain, market: Market, salt: bytes, wait: int, submitted: Sequence[Group]) -> None:
+    """Submit groups with the smallest deposits; the ids that the exchange gives bind all of the terms."""
+    exchange, parameters, tenant = Exchange(chain.rpc, market), market.parameters, Address(chain.tenant.address)
+    smallest = [terms.minimum_deposit(group, parameters) for group in submitted]
+    for index in range(len(submitted)):
+        too_small = [amount - (place == index) for place, amount in enumerate(smallest)]
+        with pytest.raises(AssertionError, match="order_book: deposit too small"):
+            await chain.transact(chain.tenant, exchange.submit_deployment(salt, VERSION, wait, submitted, too_small))
+
+    receipt = await chain.transact(chain.tenant, exchange.submit_deployment(salt, VERSION, wait, submitted, smallest))
+
+    block = int(receipt["blockNumber"], 16)
+    deployment, *created = await events(chain, market, block)
+    expected = terms.deployment_id(chain.chain_id, market.exchange, tenant, salt)
+    assert (deployment.name, deployment.arguments["deployment"]) == ("DeploymentSubmitted", expected)
+    keys = [
+        terms.order_key(expected, terms.nonce_of(place), wait, group, parameters)
+        for place, group in enumerate(submitted)
+    ]
+    assert [each.arguments["order"] for each in created] == [terms.order_id(key) for key in keys]
+    orders = await exchange.orders(None, [terms.order_id(key) for key in keys])
+    assert [order and (order.deposit, order.match_block) for order in orders] == [
+        (amount, block + wait) for amount in smallest
+    ]
+    assert [terms.wait_duration_blocks(key) for key in keys] == [wait] * len(submitted)
+    assert [terms.max_charge_of(key) for key in keys] == [terms.max_charge(group, parameters) for group in submitted]
+
+
+async def events(chain: Chain, market: Market, block: int) -> list[Happening]:
+    return await EventLog(chain.rpc, market.exchange, abi.load("Exchange")).between(block, block)
