@@ -9,7 +9,7 @@ from typing import Annotated
 
 import msgspec
 from eth_abi.exceptions import DecodingError
-from eth_utils.address import is_address, is_checksum_address, is_checksum_formatted_address, to_checksum_address
+from eth_utils.address import is_hex_address, to_checksum_address
 from eth_utils.crypto import keccak
 
 from moorage.chain import abi
@@ -125,16 +125,12 @@ def _market(file: _File) -> Market:
 
 
 def _address(contract: _Contract) -> Address:
-    if not is_address(contract.address) or contract.address not in _spellings(contract.address):
+    if not is_hex_address(contract.address):
         raise ValueError(f"{contract.address!r} is not an address")
-    if is_checksum_formatted_address(contract.address) and not is_checksum_address(contract.address):
+    checksummed = to_checksum_address(contract.address)
+    if contract.address not in (contract.address.lower(), checksummed):
         raise ValueError(f"{contract.address!r} is mistyped: its checksum is wrong")
-    return Address(to_checksum_address(contract.address))
-
-
-def _spellings(address: str) -> tuple[str, str]:
-    """Return how an address is written: without capitals, or with those that are its checksum (EIP-55)."""
-    return address.lower(), to_checksum_address(address)
+    return Address(checksummed)
 
 
 def _code_hash(contract: _Contract) -> bytes:

@@ -254,6 +254,15 @@ def test_contract_lint__a_token_call_of_the_ledger_the_probe_or_a_mock__is_allow
     assert rules_broken(tmp_path, CLEAN + function, path) == set()
 
 
+@pytest.mark.parametrize(("path", "broken"), [(CONTRACT, {"reason"}), (PurePath("contracts/testing/Mock.vy"), set())])
+def test_f08_contract_lint__a_revert_without_a_reason__is_for_mocks_alone(
+    tmp_path: Path, path: PurePath, broken: set[str]
+) -> None:
+    source = CLEAN + '\n\n@external\ndef stop():\n    raw_revert(b"")\n'
+
+    assert rules_broken(tmp_path, source, path) == broken
+
+
 def test_b21_contract_lint__a_payable_function_of_an_interface__is_refused(tmp_path: Path) -> None:
     source = f"# pragma version {COMPILER}\n\n@external\n@payable\ndef give():\n    ...\n"
 

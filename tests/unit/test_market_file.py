@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -159,6 +160,22 @@ def test_a19_load_market__address_with_one_letter_in_the_wrong_case__is_refused(
 ) -> None:
     letter = next(character for character in address[2:] if character.isalpha())
     path.write_text(changed(f"contracts.{name}.address", address.replace(letter, letter.swapcase(), 1)))
+
+    with pytest.raises(MarketError, match="is mistyped"):
+        load_market(path)
+
+
+@pytest.mark.parametrize("spelling", [str.lower, str])
+def test_a19_load_market__address_without_capitals_or_with_those_of_its_checksum__is_read(
+    path: Path, spelling: Callable[[str], str]
+) -> None:
+    path.write_text(changed("contracts.Exchange.address", spelling(EXCHANGE)))
+
+    assert load_market(path).exchange == EXCHANGE
+
+
+def test_a19_load_market__address_all_in_capitals__is_refused(path: Path) -> None:
+    path.write_text(changed("contracts.Exchange.address", f"0x{EXCHANGE[2:].upper()}"))
 
     with pytest.raises(MarketError, match="is mistyped"):
         load_market(path)
