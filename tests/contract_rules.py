@@ -27,7 +27,7 @@ REFUSE = "because"
 REASON = re.compile(r"[a-z][a-z_ ]*: \S.*")
 LONGEST_REASON = 32
 
-MOST_ROUNDS = 256
+MOST_ROUNDS = 128
 LONGEST_ANSWER_BYTES = 32
 ANSWERING_BOOL = ("transfer", "transferFrom", "approve")
 MAKERS = ("create_from_blueprint", "create_minimal_proxy_to", "create_forwarder_to", "create_copy_of", "raw_create")

@@ -58,7 +58,6 @@ def decide_bids(
         longest_wait_blocks: how far away a match may be: a bid holds capacity and collateral until then.
     """
     free = _minus(capacity, reserved(snapshot, provider.number))
-    collateral = min(account.available, max(0, provider.collateral_cap - account.committed))
     bid_on = {fulfillment.order for fulfillment in snapshot.fulfillments}
     decisions: list[SubmitFulfillment | Declined] = []
     for order in sorted(snapshot.orders.values(), key=lambda order: (order.created_block, order.id)):
@@ -67,10 +66,10 @@ def decide_bids(
         if order.match_block > snapshot.block.number + longest_wait_blocks:
             decisions.append(Declined(order.id, "its match is too far away"))
             continue
-        decision = _decide(snapshot, order, provider, free, collateral, policy)
+        decision = _decide(snapshot, order, provider, free, account, policy)
         if isinstance(decision, SubmitFulfillment):
             free = _minus(free, total(order.group))
-            collateral -= order.collateral
+            account = Account(account.available - order.collateral, account.committed + order.collateral)
         decisions.append(decision)
     return tuple(decisions)
 
@@ -99,11 +98,11 @@ def _decide(
     order: Order,
     provider: Provider,
     free: ComputeUnit,
-    collateral: int,
+    account: Account,
     policy: PricePolicy,
 ) -> SubmitFulfillment | Declined:
     prices = tuple(price_per_block(resource.compute, policy) for resource in order.group.resources)
-    reason = _objection(snapshot, order, provider, free, collateral, prices)
+    reason = _objection(snapshot, order, provider, free, account, prices)
     if reason is not None:
         return Declined(order.id, reason)
     return SubmitFulfillment(order.id, order.key, order.group, prices)
@@ -114,7 +113,7 @@ def _objection(
     order: Order,
     provider: Provider,
     free: ComputeUnit,
-    collateral: int,
+    account: Account,
     prices: tuple[int, ...],
 ) -> str | None:
     deployment = snapshot.deployments.get(order.key.deployment)
@@ -128,8 +127,10 @@ def _objection(
         return "too little capacity is free"
     if any(price > resource.price_per_block for price, resource in zip(prices, order.group.resources, strict=True)):
         return "its maximum price is below ours"
-    if order.collateral > collateral:
+    if order.collateral > account.available:
         return "too little collateral is free"
+    if order.collateral > provider.collateral_cap - account.committed:
+        return "the collateral cap leaves too little"
     # a full book is no reason: the exchange evicts its worst bid for a better one, and refuses ours at no cost else
     return None
 

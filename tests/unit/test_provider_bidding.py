@@ -113,13 +113,21 @@ def test_c18_decide_bids__many_orders_at_once__never_promises_collateral_twice()
     assert decisions == (bid_on(orders[0]), Declined(orders[1].id, "too little collateral is free"))
 
 
-def test_decide_bids__cap_is_nearly_reached__counts_what_is_locked() -> None:
+def test_e09_decide_bids__cap_is_nearly_reached__counts_what_is_locked_and_what_was_lost() -> None:
     order = make_order()
     account = make_account(available=5_000, committed=501)
 
     decisions = bids(make_snapshot(orders=[order]), account=account, provider=make_provider(collateral_cap=1_000))
 
-    assert decisions == (Declined(order.id, "too little collateral is free"),)
+    assert decisions == (Declined(order.id, "the collateral cap leaves too little"),)
+
+
+def test_e09_decide_bids__many_orders_at_once__never_promises_room_below_the_cap_twice() -> None:
+    orders = [make_order(number, created_block=900 + number) for number in range(2)]
+
+    decisions = bids(make_snapshot(orders=orders), provider=make_provider(collateral_cap=999))
+
+    assert decisions == (bid_on(orders[0]), Declined(orders[1].id, "the collateral cap leaves too little"))
 
 
 def test_decide_bids__full_book__still_tries_to_be_better() -> None:
