@@ -115,6 +115,7 @@ def make_snapshot(
     leases: Iterable[tuple[Order, Lease]] = (),
     deployments: Iterable[Deployment] | None = None,
     fulfillments: Iterable[Fulfillment] = (),
+    unclaimed: Iterable[OrderId] = (),
 ) -> Snapshot:
     """Return a snapshot; each lease comes with the order that it was."""
     pairs = tuple(leases)
@@ -127,4 +128,5 @@ def make_snapshot(
         leases={lease.id: lease for _, lease in pairs},
         leased_orders={order.id: replace(order, deposit=0, bid_count=0) for order, _ in pairs},
         fulfillments=tuple(fulfillments),
+        unclaimed=tuple(unclaimed),
     )

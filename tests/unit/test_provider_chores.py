@@ -6,6 +6,8 @@ import pytest
 
 from moorage.types import Lease, Order, OrderState
 from provider_agent.core.chores import (
+    CLOSE_BATCH,
+    CONFIRM_BATCH,
     ClaimLeases,
     ConfirmClosed,
     ConfirmLeases,
@@ -79,6 +81,29 @@ def test_decide_chores__earnings__are_claimed_when_they_are_worth_it(claim_after
     lease = make_lease(ORDER, claimed_block=930, confirmed_block=980)
 
     assert chores(1_000, (ORDER, lease), claim_after=claim_after) == ((ClaimLeases((ORDER.id,)),) if is_due else ())
+
+
+def test_decide_chores__stale_lease_that_holds_our_pay__is_claimed_at_once_with_what_else_is_due() -> None:
+    stale, running = make_order(1), make_order(2)
+    leases = [(running, make_lease(running, claimed_block=930, confirmed_block=980))]
+
+    alone = decide_chores(make_snapshot(unclaimed=[stale.id]), US, (), NEVER)
+    together = decide_chores(make_snapshot(leases=leases, unclaimed=[stale.id]), US, (), 50)
+
+    assert alone == (ClaimLeases((stale.id,)),)
+    assert together == (ClaimLeases((running.id, stale.id)),)
+
+
+def test_decide_chores__more_leases_than_a_transaction_takes__go_in_several() -> None:
+    orders = [make_order(number) for number in range(CONFIRM_BATCH + 1)]
+    due = sorted(order.id for order in orders)
+
+    confirmed = chores(1_000, *[(order, make_lease(order, confirmed_block=950)) for order in orders])
+    claims = decide_chores(make_snapshot(unclaimed=due), US, (), NEVER)
+
+    assert confirmed == (ConfirmLeases(tuple(due[:CONFIRM_BATCH])), ConfirmLeases((due[CONFIRM_BATCH],)))
+    starts = range(0, len(due), CLOSE_BATCH)
+    assert claims == tuple(ClaimLeases(tuple(due[start : start + CLOSE_BATCH])) for start in starts)
 
 
 def test_decide_chores__lost_bids__get_their_collateral_back() -> None:
