@@ -136,7 +136,8 @@ class Story:
         for center in centers.values():
             if center.process not in self.processes.running:
                 center.start(self.processes)
-        await watcher.until_event("LeaseClaimed")
+        stale = watcher.last("LeaseStale")
+        await watcher.until("the claim of a stale lease", lambda: watcher.has_paid(stale))
 
     async def _delete(self, customer: Tenant, watcher: Watcher) -> None:
         self.narrator.act("The tenant deletes the deployment")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from demo.narrator import Narrator, Wording
 from demo.processes import DemoFailed, Processes
@@ -44,6 +44,10 @@ class Watcher:
     def last(self, name: str) -> Happening:
         """Return the newest event of a name."""
         return [happening for happening in self._events() if happening.name == name][-1]
+
+    def has_paid(self, stale: Happening) -> bool:
+        """Return whether what a stale lease has held for its provider was claimed."""
+        return is_paid(stale, self._events())
 
     async def until(self, what: str, is_so: Callable[[], bool], seconds: float = 90) -> None:
         """Wait until something is so.
@@ -86,3 +90,13 @@ class Watcher:
             if any(word in line for word in OFF_CHAIN):
                 self._narrator.say(f"{' ' * 12}moorage deploy: {line.split('  ', 1)[-1].strip()}")
         self._heard = len(lines)
+
+
+def is_paid(stale: Happening, happenings: Iterable[Happening]) -> bool:
+    """Return whether what a stale lease has held for its provider was claimed; its claims of before do not count."""
+    return stale.arguments["earned"] == 0 or any(
+        happening.name == "LeaseClaimed"
+        and happening.arguments["lease"] == stale.arguments["lease"]
+        and happening.block_number > stale.block_number
+        for happening in happenings
+    )

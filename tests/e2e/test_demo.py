@@ -31,6 +31,7 @@ STORY = (
     r"takes its place, without provider 1",
     r"matched by the facilitator: provider 2 at",
     r'provider <code id="provider">2</code>',
+    r"The power is back",
     r"block +\d+  deployment 0x\w+ closing",
     r"closed: [\d.]+ MOOR to provider 2 with its collateral",
     r"closed by the facilitator",

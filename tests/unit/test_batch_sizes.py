@@ -1,4 +1,4 @@
-"""Programs put into a transaction as much as the exchange takes, and no more: a longer list is refused without a text."""
+"""Programs put into a transaction as much as the exchange takes: longer lists are refused without a text."""
 
 from __future__ import annotations
 
