@@ -60,7 +60,7 @@ def test_next_step__each_state__does_what_is_due(seen, step):
 
 
 CREATED = event(10, "OrderCreated", order=ORDER, deployment=DEPLOYMENT, nonce=0, deposit=10_000, wait_duration=6)
-MATCHED = event(20, "LeaseCreated", lease=ORDER, facilitator=FACILITATOR, charge=40, blocks=247, refund=20)
+MATCHED = event(20, "LeaseCreated", lease=ORDER, facilitator=FACILITATOR, charge=40, blocks=247, refund=0)
 
 
 def test_settlement__closed_in_time__adds_up():
@@ -68,7 +68,7 @@ def test_settlement__closed_in_time__adds_up():
         CREATED,
         MATCHED,
         event(40, "LeaseClaimed", lease=ORDER, amount=400),
-        event(50, "LeaseClosed", lease=ORDER, finisher=FACILITATOR, earned=80, refund=9_400 + TIP),
+        event(50, "LeaseClosed", lease=ORDER, finisher=FACILITATOR, earned=80, refund=9_420 + TIP),
         event(60, "DeploymentClosed", deployment=DEPLOYMENT, facilitator=FACILITATOR),
     )
 
@@ -81,13 +81,13 @@ def test_settlement__tenant_did_the_facilitators_work__tips_come_back():
     story = (
         CREATED,
         MATCHED,
-        event(50, "LeaseClosed", lease=ORDER, finisher=TENANT, earned=80, refund=9_800),
+        event(50, "LeaseClosed", lease=ORDER, finisher=TENANT, earned=80, refund=9_820),
         event(60, "DeploymentClosed", deployment=DEPLOYMENT, facilitator=TENANT.lower()),
     )
 
     result = settlement(view(CLOSED, story=story, state=DeploymentState.CLOSED))
 
-    assert (result.came_back, result.tips) == (20 + 9_800 + 2 * TIP, TIP)
+    assert (result.came_back, result.tips) == (9_820 + 2 * TIP, TIP)
 
 
 def test_settlement__stale_and_renewed__counts_collateral_and_what_is_still_held():
@@ -96,7 +96,7 @@ def test_settlement__stale_and_renewed__counts_collateral_and_what_is_still_held
     story = (
         CREATED,
         MATCHED,
-        event(40, "LeaseStale", lease=ORDER, facilitator=FACILITATOR, earned=880, slashed=500, refund=500),
+        event(40, "LeaseStale", lease=ORDER, facilitator=FACILITATOR, earned=880, slashed=500, refund=520),
         event(40, "OrderRecreated", order=RENEWED, replaced=ORDER, deposit=9_000),
     )
 
@@ -108,11 +108,34 @@ def test_settlement__stale_and_renewed__counts_collateral_and_what_is_still_held
 
 
 def test_settlement__active_lease__holds_what_is_not_used():
-    running = attempt(lease=lease(charge_per_block=40, claimed_block=20, funded_block=267))
+    running = attempt(lease=lease(charge_per_block=40, claimed_block=20, funded_block=267, remainder=20))
 
     result = settlement(view(running, story=(CREATED, MATCHED)))
 
-    assert (result.paid, result.came_back, result.tips) == (0, 20, 3 * TIP)
+    assert (result.paid, result.came_back, result.tips) == (0, 0, 3 * TIP)
+
+
+def test_settlement__deposit_for_more_than_the_longest_lease__came_back_at_the_match():
+    matched = event(20, "LeaseCreated", lease=ORDER, facilitator=FACILITATOR, charge=40, blocks=200, refund=1_900)
+    running = attempt(lease=lease(charge_per_block=40, claimed_block=20, funded_block=220))
+
+    result = settlement(view(running, story=(CREATED, matched)))
+
+    assert (result.paid, result.came_back, result.tips) == (0, 1_900, 3 * TIP)
+
+
+def test_settlement__provider_claims_before_and_after_its_lease_is_stale__is_paid_once():
+    story = (
+        CREATED,
+        MATCHED,
+        event(30, "LeaseClaimed", lease=ORDER, amount=120),
+        event(40, "LeaseStale", lease=ORDER, facilitator=FACILITATOR, earned=880, slashed=500, refund=9_500),
+        event(50, "LeaseClaimed", lease=ORDER, amount=880),
+    )
+
+    result = settlement(view(attempt(OrderState.LEASE_STALE), story=story))
+
+    assert (result.paid, result.came_back, result.tips) == (1_000, 9_500, 2 * TIP)
 
 
 def test_settlement__funded_later__counts_as_put_in():
