@@ -1,7 +1,7 @@
 """The contract does what the model of docs/protocol.md does, whatever is sent in whatever order.
 
-The seeds are the same at each change, and drawn anew in the long run. A failure prints its own: with STATEFUL_SEED=<seed>
-the first part takes the same steps again.
+The seeds are the same at each change, and drawn anew in the long run. A failure prints its own: with
+STATEFUL_SEED=<seed> the first part takes the same steps again.
 """
 
 from __future__ import annotations
