@@ -180,12 +180,10 @@ def set_manager(
     self._check_tenant(deployment)
     if expires_block > MASK_40 or spend_cap > MONEY_MASK:
         refuse.because("deployments: bad limits")
-    if permissions == empty(IExchange.Permission):
-        self.managers[deployment][manager] = 0
-    else:
-        self.managers[deployment][manager] = (
-            spend_cap | (expires_block << EXPIRES_SHIFT) | (convert(permissions, uint256) << PERMISSIONS_SHIFT)
-        )
+    word: uint256 = 0
+    if permissions != empty(IExchange.Permission):
+        word = spend_cap | (expires_block << EXPIRES_SHIFT) | (convert(permissions, uint256) << PERMISSIONS_SHIFT)
+    self.managers[deployment][manager] = word
     log IExchange.ManagerSet(
         deployment=deployment,
         manager=manager,

@@ -509,20 +509,18 @@ def lease(lease: bytes32) -> IExchange.Lease:
     state: uint256 = word & order_book.STATE_MASK
     result: IExchange.Lease = empty(IExchange.Lease)
     result.state = state
-    if state not in [ACTIVE, STALE, CLOSING, CLOSED]:
-        return result
-    result.provider = (word >> order_book.PROVIDER_SHIFT) & MASK_32
+    if state >= ACTIVE:
+        result.provider = (word >> order_book.PROVIDER_SHIFT) & MASK_32
     if state == STALE:
         result.earned = word >> EARNED_SHIFT
-    if state not in [ACTIVE, CLOSING]:
-        return result
-    result.charge = self._charge(lease, word)
-    result.remainder = (word >> REMAINDER_SHIFT) & REMAINDER_MASK
-    result.is_awaiting = word & AWAITING != 0
-    result.claimed_block = (word >> CLAIMED_SHIFT) & MASK_40
-    result.confirmed_block = word >> CONFIRMED_SHIFT
-    result.funded_block = (word >> FUNDED_SHIFT) & MASK_40
-    result.earned = result.charge * (result.confirmed_block - result.claimed_block)
+    if state in [ACTIVE, CLOSING]:
+        result.charge = self._charge(lease, word)
+        result.remainder = (word >> REMAINDER_SHIFT) & REMAINDER_MASK
+        result.is_awaiting = word & AWAITING != 0
+        result.claimed_block = (word >> CLAIMED_SHIFT) & MASK_40
+        result.confirmed_block = word >> CONFIRMED_SHIFT
+        result.funded_block = (word >> FUNDED_SHIFT) & MASK_40
+        result.earned = result.charge * (result.confirmed_block - result.claimed_block)
     if state == ACTIVE:
         result.is_stale = self._is_stale(word)
         result.is_exhausted = self._is_exhausted(word)

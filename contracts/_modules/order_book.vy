@@ -232,8 +232,7 @@ def submit_fulfillment(
     region: uint256 = 0
     cap: uint256 = 0
     operator, region, cap = staticcall parameters.REGISTRY.bidder(provider)
-    if operator != msg.sender:
-        refuse.because("order_book: not the operator")
+    self._check_sender(operator)
     if region & group.regions == 0:
         refuse.because("order_book: not in the region")
     if (book >> EXCLUDED_SHIFT) & MASK_32 == provider:
@@ -283,7 +282,16 @@ def _check_operator(provider: uint256):
     @dev Refuse whoever is not the provider's operator.
     @param provider Its number.
     """
-    operator: address = staticcall parameters.REGISTRY.operator_of(provider)
+    self._check_sender(staticcall parameters.REGISTRY.operator_of(provider))
+
+
+@view
+@internal
+def _check_sender(operator: address):
+    """
+    @dev Refuse whoever is not the operator.
+    @param operator Of a provider.
+    """
     if operator != msg.sender:
         refuse.because("order_book: not the operator")
 
@@ -343,7 +351,7 @@ def order(order: bytes32) -> IExchange.Order:
     word: uint256 = self.words[order]
     state: uint256 = word & STATE_MASK
     if state != OPEN:
-        return IExchange.Order(state=state, deposit=0, match_block=0, bid_count=0, excluded_provider=0)
+        word = 0
     return IExchange.Order(
         state=state,
         deposit=(word >> DEPOSIT_SHIFT) & MONEY_MASK,
@@ -363,9 +371,10 @@ def fulfillment(order: bytes32, provider: uint256) -> IExchange.Bid:
     @return Zeros when there is none.
     """
     word: uint256 = self.fulfillments[order][provider]
-    if word == 0:
-        return empty(IExchange.Bid)
-    return self._bid(provider, word)
+    number: uint256 = 0
+    if word != 0:
+        number = provider
+    return self._bid(number, word)
 
 
 @view
@@ -378,9 +387,9 @@ def bids(order: bytes32) -> DynArray[IExchange.Bid, 32]:
     """
     result: DynArray[IExchange.Bid, 32] = []
     word: uint256 = self.words[order]
-    if word & STATE_MASK != OPEN:
-        return result
-    provider: uint256 = (word >> HEAD_SHIFT) & MASK_32
+    provider: uint256 = 0
+    if word & STATE_MASK == OPEN:
+        provider = (word >> HEAD_SHIFT) & MASK_32
     for _: uint256 in range(parameters.MAX_BIDS):
         if provider == 0:
             break
