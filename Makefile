@@ -45,9 +45,9 @@ test-long: ## all tests, with the long ones and more examples
 
 # The stages run what `make setup` has installed. A folder that is not there is passed over, an empty one is a failure.
 .PHONY: test-units
-test-units: folders = $(call existing,tests/stateful tests/unit tests/property)
+test-units: folders = $(call existing,tests/stateful tests/matrices tests/tokens tests/adversaries tests/unit tests/property)
 test-units:
-	@echo "--- unit, property and stateful tests: $(or $(folders),none)"
+	@echo "--- contracts in an EVM of their own, unit and property tests: $(or $(folders),none)"
 	$(if $(folders),$(python) -m pytest -n 2 --dist worksteal $(pytest_flags) $(folders))
 
 # What runs in an EVM of its own process can run on contracts that were compiled otherwise.
