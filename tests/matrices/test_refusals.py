@@ -12,7 +12,7 @@ from tests.matrices.extremes import extremes, numbers_of, send_with
 from tests.matrices.faults import faults
 from tests.matrices.pair import Pair, call
 from tests.matrices.ranges import RANGES
-from tests.matrices.registry import FIRST, REGISTRATION, RegistryPair
+from tests.matrices.registry import FIRST, MAX_CAP, REGISTRATION, RegistryPair
 from tests.matrices.sweep import cells
 from tests.matrices.test_ranges import BASES
 from tests.matrices.test_registry import CALLERS, ROWS, STATES
@@ -21,7 +21,6 @@ from tests.unit.test_protocol_document import revert_texts
 ELSEWHERE = {
     "ledger: token refused": "exchange/test_deposit.py",  # by a token that answers false
     "ledger: short transfer": "exchange/test_deposit.py",  # by one that takes a fee
-    "leases: deposit too large": "exchange/test_fund.py",  # by one that loses what the exchange holds
     "registry: full": "registry/test_register_provider.py",
 }
 """Texts that need another token or 2^32 providers, and where among the contract tests they are."""
@@ -92,7 +91,7 @@ def of_the_registry() -> set[str | None]:
         pair.send("register_provider", TENANT, operator, region, cap, "", attributes, b""),
         pair.send("register_provider", TENANT, operator, region, cap, endpoint, attributes, b""),
         pair.send("register_provider", TENANT, operator, 3, cap, endpoint, attributes, b""),
-        pair.send("register_provider", TENANT, operator, region, 2**96, endpoint, attributes, b""),
+        pair.send("register_provider", TENANT, operator, region, MAX_CAP + 1, endpoint, attributes, b""),
         pair.send("register_provider", TENANT, "0x" + 40 * "0", region, cap, endpoint, attributes, b""),
     }
     for story in STATES.values():
