@@ -8,6 +8,7 @@ from math import factorial
 
 import pytest
 
+from tests.matrices.cast import PARAMETERS
 from tests.matrices.orderings import Exploration, explored
 from tests.matrices.states import (
     BIDS,
@@ -24,7 +25,7 @@ from tests.matrices.states import (
     remove,
 )
 
-FOUR = ("confirm", "stale", "close", "fund")
+SIX = ("confirm", "stale", "close", "fund", "finish", "claim")
 STALE_CALLS = ("stale", "stale again", "resign")
 
 
@@ -35,7 +36,7 @@ class Scene:
     name: str
     story: Sequence[Step]
     blocks: tuple[int, ...]
-    actions: tuple[str, ...] = FOUR
+    actions: tuple[str, ...] = SIX
     deadline: int = 0
 
     def __str__(self) -> str:
@@ -52,7 +53,7 @@ DEADLINES = [
 ]
 FUNDED = [
     Scene("ending", ENDING, (34, 35, 36)),
-    Scene("confirmed to the end", SETTLED, (35, 36, 45, 46)),
+    Scene("confirmed to the end", SETTLED, (35, 36, 42, 43, 45, 46)),
     Scene("late", LATE, (34, 35, 36)),
 ]
 SETTLING = Scene("settling", ENDING, (34, 35, 37, 38), ("fund", "claim", "close"))
@@ -82,7 +83,7 @@ def explored_in(scene: Scene) -> list[Exploration]:
 
 
 @pytest.mark.parametrize("scene", DEADLINES, ids=str)
-def test_b05_deadline__confirm_stale_close_and_fund_in_every_order__one_inequality_decides(scene: Scene) -> None:
+def test_b05_deadline__six_transactions_in_one_block_in_every_order__one_inequality_decides(scene: Scene) -> None:
     for block, exploration in zip(scene.blocks, explored_in(scene), strict=True):
         accepted_first = {done[0] for done in exploration.outcomes if done}
 
@@ -91,10 +92,15 @@ def test_b05_deadline__confirm_stale_close_and_fund_in_every_order__one_inequali
 
 
 @pytest.mark.parametrize("scene", FUNDED, ids=str)
-def test_b05_end_of_the_funds__confirm_stale_close_and_fund_in_every_order__nobody_is_slashed(scene: Scene) -> None:
-    for exploration in explored_in(scene):
+def test_b05_end_of_the_funds__six_transactions_in_one_block_in_every_order__nobody_is_slashed(scene: Scene) -> None:
+    last_of_the_grace = 35 + PARAMETERS.grace
+    for block, exploration in zip(scene.blocks, explored_in(scene), strict=True):
+        finishes = [done for done in exploration.outcomes if "finish" in done]
+
         assert not any("stale" in done for done in exploration.outcomes)
         assert ("fund", "close") in exploration.outcomes
+        assert bool(finishes) == (block > last_of_the_grace)
+        assert all({*done[done.index("finish") + 1 :]} <= {"close"} for done in finishes)
 
 
 def test_b14_funding__and_claim_and_close_in_every_order__counts_before_the_close_alone() -> None:
@@ -139,7 +145,7 @@ def test_c08_match__with_all_that_may_come_first__never_comes_early(scene: Scene
         assert ("match" in exploration.calls) and ("confirm",) not in exploration.outcomes
 
 
-def test_inv04_orderings__of_all_scenes__are_counted(capsys: pytest.CaptureFixture[str]) -> None:
+def test_b05_orderings__of_all_scenes__are_counted(capsys: pytest.CaptureFixture[str]) -> None:
     runs = [
         (scene, explored(scene.story, block, scene.actions, is_model_alone=True))
         for scene in ALL
