@@ -86,6 +86,10 @@ def revive(story: Story) -> None:
     story.pair.do("fund", TENANT, story.terms, 2 * PARAMETERS.period)
 
 
+def resign(story: Story) -> None:
+    story.pair.do("submit_stale_lease", story.pair.model.providers[WINNER].owner, [story.terms])
+
+
 def call_stale(story: Story) -> None:
     story.pair.do("submit_stale_lease", FACILITATOR, [story.terms])
 
@@ -176,6 +180,9 @@ STORIES: dict[str, Sequence[Step]] = {
     "closing, after the grace": [*EARNING, at(22), remove, at(30)],
     "stale": [*EARNING, at(29), call_stale],
     "stale, claimed already": [*EARNING, claim, at(29), call_stale],
+    "stale, claimed since": [*EARNING, at(29), call_stale, claim],
+    "stale, never confirmed": [*MATCHED, at(19), call_stale],
+    "stale, resigned": [*EARNING, resign],
     "stale, replaced": [*PERSIST_LATE, call_stale],
     "stale, not replaced": [*STALE_POOR, call_stale],
     "closed by its provider": [*EARNING, at(22), remove, confirm_closed],

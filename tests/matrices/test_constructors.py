@@ -1,4 +1,4 @@
-"""What the constructors of the exchange and of the registry let through: every number at its bounds and beyond."""
+"""What the constructors of the three contracts let through: every number at its bounds and beyond."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.matrices.cast import ORDINARY
 from tests.matrices.extremes import extremes
 from tests.matrices.interface import functions, replaced
 from tests.matrices.pair import market
-from tests.matrices.ranges import CHARGE, Range
+from tests.matrices.ranges import CHARGE, MONEY, Range
 from tests.stateful.evm import ERROR, Market
 
 RANGES: dict[str, dict[str, Range]] = {
@@ -25,6 +25,7 @@ RANGES: dict[str, dict[str, Range]] = {
         "max_fulfillments": Range(1, 32),
     },
     "ProviderRegistry": {"root_delay_blocks": Range(0, 1_000_000)},
+    "MoorageToken": {"supply": Range(1, MONEY)},
 }
 TEXTS = {
     "reconfirmation_period_blocks": ("parameters: period too short", "parameters: period too long"),
@@ -33,6 +34,7 @@ TEXTS = {
     "closing_grace_blocks": ("parameters: grace too short", "parameters: grace too long"),
     "max_fulfillments": ("parameters: too few bids", "parameters: too many bids"),
     "root_delay_blocks": ("", "registry: delay too long"),
+    "supply": ("token: no supply", "token: supply too large"),
 }
 """Argument -> what is said of one that is too small, and of one too large."""
 NO_CODE = ("parameters: token has no code", "parameters: registry has no code")
@@ -45,7 +47,7 @@ CASES = [(contract, name) for contract, ranges in RANGES.items() for name in ran
 
 def usual(contract: str) -> list[Any]:
     deployed = market(ORDINARY)
-    return [deployed.token, deployed.registry, 10, 0, 0, 7, 3] if contract == "Exchange" else [0]
+    return [deployed.token, deployed.registry, 10, 0, 0, 7, 3] if contract == "Exchange" else [1]
 
 
 def refusal_of(contract: str, values: list[Any]) -> str | None:
@@ -58,13 +60,15 @@ def refusal_of(contract: str, values: list[Any]) -> str | None:
     return str(decode(["string"], computation.output[4:])[0]) if computation.output[:4] == ERROR else ""
 
 
-def test_a17_constructors__numbers_of_the_abi__are_those_of_the_table() -> None:
+def test_a17_e14_constructors__numbers_of_the_abi__are_those_of_the_table() -> None:
     for contract, ranges in RANGES.items():
         assert {leaf.name for leaf in functions(contract)[""].leaves} - {"token", "registry"} == set(ranges)
 
 
 @pytest.mark.parametrize(("contract", "name"), CASES)
-def test_a17_constructor__number_at_its_extremes__is_accepted_within_its_range_alone(contract: str, name: str) -> None:
+def test_a17_e14_constructor__number_at_its_extremes__is_accepted_within_its_range_alone(
+    contract: str, name: str
+) -> None:
     (leaf,) = (leaf for leaf in functions(contract)[""].leaves if leaf.name == name)
     least, most = RANGES[contract][name]
     for number in extremes(RANGES[contract][name]):
@@ -75,7 +79,7 @@ def test_a17_constructor__number_at_its_extremes__is_accepted_within_its_range_a
 
 
 @pytest.mark.parametrize("position", [0, 1])
-def test_a17_constructor__address_at_its_extremes__is_refused(position: int) -> None:
+def test_a17_e14_constructor__address_at_its_extremes__is_refused(position: int) -> None:
     for number in (0, 1, 2**160 - 1):
         assert refusal_of("Exchange", replaced(usual("Exchange"), (position,), number)) == NO_CODE[position]
     for number in (2**160, 2**255, 2**256 - 1):
@@ -83,20 +87,20 @@ def test_a17_constructor__address_at_its_extremes__is_refused(position: int) -> 
 
 
 @pytest.mark.parametrize(("height", "is_allowed"), [(0, True), (2**39 - 2, True), (2**39 - 1, False), (2**64, False)])
-def test_a17_constructor__height_of_the_chain__leaves_room_for_spans(height: int, is_allowed: bool) -> None:
+def test_a17_e14_constructor__height_of_the_chain__leaves_room_for_spans(height: int, is_allowed: bool) -> None:
     Market.at(height)
 
     assert refusal_of("Exchange", usual("Exchange")) == (None if is_allowed else TOO_HIGH)
 
 
 @pytest.mark.parametrize(("decimals", "is_allowed"), [(0, True), (18, True), (36, True), (37, False), (255, False)])
-def test_a17_constructor__decimals_of_the_token__are_36_at_most(decimals: int, is_allowed: bool) -> None:
+def test_a17_e14_constructor__decimals_of_the_token__are_36_at_most(decimals: int, is_allowed: bool) -> None:
     text = refusal_of("Exchange", [token(1, decimals), *usual("Exchange")[1:]])
 
     assert text == (None if is_allowed else MANY_DECIMALS)
 
 
-def test_a17_constructor__token_without_supply__is_refused() -> None:
+def test_a17_e14_constructor__token_without_supply__is_refused() -> None:
     assert refusal_of("Exchange", [token(0, 18), *usual("Exchange")[1:]]) == NO_SUPPLY
 
 
