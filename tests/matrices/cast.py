@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tests.stateful.evm import Setting, person
 from tests.stateful.model import Account, Group, Parameters, Permission, Provider, Resource
 
@@ -46,6 +48,14 @@ _LONELY = (Provider(OWNER, OPERATOR, region=1, cap=_LARGE),)
 _FREE = Parameters(1, period=4, interest_rate=0, tip=0, grace=1, max_fulfillments=1)
 VACANT = Setting("vacant", 18, _FREE, {TENANT: 2**97}, (), ())
 LARGE = Setting("large", 18, _FREE, {TENANT: 2**97}, _LONELY, ((TENANT, TENANT, ALL_MONEY),))
+
+# Interest as high as it may be: on as much collateral as a provider can have locked, for as long as the money lasts.
+MOST_LOCKED = 2**90 - 1
+_LENDER = (Provider(OWNER, OPERATOR, region=1, cap=MOST_LOCKED),)
+_LENT = ((TENANT, WINNER, MOST_LOCKED), (TENANT, TENANT, ALL_MONEY - MOST_LOCKED))
+_DEAR = Parameters(1, period=1_000_000, interest_rate=10**12, tip=0, grace=1, max_fulfillments=1)
+DEAR = Setting("dear", 18, _DEAR, {TENANT: 2**97}, _LENDER, _LENT)
+DEAR_AND_QUICK = Setting("dear and quick", 18, replace(_DEAR, period=4), {TENANT: 2**97}, _LENDER, _LENT)
 
 UNIT = Resource(milli_cpu=1_000, memory_bytes=2**31, disk_bytes=0, price=10**9 + 7, collateral=10**14, count=2)
 GROUP = Group(b"group".ljust(32, b"\0"), regions=1, persist=False, resources=(UNIT,))

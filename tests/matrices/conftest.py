@@ -8,14 +8,14 @@ import pytest
 
 from tests.matrices import registry
 from tests.matrices.authority import set_up
-from tests.matrices.cast import LARGE, ORDINARY, VACANT
+from tests.matrices.cast import DEAR, DEAR_AND_QUICK, LARGE, ORDINARY, VACANT
 from tests.matrices.pair import Pair, market
 
 
 @pytest.fixture(scope="session", autouse=True)
 def markets() -> None:
     """Deploy before the first test: what is deployed within a test or for a file of them ends with it."""
-    for setting in (ORDINARY, VACANT, LARGE):
+    for setting in (ORDINARY, VACANT, LARGE, DEAR, DEAR_AND_QUICK):
         market(setting)
     registry.deployed()
 
