@@ -333,16 +333,18 @@ class Exchange:
         manager = self._permitted_manager(deployment, caller, needed, total)
         refuse_if(self.balance(deployment.tenant).available < total, "ledger: insufficient funds")
         self._check_belong(name, removed)
-        live = deployment.live_groups + len(groups) - self._ending_at_once(removed)
+        first, wait_duration = deployment.order_count, deployment.wait_duration
+        added = [Terms(name, nonce, wait_duration, group) for nonce, group in enumerate(groups, start=first)]
+        live = deployment.live_groups + len(added) - self._ending_at_once(removed, added)
         refuse_if(live > MAX_GROUPS, "deployments: too many groups")
 
         if manager:
             manager.spendable -= total
         self._debit(deployment.tenant, total)
-        for group, deposit in zip(groups, deposits, strict=True):
-            self._open(Terms(name, deployment.order_count, deployment.wait_duration, group), deposit)
-            deployment.order_count += 1
-            deployment.live_groups += 1
+        for terms, deposit in zip(added, deposits, strict=True):
+            self._open(terms, deposit)
+        deployment.order_count += len(added)
+        deployment.live_groups += len(added)
         deployment.update_number += 1 if version else 0
         self._end_groups(caller, removed)
 
@@ -394,10 +396,11 @@ class Exchange:
     def _check_belong(name: DeploymentName, orders: Sequence[Terms]) -> None:
         refuse_if(any(terms.deployment != name for terms in orders), "deployments: order of another")
 
-    def _ending_at_once(self, orders: Sequence[Terms]) -> int:
-        """Count what would not have to go through CLOSING."""
+    def _ending_at_once(self, orders: Sequence[Terms], added: Sequence[Terms]) -> int:
+        """Count what would not have to go through CLOSING, also of what is only being added."""
         found = [self.orders[terms] for terms in dict.fromkeys(orders) if terms in self.orders]
-        return sum(order.state == State.OPEN or self._is_stale(order) for order in found)
+        ending = sum(order.state == State.OPEN or self._is_stale(order) for order in found)
+        return ending + len(set(orders) & set(added))
 
     def _end_groups(self, caller: str, orders: Sequence[Terms]) -> None:
         """End open orders, begin the closing of leases, and settle those that are stale already."""

@@ -81,6 +81,21 @@ def succeeds(contract: Address, caller: str, data: bytes, *, is_static: bool = F
     return not result.is_error
 
 
+def test_f06_entries__all_functions_from_within_which_the_token_is_called__are_those_from_which_it_calls_back(
+    world: CallbackWorld,
+) -> None:
+    exchange, token = world.market.exchange, world.market.token
+    calling = set()
+
+    for name, data in {**world.transactions, **world.views()}.items():
+        with boa.env.anchor():
+            result = boa.env.execute_code(to_address=exchange, sender=world.actor, data=data)
+        if any(calls_of(result, exchange, token)):
+            calling.add(name)
+
+    assert calling == entries(world.actor).keys()
+
+
 # ------------------------------------------------------------------ the calls from within a transfer
 
 
@@ -154,7 +169,7 @@ def calls_of(frame: Any, caller: Address, target: Address) -> Iterator[Any]:
 
 def recorded_by(token: Address) -> tuple[int, int, bytes]:
     """Return how often the token has called, how often with success, and what it was answered last."""
-    answers = []
+    answers: list[Any] = []
     for view, kind in (("attempts()", "uint256"), ("successes()", "uint256"), ("answer()", "bytes")):
         result = boa.env.execute_code(to_address=token, data=function_signature_to_4byte_selector(view))
         answers += decode([kind], result.output)
