@@ -78,6 +78,12 @@ def test_d01_page__what_it_says_of_the_rule__follows_from_it() -> None:
     assert round(3**20, -8) == 3_500_000_000
 
 
+def test_d01_page__price_of_a_stuffed_wait__is_that_of_the_table() -> None:
+    _, second, *_ = tables()[0][1]
+
+    assert f"on the second chain {three_digits(cost_of_stuffing(50, *second))} ether for a wait of 50 blocks" in TEXT
+
+
 def test_d01_page__what_it_says_of_the_agent__is_how_the_agent_is() -> None:
     assert "Our agent confirms when half of a period is over" in TEXT
     assert DUE_FRACTION == 2
