@@ -138,7 +138,8 @@ def test_c23_loser__from_every_state__gets_its_collateral_back_by_itself(stage: 
     provider_leaves(stage, SECOND_PROVIDER)
 
     assert stage.block <= began + WAIT + 5 * PERIOD + GRACE
-    assert stage.leave()[SECOND_OWNER] >= 0
+    has = stage.market.tokens(SECOND_OWNER)
+    assert stage.leave()[SECOND_OWNER] == has - stage.market.setting.wallets[SECOND_OWNER] >= 0
 
 
 @pytest.mark.parametrize("reach", OPEN + MISSED + OTHERS)

@@ -29,7 +29,7 @@ def walk(machine_class: type[ExchangeMachine], seed: int, steps: int) -> Walk:
     """Let a state machine take its steps; return what it has sent and what came of it."""
     with pytest.MonkeyPatch.context() as patch, recorder() as env:
         patch.setattr(exchange_machine, "market", Market)
-        patch.setattr(exchange_machine, "note", env.describe)
+        patch.setattr(machine_class, "tell", staticmethod(env.describe))
         patch.setattr(machine_class, "seed", seed)
         machine = machine_class()
         machine.open_market(seed)

@@ -190,7 +190,7 @@ def test_order__match_and_cancel_around_their_heights__do_what_the_model_does(wa
                 )
 
 
-def test_c03_book__every_hint__keeps_the_order_of_charges_and_arrival() -> None:
+def test_c09_book__every_hint__keeps_the_order_of_charges_and_arrival() -> None:
     with walk(FULL_BOOKS) as on:
         terms = on.order()
         for number, discount in enumerate([5, 9, 5, 0, 9, 2], start=1):
@@ -270,7 +270,7 @@ def test_b17_renewal__collateral_just_enough_or_not__does_what_the_model_does(re
 
 
 @pytest.mark.parametrize("permissions", range(8))
-def test_d03_manager__each_permission_at_its_expiry__does_what_the_model_does(permissions: int) -> None:
+def test_e01_e02_manager__each_permission_at_its_expiry__does_what_the_model_does(permissions: int) -> None:
     with walk(INTEREST) as on:
         order, leased, other = on.order(), running(on), on.order()
         name, group = leased.deployment, on.group()
