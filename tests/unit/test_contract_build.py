@@ -20,6 +20,7 @@ LARGEST_CODE_BYTES = 24_576  # EIP-170
 LARGEST_CREATION_BYTES = 49_152  # EIP-3860
 MARGIN_PERCENT = 10
 ARGUMENTS_BYTES = 7 * 32  # of the constructor that has the most
+IMMUTABLES_BYTES = 8 * 32  # of the exchange
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +38,16 @@ def test_f15_code__of_each_contract__leaves_a_tenth_of_what_a_chain_takes(
     contract: str, code_sizes: dict[str, int]
 ) -> None:
     assert 1_000 < code_sizes[contract] <= LARGEST_CODE_BYTES * (100 - MARGIN_PERCENT) // 100
+
+
+def test_f15_documents__size_of_the_exchange__is_that_of_its_code(code_sizes: dict[str, int]) -> None:
+    on_chain = code_sizes["Exchange"]
+    runtime = on_chain - IMMUTABLES_BYTES
+    readme = (ROOT / "contracts" / "README.md").read_text(encoding="utf-8")
+    decision = (ROOT / "docs" / "decisions" / "0003-refusals-through-one-function.md").read_text(encoding="utf-8")
+
+    assert f"{runtime:,} bytes of runtime code, on a chain {on_chain:,} with its eight immutables" in readme
+    assert f"the exchange has {runtime:,}." in decision
 
 
 @pytest.mark.parametrize("contract", DEPLOYED)
