@@ -27,8 +27,6 @@ from tests.stateful.model import (
     Terms,
 )
 
-LIVE = (State.OPEN, State.ACTIVE, State.CLOSING)
-
 
 @contextmanager
 def refused(text: str) -> Iterator[None]:
