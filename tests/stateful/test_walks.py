@@ -13,7 +13,7 @@ import pytest
 
 from tests.stateful.evm import ZERO_ADDRESS, word, words_of
 from tests.stateful.exchange_machine import market
-from tests.stateful.model import MAX_BLOCKS, NOBODY, Terms
+from tests.stateful.model import MAX_BLOCKS, NOBODY, State, Terms
 from tests.stateful.settings import (
     FACILITATOR,
     FREE_CRANKS,
@@ -58,6 +58,8 @@ def test_batch__some_ready_and_some_not__acts_on_the_ready_ones() -> None:
         on.finish_leases(FACILITATOR, [orders[1], orders[3], orders[2], orders[3]])
         on.close(TENANT, orders[0].deployment, [])
         on.all_closed(FACILITATOR, [orders[1].deployment, *[terms.deployment for terms in orders]])
+        states = [on.model.orders[terms].state for terms in orders]
+        assert states == [State.STALE, State.ACTIVE, State.OPEN, State.CLOSED]
 
 
 # ------------------------------------------------------------------ leases at their heights
@@ -166,6 +168,7 @@ def test_lease__funded_to_the_most_blocks__takes_not_one_more() -> None:
         left = MAX_BLOCKS - (lease.funded - lease.confirmed)
         for blocks in (left + 1, MAX_BLOCKS + 1, 0, left, 1):
             on.fund_with(TENANT, terms, blocks)
+        assert lease.funded - lease.confirmed == MAX_BLOCKS
 
 
 # ------------------------------------------------------------------ orders and bids
@@ -178,8 +181,11 @@ def test_order__match_and_cancel_around_their_heights__do_what_the_model_does(wa
         on.bid_at(1, terms, 0, 0)
         for height in range(on.block, on.block + wait + 2):
             on.set_block(height)
+            passed = height - (on.model.orders[terms].match_block - wait)
             with on.branch():
                 on.submit_lease(FACILITATOR, [empty, terms, terms])
+                assert (on.model.orders[terms].state == State.ACTIVE) == (passed >= wait)
+                assert on.model.orders[empty].state == State.OPEN
             with on.branch():
                 operator = on.model.providers[1].operator
                 on.both(
@@ -188,6 +194,7 @@ def test_order__match_and_cancel_around_their_heights__do_what_the_model_does(wa
                     lambda operator=operator: on.model.cancel_fulfillment(operator, 1, terms),  # type: ignore[misc]
                     *(1, on.ids.key(terms)),
                 )
+                assert (on.model.orders[terms].book == []) == (passed <= wait // 2)
 
 
 def test_c09_book__every_hint__keeps_the_order_of_charges_and_arrival() -> None:
@@ -195,10 +202,12 @@ def test_c09_book__every_hint__keeps_the_order_of_charges_and_arrival() -> None:
         terms = on.order()
         for number, discount in enumerate([5, 9, 5, 0, 9, 2], start=1):
             on.bid_at(number, terms, discount, 0)
-        for discount in (10, 7, 5):
+        behind = {10: [7, 2, 5, 1, 3, 6, 4], 7: [2, 5, 7, 1, 3, 6, 4], 5: [2, 5, 1, 3, 7, 6, 4]}
+        for discount in behind:
             for hint in (*range(8), 99, 2**32 + 1, 1 << 176):
                 with on.branch():
                     on.bid_at(7, terms, discount, hint)
+                    assert on.model.orders[terms].book == behind[discount]
 
 
 @pytest.mark.parametrize("leaving", range(1, 7))
@@ -222,10 +231,12 @@ def test_book__full__evicts_the_dearest_for_a_lower_bid_alone() -> None:
         terms = on.order(wait=4)
         for number, discount in ((1, 3), (2, 5), (3, 3)):
             on.bid_at(number, terms, discount, 0)
-        for discount in (2, 3, 4, 6):
+        books = {2: [2, 1, 3], 3: [2, 1, 3], 4: [2, 5, 1], 6: [5, 2, 1]}
+        for discount in books:
             for hint in (0, 1, 2, 3):
                 with on.branch():
                     on.bid_at(5, terms, discount, hint)
+                    assert on.model.orders[terms].book == books[discount]
         on.bid_at(4, terms, 9, 0)  # in another region
         on.set_block(on.block + 4)
         on.submit_lease(FACILITATOR, [terms])
@@ -257,7 +268,8 @@ def test_b17_renewal__collateral_just_enough_or_not__does_what_the_model_does(re
             on.confirm_now(terms)
         on.submit_stale_lease(on.model.providers[1].owner, [terms])
         renewed = terms._replace(nonce=terms)
-        if renewed in on.model.orders:
+        assert (renewed in on.model.orders) == (offset >= 0)
+        if offset >= 0:
             for number in (1, 3):
                 on.bid_at(number, renewed, 0, 0)
             on.set_block(on.block + 1)
@@ -324,7 +336,9 @@ def test_deployment__groups_up_to_the_most__counts_what_lives() -> None:
         update_by(on, TENANT, orders[0], 0, [group], [deposit], [orders[0]])
         on.set_block(on.block + 1 + on.model.parameters.period)
         update_by(on, STRANGER, orders[0], 0, [], [], [orders[1]])
+        assert on.model.deployments[orders[0].deployment].live_groups == 8
         update_by(on, TENANT, orders[0], 0, [group], [deposit], [orders[1]])
+        assert on.model.deployments[orders[0].deployment].live_groups == 8
 
 
 # ------------------------------------------------------------------ money in and out
