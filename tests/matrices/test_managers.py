@@ -86,7 +86,7 @@ def test_e11_manager__removes_what_it_added__has_not_more_to_spend(pair: Pair) -
 
 
 @pytest.mark.parametrize("manager", ALL_MANAGERS)
-def test_inv16_manager__every_transaction__takes_no_more_than_its_cap_loses(manager: str) -> None:
+def test_manager__every_transaction__takes_no_more_than_its_cap_loses(manager: str) -> None:
     pair = model_alone()
     for row in rows(pair):
         with pair.branch():

@@ -130,7 +130,7 @@ def test_b04_confirmation__twice_in_a_block_and_claimed_in_every_order__is_paid_
 
 
 @pytest.mark.parametrize("scene", ENDS, ids=str)
-def test_inv04_end__of_a_lease_with_all_that_may_come_first__pays_what_was_confirmed(scene: Scene) -> None:
+def test_end__of_a_lease_with_all_that_may_come_first__pays_what_was_confirmed(scene: Scene) -> None:
     for exploration in explored_in(scene):
         ends = [[name for name in done if name in ("finish", "confirm closed")] for done in exploration.outcomes]
         assert max(map(len, ends)) <= 1

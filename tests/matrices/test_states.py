@@ -27,7 +27,7 @@ ARROW = re.compile(r"^    (\w+) --> (\w+): (.+)$", re.MULTILINE)
 
 
 @pytest.mark.parametrize("state", states())
-def test_inv07_state__every_transaction__does_what_the_model_does(state: str) -> None:
+def test_state__every_transaction__does_what_the_model_does(state: str) -> None:
     pair = Pair(ORDINARY)
     with pair.branch():
         terms = tell(pair, states()[state])
@@ -36,7 +36,7 @@ def test_inv07_state__every_transaction__does_what_the_model_does(state: str) ->
                 pair.send(sent)
 
 
-def test_inv07_matrix__of_states_and_transactions__is_complete(capsys: pytest.CaptureFixture[str]) -> None:
+def test_matrix__of_states_and_transactions__is_complete(capsys: pytest.CaptureFixture[str]) -> None:
     labels = {cell.label for cell in cells()}
     accepted = sum(cell.refusal is None for cell in cells())
     with capsys.disabled():
@@ -51,14 +51,14 @@ def test_inv07_matrix__of_states_and_transactions__is_complete(capsys: pytest.Ca
 
 
 @pytest.mark.parametrize("kind", [State, DeploymentState])
-def test_inv07_states__from_which_cells_start_or_to_which_they_lead__are_all_there_are(kind: Kind) -> None:
+def test_states__from_which_cells_start_or_to_which_they_lead__are_all_there_are(kind: Kind) -> None:
     moves = [move for cell in cells() for move in cell.moves if move.kind == kind.__name__]
 
     assert {name for move in moves for name in (move.before, move.after)} == {state.name for state in kind}
 
 
 @pytest.mark.parametrize(("kind", "only_here"), [(State, "ORDER_CLOSED"), (DeploymentState, "deployment_closed")])
-def test_inv07_arrows__of_the_state_diagram__are_those_that_cells_take(kind: Kind, only_here: str) -> None:
+def test_arrows__of_the_state_diagram__are_those_that_cells_take(kind: Kind, only_here: str) -> None:
     diagrams = re.findall(r"```mermaid\nstateDiagram-v2\n(.*?)```", protocol(), re.DOTALL)
     (diagram,) = (drawn for drawn in diagrams if only_here in drawn)
 

@@ -43,7 +43,7 @@ def next_order(pair: Pair) -> Terms:
         ([EXHAUSTED], 1, TOO_MANY),
     ],
 )
-def test_inv07_update__of_eight_live_groups__takes_the_place_of_what_ends_at_once_alone(
+def test_update__of_eight_live_groups__takes_the_place_of_what_ends_at_once_alone(
     pair: Pair, removed: list[Terms], added: int, refusal: str | None
 ) -> None:
     with pair.branch():
@@ -53,7 +53,7 @@ def test_inv07_update__of_eight_live_groups__takes_the_place_of_what_ends_at_onc
 
 
 @pytest.mark.parametrize("is_full", [False, True])
-def test_inv07_update__removes_what_it_adds__leaves_all_money_and_no_group(pair: Pair, *, is_full: bool) -> None:
+def test_update__removes_what_it_adds__leaves_all_money_and_no_group(pair: Pair, *, is_full: bool) -> None:
     with pair.branch():
         if is_full:
             fill_up(pair)
