@@ -102,7 +102,7 @@ def test_c02_page__price_of_a_delay__is_computed_for_the_example() -> None:
 
 
 def test_b19_page__dearest_transaction__is_that_of_the_assertions() -> None:
-    assert "the dearest, 32 stale leases that are replaced, needs 1.6 million" in TEXT
+    assert "the dearest, 32 stale leases that are replaced, needs at most 1.6 million" in TEXT
     assert max(AT_MOST, key=lambda what: AT_MOST[what]) == "32 leases called stale"
     assert round(AT_MOST["32 leases called stale"], -5) == 1_600_000
 

@@ -25,11 +25,11 @@ def test_page__rows__have_the_figures_of_the_report_and_leave_none_out() -> None
     }
 
 
-def test_page__others__are_compared_with_the_lifecycle_of_the_report() -> None:
+def test_page__others__are_compared_with_a_lifecycle_until_all_are_paid() -> None:
     peers = [(int(row["gas"].replace(",", "")), row["ratio"]) for row in PEER.finditer(PAGE)]
 
     assert len(peers) == 7
-    assert [ratio for _, ratio in peers] == [f"{gas / COSTS['lifecycle']['gas']:.2f}" for gas, _ in peers]
+    assert [ratio for _, ratio in peers] == [f"{gas / COSTS['lifecycle_settled']['gas']:.2f}" for gas, _ in peers]
 
 
 def test_page__figures_in_sentences__are_those_of_the_report() -> None:
@@ -40,6 +40,9 @@ def test_page__figures_in_sentences__are_those_of_the_report() -> None:
     assert f"{COSTS['submit_stale_lease']['gas']:,} gas in all" in text
     assert f"and {COSTS['submit_stale_lease_without_persist']['gas']:,} without a new order" in text
     alone, batch = (COSTS[f"submit_lease_confirmation{size}"]["gas"] for size in ("", "_x30"))
-    assert f"{alone:,} alone and {batch:,} in a batch of 30" in text
-    assert f"the effects of our job is {COSTS['lifecycle']['floor']:,}" in text
-    assert f"takes about {round(COSTS['lifecycle']['gas'], -3):,} gas" in README
+    assert f"{alone:,} alone, {batch:,} in a batch of 30" in text
+    claim, claims = (COSTS[f"claim{size}"]["gas"] for size in ("", "_x30"))
+    assert f"it would be {alone + claim:,} alone and {batch + claims:,} in a batch of 30" in text
+    assert f"the effects of our `lifecycle` is {COSTS['lifecycle']['floor']:,}" in text
+    job, settled = (round(COSTS[name]["gas"], -3) for name in ("lifecycle", "lifecycle_settled"))
+    assert f"takes about {job:,} gas, {settled:,} until all are paid" in README
