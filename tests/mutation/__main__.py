@@ -9,16 +9,18 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections.abc import Iterator
 
+from tests.mutation.catalogue import Mutant
 from tests.mutation.killing import BrokenHarness, Killing, run
 from tests.mutation.report import FILE, Report, explanations
 from tests.mutation.selection import Selection, Selector, Tell, sources
 from tests.mutation.stages import Budget
-from tests.mutation.verdicts import Outcome
+from tests.mutation.verdicts import Outcome, Verdict
 
 SEED = 3
-MONEY = 420
-OTHERS = 120
+MONEY = 330
+OTHERS = 80
 
 
 def main() -> int:
@@ -32,42 +34,50 @@ def main() -> int:
     selector = Selector(sources(), arguments.processes, tell)
     is_whole = not arguments.only and not arguments.sample
     if is_whole:
-        selector.select(arguments.seed, MONEY, OTHERS)
+        rows = selector.select(arguments.seed, MONEY, OTHERS)
     else:
-        selector.select_some(arguments.seed, arguments.only, arguments.sample or len(selector.mutants))
-    selection = selector.selection
+        rows = selector.select_some(arguments.seed, arguments.only, arguments.sample or len(selector.mutants))
     reports: list[Report] = []
 
     def work(killing: Killing) -> None:
-        tell(f"{len(selection.codes)} mutants; first the contract as it is, and one that refuses everything")
-        killing.check(selection.original)
-        reports.append(_kill(killing, selection, arguments.seed, tell))
+        tell("first the contract as it is, and one that refuses everything")
+        killing.check(selector.selection.original, is_quick=arguments.quick)
+        reports.append(_kill(killing, selector.selection, rows, arguments, tell))
 
+    killing = Killing(work, Budget(), arguments.processes, keeps_kills=arguments.keep_kills)
     try:
-        code = run(Killing(work, Budget(), arguments.processes))
+        code = run(killing)
     except KeyboardInterrupt:
         code = 2
     if not reports:
         print("interrupted: the next run goes on here" if code == 2 else "no result", flush=True)
         return code or 1
     report = reports[0]
-    if is_whole:
+    if is_whole and not arguments.quick:
         report.write()
-    _show(report, is_whole)
+    _show(report, is_whole and not arguments.quick)
     return 0 if report.is_good else 1
 
 
-def _kill(killing: Killing, selection: Selection, seed: int, tell: Tell) -> Report:
-    mutants = {code: mutant for mutant, code in selection.codes.items()}
-    verdicts = {}
-    for number, (code, verdict) in enumerate(killing.kill(list(mutants)), start=1):
-        mutant = mutants[code]
-        verdicts[mutant] = verdict
-        by = f"{verdict.test.removeprefix(verdict.stage)}: {verdict.reason}" if verdict.stage else ""
-        tell(
-            f"[{number}/{len(mutants)}] {verdict.outcome} in {verdict.seconds} s | {mutant.name} | {verdict.stage} {by}"
-        )
-    return Report(seed, selection, {mutant: verdicts[mutant] for mutant in mutants.values()}, explanations())
+def _kill(
+    killing: Killing, selection: Selection, rows: Iterator[list[Mutant]], arguments: argparse.Namespace, tell: Tell
+) -> Report:
+    """Kill mutants row by row, as they get compiled."""
+    explained = explanations()
+    verdicts: dict[Mutant, Verdict] = {}
+    for row in rows:
+        mutants = {selection.codes[mutant]: mutant for mutant in row}
+        places = {code: mutant.name.partition(":")[0] for code, mutant in mutants.items()}
+        quick = {code for code, mutant in mutants.items() if arguments.quick or mutant.name in explained}
+        for code, verdict in killing.kill(places, quick):
+            mutant = mutants[code]
+            verdicts[mutant] = verdict
+            by = f"{verdict.test.removeprefix(verdict.stage)}: {verdict.reason}" if verdict.stage else ""
+            what = f"{verdict.outcome} in {verdict.seconds} s | {mutant.name} | {verdict.stage} {by}"
+            tell(f"[{len(verdicts)}] {what}")
+        alive = sum(verdict.outcome != Outcome.KILLED for verdict in verdicts.values())
+        tell(f"{len(verdicts)} mutants so far, {alive} alive")
+    return Report(arguments.seed, selection, {mutant: verdicts[mutant] for mutant in selection.codes}, explained)
 
 
 def _show(report: Report, is_whole: bool) -> None:
@@ -82,6 +92,10 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.mutation", description=__doc__)
     parser.add_argument("--seed", type=int, default=SEED, help="of the sample")
     parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--quick", action="store_true", help="only the first stages, and no report")
+    parser.add_argument(
+        "--keep-kills", action="store_true", help="don't try again what tests have killed that have changed since"
+    )
     parser.add_argument("--only", metavar="TEXT", default="", help="try the mutants whose names contain this")
     parser.add_argument("--sample", type=int, metavar="COUNT", help="try so many of them")
     return parser.parse_args()

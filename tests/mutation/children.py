@@ -5,9 +5,9 @@ from __future__ import annotations
 import multiprocessing
 import signal
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Generic, TypeVar
@@ -37,18 +37,19 @@ class _Child(Generic[Task]):
 def in_children(
     tasks: Iterable[Task], work: Callable[[Task], Result], processes: int, limit_seconds: float
 ) -> Iterator[Done[Task, Result]]:
-    """Yield what comes of each task, in the order in which they get done."""
-    waiting = deque(tasks)
+    """Yield what comes of each task, in the order in which they get done; a task is asked for when it can begin."""
+    waiting = iter(tasks)
     running: dict[Connection, _Child[Task]] = {}
     try:
-        while waiting or running:
-            while waiting and len(running) < processes:
-                task = waiting.popleft()
+        while True:
+            for task in islice(waiting, processes - len(running)):
                 receiver, sender = FORK.Pipe(duplex=False)
                 process = FORK.Process(target=_child, args=(work, task, sender))
                 process.start()
                 sender.close()
                 running[receiver] = _Child(task, process, time.monotonic())
+            if not running:
+                return
             ready = {each for each in wait(list(running), timeout=1) if isinstance(each, Connection)}
             for receiver, child in list(running.items()):
                 seconds = time.monotonic() - child.started

@@ -87,13 +87,14 @@ def _compile(path: str, text: str) -> bytes | None:
 
 
 def _digest(path: str, text: str) -> str:
-    digest = hashlib.sha256(f"{_digest_of_sources()} {path}\0".encode())
+    digest = hashlib.sha256(f"{digest_of_sources()} {path}\0".encode())
     digest.update(text.encode())
     return digest.hexdigest()[:32]
 
 
 @cache
-def _digest_of_sources() -> str:
+def digest_of_sources() -> str:
+    """Return a digest of all that the exchange is made of, and of the compiler."""
     digest = hashlib.sha256(vyper.__long_version__.encode())
     for path in sorted([*ROOT.glob("contracts/_modules/*.vy"), ROOT / EXCHANGE, *ROOT.glob("interfaces/*.vyi")]):
         text = path.read_bytes()

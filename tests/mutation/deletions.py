@@ -14,11 +14,14 @@ from tests.mutation.sources import Source, statements
 def deletions(source: Source) -> Iterator[tuple[Any, Edit]]:
     """Yield the deletion of every statement with the function that it is in.
 
-    Of a declaration only the value goes: without the name nothing would compile.
+    Of a declaration only the value goes: without the name nothing would compile. The deletion of the only statement
+    of an if is that of the if: conditions have no effects.
     """
     for function in source.functions():
         for statement in statements(function.body):
             start, end = source.start(statement), source.end(statement)
+            if _is_all_of_an_if(statement):
+                continue
             match statement:
                 case ast.Expr() if isinstance(statement.value, ast.Str):
                     continue
@@ -42,6 +45,11 @@ def early_returns(source: Source) -> Iterator[tuple[Any, Edit]]:
             if isinstance(statement, ast.Return) or (index == len(body) - 1 and function.returns is None):
                 continue  # nothing is cut off, or what the deletion of the last statement does
             yield function, Edit("early return", source.start(statement), source.end(function), new)
+
+
+def _is_all_of_an_if(statement: Any) -> bool:
+    parent = statement._parent
+    return isinstance(parent, ast.If) and not parent.orelse and parent.body == [statement]
 
 
 def _indent(source: Source, offset: int) -> str:

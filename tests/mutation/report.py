@@ -13,14 +13,17 @@ from typing import Any
 
 import vyper
 
-from tests.mutation.catalogue import Mutant
+from tests.mutation.catalogue import DELETION, Mutant
+from tests.mutation.compiler import digest_of_sources
 from tests.mutation.selection import Selection
 from tests.mutation.sources import ROOT
+from tests.mutation.stages import QUICK
 from tests.mutation.verdicts import Outcome, Verdict
 
 FILE = ROOT / "reports" / "mutation.json"
 EXPLANATIONS = Path(__file__).with_name("survivors.toml")
-KINDS = ("equivalent", "not observable")
+EQUIVALENT = "equivalent"  # does the same in every state that can be reached
+KINDS = (EQUIVALENT, "not killed")
 LEAST_SCORE = 95.0  # per cent
 
 
@@ -56,8 +59,15 @@ class Report:
 
     @property
     def score(self) -> float:
-        """Killed by a failing test, per cent, rounded down; what took too long does not count as killed."""
-        return len(self.mutants(Outcome.KILLED)) * 10_000 // max(1, len(self.verdicts)) / 100
+        """Killed of those that are not equivalent, per cent, rounded down; what took too long is not killed."""
+        return _share(len(self.mutants(Outcome.KILLED)), len(self.verdicts) - len(self.equivalent()))
+
+    def equivalent(self) -> list[Mutant]:
+        return [
+            mutant
+            for mutant in self.mutants(Outcome.SURVIVED)
+            if mutant.name in self.explained and self.explained[mutant.name].kind == EQUIVALENT
+        ]
 
     def unexplained(self) -> list[Mutant]:
         alive = self.mutants(Outcome.SURVIVED, Outcome.LATE, Outcome.LOST)
@@ -71,13 +81,17 @@ class Report:
         killed = self.mutants(Outcome.KILLED)
         survivors = self.mutants(Outcome.SURVIVED, Outcome.LATE, Outcome.LOST)
         return {
-            "seed": self.seed,
-            "commit": _git("rev-parse", "HEAD") + ("+" if _git("status", "--porcelain", "contracts", "tests") else ""),
+            "contracts": _git("log", "-1", "--format=%H", "--", *self.selection.paths()),
+            "digest_of_sources": digest_of_sources(),
             "compiler": vyper.__long_version__,
+            "seed": self.seed,
             "score_per_cent": self.score,
+            "score_per_cent_with_equivalent": _share(len(killed), len(self.verdicts)),
             "mutants": len(self.verdicts),
+            "deletions": sum(mutant.operator == DELETION for mutant in self.verdicts),
             "killed": len(killed),
-            "survived": len(self.mutants(Outcome.SURVIVED)),
+            "equivalent": len(self.equivalent()),
+            "not_killed": len(survivors) - len(self.equivalent()),
             "took_too_long": len(self.mutants(Outcome.LATE)),
             "died": len(self.mutants(Outcome.LOST)),
             "left_out": dict(sorted(self.selection.left_out.items())),
@@ -99,12 +113,17 @@ class Report:
             "mutant": mutant.name,
             "source": f"{mutant.path}:{mutant.line}",
             "outcome": self.verdicts[mutant].outcome,
+            "held_against": "all tests" if self.verdicts[mutant].is_whole else ", ".join(QUICK),
             "kind": explanation.kind if explanation else "unexplained",
             "why": explanation.why if explanation else "",
         }
 
     def write(self, file: Path = FILE) -> None:
         file.write_text(json.dumps(self.content(), indent=2) + "\n", encoding="utf-8")
+
+
+def _share(part: int, whole: int) -> float:
+    return part * 10_000 // max(1, whole) / 100
 
 
 def _git(*arguments: str) -> str:

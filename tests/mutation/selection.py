@@ -10,9 +10,10 @@ from itertools import islice
 from tests.mutation.catalogue import DELETION, Mutant, mutants_of, sampled
 from tests.mutation.children import in_children
 from tests.mutation.compiler import compiled, is_compiled
-from tests.mutation.sources import MONEY, OTHERS, Source, read
+from tests.mutation.sources import DELETIONS_ALONE, MONEY, OTHERS, Source, read
 
-LIMIT_SECONDS = 120  # for the compiler
+LIMIT_SECONDS = 300  # for the compiler
+AT_A_TIME = 40
 
 
 @dataclass
@@ -23,6 +24,10 @@ class Selection:
     codes: dict[Mutant, bytes] = field(default_factory=dict)
     left_out: Counter[str] = field(default_factory=Counter)  # why -> how many
     seen: dict[bytes, Mutant] = field(default_factory=dict)
+
+    @staticmethod
+    def paths() -> tuple[str, ...]:
+        return (*MONEY, *OTHERS, *DELETIONS_ALONE)
 
     def take(self, mutant: Mutant, code: bytes | None) -> bool:
         """Take a mutant unless it is none, or one that is there already."""
@@ -40,7 +45,7 @@ class Selection:
 
 
 def sources() -> dict[str, Source]:
-    return {path: read(path) for path in (*MONEY, *OTHERS)}
+    return {path: read(path) for path in (*MONEY, *OTHERS, *DELETIONS_ALONE)}
 
 
 Tell = Callable[[str], None]
@@ -60,28 +65,29 @@ class Selector:
         self._processes = processes
         self._tell = tell
 
-    def select(self, seed: int, money: int, others: int) -> None:
+    def select(self, seed: int, money: int, others: int) -> Iterator[list[Mutant]]:
         """Take every deletion and a sample: so many in the modules of the money, and so many in the others."""
         all_deletions = [mutant for mutant in self.mutants if mutant.operator == DELETION]
-        self._take(iter(all_deletions), len(all_deletions))
+        yield from self._take(iter(all_deletions), len(all_deletions))
         self._tell(f"{len(all_deletions)} statements, {len(self.selection.codes)} mutants by their deletion")
         for paths, wanted in ((MONEY, money), (OTHERS, others)):
             rest = [each for each in self.mutants if each.path in paths and each.operator != DELETION]
-            self._take(sampled(rest, seed), wanted)
+            yield from self._take(sampled(rest, seed), wanted)
         self._tell(f"{len(self.selection.codes)} mutants in all, left out: {dict(self.selection.left_out)}")
 
-    def select_some(self, seed: int, text: str, count: int) -> None:
+    def select_some(self, seed: int, text: str, count: int) -> Iterator[list[Mutant]]:
         """Take so many of the mutants whose names contain a text."""
-        self._take(sampled((each for each in self.mutants if text in each.name), seed), count)
+        yield from self._take(sampled((each for each in self.mutants if text in each.name), seed), count)
 
-    def _take(self, mutants: Iterator[Mutant], wanted: int) -> None:
-        """Take so many of a row of mutants, those that come first."""
+    def _take(self, mutants: Iterator[Mutant], wanted: int) -> Iterator[list[Mutant]]:
+        """Take so many of a row of mutants, those that come first, a few at a time."""
         taken = 0
-        while taken < wanted and (some := list(islice(mutants, wanted - taken))):
+        while taken < wanted and (some := list(islice(mutants, min(wanted - taken, AT_A_TIME)))):
             texts = {mutant: mutant.apply(self._found[mutant.path].text) for mutant in some}
             self._compile(texts)
-            for mutant, text in texts.items():
-                taken += self.selection.take(mutant, compiled(mutant.path, text))
+            new = [mutant for mutant, text in texts.items() if self.selection.take(mutant, compiled(mutant.path, text))]
+            taken += len(new)
+            yield new
 
     def _compile(self, texts: dict[Mutant, str]) -> None:
         """Have the compiler's cache filled."""
@@ -90,6 +96,5 @@ class Selector:
         def compile_one(mutant: Mutant) -> bool:
             return compiled(mutant.path, texts[mutant]) is not None
 
-        for number, _ in enumerate(in_children(missing, compile_one, self._processes, LIMIT_SECONDS), start=1):
-            if number % 20 == 0 or number == len(missing):
-                self._tell(f"compiled {number} of {len(missing)}")
+        for _ in in_children(missing, compile_one, self._processes, LIMIT_SECONDS):
+            pass

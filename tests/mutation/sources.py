@@ -16,7 +16,8 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 # What decides on money and state, the most dangerous first; the sample of mutants is drawn from the two groups apart.
 MONEY = tuple(f"contracts/_modules/{name}.vy" for name in ("ledger", "order_book", "leases"))
-OTHERS = ("contracts/_modules/deployments.vy", "contracts/_modules/terms.vy", "contracts/Exchange.vy")
+OTHERS = ("contracts/_modules/deployments.vy", "contracts/_modules/terms.vy")
+DELETIONS_ALONE = ("contracts/Exchange.vy",)
 
 
 @dataclass(frozen=True, eq=False)

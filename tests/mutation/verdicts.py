@@ -32,6 +32,7 @@ class Verdict:
     stage: str = ""
     test: str = ""
     reason: str = ""
+    is_whole: bool = True  # held against all tests, if none has killed it
 
 
 class Verdicts:

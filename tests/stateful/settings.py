@@ -45,3 +45,4 @@ FREE_CRANKS = _setting("free cranks", 18, Parameters(1, 4, 0, 0, 1, 2), PROVIDER
 SIX_DECIMALS = _setting("six decimals", 6, Parameters(10**12, 6, 10**12, 3 * 10**12 + 1, 15, 2), PROVIDERS)
 ONE_BID = _setting("one bid", 24, Parameters(1, 5, 333, 10**10, 3, 1), PROVIDERS)
 FULL_BOOKS = _setting("full books", 18, Parameters(1, 10, 10**9, 10**10, 7, 32), 36 * PROVIDERS[2:3])
+ROOMY_BOOKS = _setting("roomy books", 18, Parameters(1, 10, 10**9, 10**10, 7, 32), 8 * PROVIDERS[2:3])

@@ -13,15 +13,15 @@ import pytest
 
 from tests.stateful.evm import ZERO_ADDRESS, word, words_of
 from tests.stateful.exchange_machine import market
-from tests.stateful.model import MAX_BLOCKS, NOBODY, State, Terms
+from tests.stateful.model import MAX_BLOCKS, NOBODY, Group, State, Terms
 from tests.stateful.settings import (
     FACILITATOR,
     FREE_CRANKS,
-    FULL_BOOKS,
     INTEREST,
     MANAGERS,
     ONE_BID,
     OWNERS,
+    ROOMY_BOOKS,
     SIX_DECIMALS,
     STRANGER,
     TENANTS,
@@ -36,7 +36,7 @@ MANAGER = MANAGERS[0]
 @pytest.fixture(scope="session", autouse=True)
 def markets() -> None:
     """Deploy before the first walk: what is deployed within a test ends with it."""
-    for setting in (*SETTINGS, FULL_BOOKS):
+    for setting in (*SETTINGS, ROOMY_BOOKS):
         market(setting)
 
 
@@ -198,7 +198,7 @@ def test_order__match_and_cancel_around_their_heights__do_what_the_model_does(wa
 
 
 def test_c09_book__every_hint__keeps_the_order_of_charges_and_arrival() -> None:
-    with walk(FULL_BOOKS) as on:
+    with walk(ROOMY_BOOKS) as on:
         terms = on.order()
         for number, discount in enumerate([5, 9, 5, 0, 9, 2], start=1):
             on.bid_at(number, terms, discount, 0)
@@ -212,7 +212,7 @@ def test_c09_book__every_hint__keeps_the_order_of_charges_and_arrival() -> None:
 
 @pytest.mark.parametrize("leaving", range(1, 7))
 def test_book__each_place_left_and_taken_again__stays_linked(leaving: int) -> None:
-    with walk(FULL_BOOKS) as on:
+    with walk(ROOMY_BOOKS) as on:
         terms = on.order(wait=10)
         for number, discount in enumerate([5, 9, 5, 0, 9, 2], start=1):
             on.bid_at(number, terms, discount, 0)
@@ -224,6 +224,81 @@ def test_book__each_place_left_and_taken_again__stays_linked(leaving: int) -> No
         on.both("cancel_fulfillment", operator, expected, leaving, on.ids.key(terms))
         for number, discount in ((leaving, 6), (7, 1), (8, 10)):
             on.bid_at(number, terms, discount, leaving)
+
+
+def test_bid__funds_and_cap_at_their_limits__does_what_the_model_does() -> None:
+    with walk(INTEREST) as on:
+        terms = on.order(wait=4)
+        collateral = on.model.collateral(terms.group)
+        owner = on.model.providers[3].owner
+        on.bid_at(3, on.order(wait=4), 0, 0)
+        for rest in (collateral - 1, collateral, collateral + 1):
+            with on.branch():
+                on.withdraw(owner, 3, on.model.balance(3).available - rest)
+                on.bid_at(3, terms, 0, 0)
+        for offset in (-1, 0, 1):
+            with on.branch():
+                cap = on.model.balance(3).committed + collateral + offset
+                on.model.providers[3].cap = cap
+                on.registry("set_collateral_cap", owner, 3, cap)
+                on.bid_at(3, terms, 0, 0)
+
+
+def test_bid__wrong_in_one_thing__does_what_the_model_does() -> None:
+    with walk(INTEREST) as on:
+        terms = on.order(wait=4)
+        on.bid_at(2, terms, 0, 0)
+        for prices in ([1, 1, 1], [1], [], [0, 0], [10**9 + 8, 1], [1, 10**9 + 1], [10**9 + 7, 10**9]):
+            for number, caller in ((1, on.model.providers[1].operator), (1, STRANGER), (2, OWNERS[0]), (99, STRANGER)):
+                with on.branch():
+                    bid_with(on, caller, number, terms, prices)
+        for number in (2, 4):  # has bid already, and in another region
+            bid_with(on, on.model.providers[number].operator, number, terms, [1, 1])
+        for _ in range(60):
+            with on.branch():
+                other = terms._replace(group=on.bad_group(terms.group))
+                bid_with(on, on.model.providers[1].operator, 1, other, [1 for _ in other.group.resources])
+
+
+def bid_with(on: Walk, caller: str, number: int, terms: Terms, prices: list[int]) -> None:
+    def expected() -> None:
+        on.model.submit_fulfillment(caller, number, terms, prices)
+
+    named = on.ids.deployment(terms.deployment), on.ids.nonce(terms.nonce), terms.wait_duration
+    on.both("submit_fulfillment", caller, expected, number, *named, words_of(terms.group), prices, 0)
+
+
+def test_submission__numbers_at_their_limits_and_wrong_groups__does_what_the_model_does() -> None:
+    with walk(INTEREST) as on:
+        group, tip = on.group(), on.model.parameters.tip
+        least = on.model.minimum_deposit(group)
+        for deposit in (0, least - 1, least, 2**96 - 1, 2**96, 2**255):
+            submit(on, [group], [deposit])
+        for salt, version, wait in ((1, 1, 0), (90, 0, 0), (91, 1, 2**32), (92, 1, 2**32 - 1)):
+            submit(on, [group], [least], salt, version, wait)
+        for groups, deposits in (([], []), ([group], []), ([group], [least, least]), ([group, group], [least, least])):
+            submit(on, groups, deposits)
+        for rest in (-1, 0, 1):
+            with on.branch():
+                on.withdraw(TENANT, TENANT, on.model.balance(TENANT).available - (2 * least + 3 * tip + rest))
+                submit(on, [group, group], [least, least])
+        for _ in range(90):
+            with on.branch():
+                bad = on.bad_group(group)
+                submit(on, [bad], [on.model.minimum_deposit(bad)])
+
+
+def submit(
+    on: Walk, groups: list[Group], deposits: list[int], salt: int = 0, version: int = VERSION, wait: int = 0
+) -> None:
+    on.deployment_count += 1
+    salt = salt or on.deployment_count
+
+    def expected() -> None:
+        on.model.submit_deployment(TENANT, salt, version, wait, groups, deposits)
+
+    what = word(salt), word(version), wait, [words_of(group) for group in groups], deposits
+    on.both("submit_deployment", TENANT, expected, *what)
 
 
 def test_book__full__evicts_the_dearest_for_a_lower_bid_alone() -> None:

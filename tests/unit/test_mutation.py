@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import cache
 from itertools import islice
 from pathlib import Path
@@ -9,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from tests.mutation.catalogue import DELETION, Mutant, mutants_of, sampled
-from tests.mutation.report import explanations
+from tests.mutation.report import EQUIVALENT, FILE, KINDS, LEAST_SCORE, Explanation, Report, explanations
 from tests.mutation.selection import Selection
-from tests.mutation.sources import MONEY, OTHERS, Source, read
+from tests.mutation.sources import DELETIONS_ALONE, MONEY, OTHERS, Source, read
+from tests.mutation.verdicts import Outcome, Verdict
 
 SOURCE = '''# pragma version 0.4.3
 
@@ -77,7 +79,6 @@ def names(source: Source, operator: str) -> list[str]:
 def test_mutants__deletion__leaves_out_each_statement_once(source: Source) -> None:
     assert names(source, DELETION) == [
         "_add: if amount > fee and (fee != 0 or amount >= 2): return",
-        "_add: return",
         "_add: self.words[account] += min(amount, fee) << LEFT_SHIFT",
         "_add: log Moved(sender=account, amount=amount)",
         "_subtract: Pair(left=amount, right=fee) -> empty(Pair)",
@@ -85,7 +86,6 @@ def test_mutants__deletion__leaves_out_each_statement_once(source: Source) -> No
         "move: 0 -> empty(uint256)",
         "move: for i: uint256 in range(3): if i == 1: continue total = total + i",
         "move: if i == 1: continue",
-        "move: continue",
         "move: total = total + i",
         "move: self._add(msg.sender, amount, total)",
         "move: self._subtract(msg.sender, amount, total)",
@@ -162,10 +162,41 @@ def test_selection__code_of_no_use__is_counted_and_left_out(source: Source) -> N
     assert sum(selection.left_out.values()) == 3
 
 
-@pytest.mark.parametrize("path", [*MONEY, *OTHERS])
+@pytest.mark.parametrize("path", [*MONEY, *OTHERS, *DELETIONS_ALONE])
 def test_survivors__explained__are_mutants_of_the_contract(path: str) -> None:
     explained = {name for name in explanations() if name.startswith(f"{Path(path).stem}.")}
 
     missing = explained - {mutant.name for mutant in catalogue(path)} if explained else set()
 
     assert not missing
+
+
+def test_report__committed__explains_each_survivor_and_says_of_which_contracts_it_is() -> None:
+    report = json.loads(FILE.read_text(encoding="utf-8"))
+    explained = explanations()
+    survivors = report["survivors"]
+    equivalent = sum(survivor["kind"] == EQUIVALENT for survivor in survivors)
+
+    assert [each["mutant"] for each in survivors if each["kind"] not in KINDS or not each["why"]] == []
+    for survivor in survivors:
+        assert explained[survivor["mutant"]] == Explanation(survivor["mutant"], survivor["kind"], survivor["why"])
+    assert report["mutants"] == report["killed"] + len(survivors)
+    assert report["mutants"] - report["deletions"] >= 400
+    assert report["score_per_cent"] == report["killed"] * 10_000 // (report["mutants"] - equivalent) / 100
+    assert report["score_per_cent"] >= LEAST_SCORE
+    # the contracts may have changed since: then the report says by its commit and digest that it is of others
+    assert len(bytes.fromhex(report["contracts"])) == 20
+    assert len(bytes.fromhex(report["digest_of_sources"])) == 32
+
+
+def test_report__content__counts_equivalent_mutants_apart(source: Source) -> None:
+    first, second, third, fourth, *_ = mutants_of(source)
+    outcomes = {first: Outcome.KILLED, second: Outcome.SURVIVED, third: Outcome.KILLED, fourth: Outcome.LATE}
+    verdicts = {mutant: Verdict(mutant.name, "", outcome, 1.0) for mutant, outcome in outcomes.items()}
+    explained = {second.name: Explanation(second.name, EQUIVALENT, "It does the same.")}
+
+    report = Report(1, Selection(original=b"0"), verdicts, explained)
+
+    assert report.score == 66.66
+    assert report.unexplained() == [fourth]
+    assert not report.is_good
