@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import hashlib
 import os
-from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -14,9 +13,10 @@ from typing import Any
 import vyper
 from vyper.compiler.input_bundle import FileInput, FilesystemInputBundle
 from vyper.compiler.phases import CompilerData
-from vyper.ir import optimizer
-
+from tests.mutation import faster_compiler
 from tests.mutation.sources import ROOT
+
+faster_compiler.install()
 
 EXCHANGE = "contracts/Exchange.vy"
 CACHE = ROOT / "build" / "mutation" / "compiled"
@@ -38,27 +38,15 @@ def compiled(path: str = "", text: str = "") -> bytes | None:
     return bytes.fromhex(found) if found else None
 
 
+def warm_up() -> None:
+    """Compile the contract as it is, so that children have what is the same in a mutant."""
+    _compile("", "")
+    faster_compiler.parse_ahead()
+
+
 def is_compiled(path: str, text: str) -> bool:
     """Return whether the compiler need not be asked any more."""
     return (CACHE / f"{_digest(path, text)}.hex").is_file()
-
-
-def _optimizing_once(optimize: Callable[[Any, Any], tuple[bool, Any]]) -> Callable[[Any, Any], tuple[bool, Any]]:
-    """Have the optimiser pass over what it has found to be as good as it gets, which it would walk a dozen times."""
-
-    def once(node: Any, parent: Any) -> tuple[bool, Any]:
-        place = None if parent is None else parent.value
-        if getattr(node, "is_good_below", "nothing yet") == place:
-            return False, node
-        changed, result = optimize(node, parent)
-        if not changed:
-            node.is_good_below = place
-        return changed, result
-
-    return once
-
-
-optimizer._optimize = _optimizing_once(optimizer._optimize)
 
 
 class _Sources(FilesystemInputBundle):  # type: ignore[misc]

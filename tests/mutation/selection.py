@@ -9,7 +9,7 @@ from itertools import islice
 
 from tests.mutation.catalogue import DELETION, Mutant, mutants_of, sampled
 from tests.mutation.children import in_children
-from tests.mutation.compiler import compiled, is_compiled
+from tests.mutation.compiler import compiled, is_compiled, warm_up
 from tests.mutation.sources import DELETIONS_ALONE, MONEY, OTHERS, Source, read
 
 LIMIT_SECONDS = 300  # for the compiler
@@ -56,6 +56,7 @@ class Selector:
 
     def __init__(self, found: dict[str, Source], processes: int, tell: Tell) -> None:
         """Take the sources by their paths, how many may compile at a time, and who is told how it goes."""
+        warm_up()
         original = compiled()
         if original is None:
             raise SystemExit("the contract does not compile")
