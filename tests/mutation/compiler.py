@@ -13,6 +13,7 @@ from typing import Any
 import vyper
 from vyper.compiler.input_bundle import FileInput, FilesystemInputBundle
 from vyper.compiler.phases import CompilerData
+
 from tests.mutation import faster_compiler
 from tests.mutation.sources import ROOT
 

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import pairwise
 
 import boa  # type: ignore[import-untyped]
 import pytest
 
+from tests.adversaries.gas_meter import metered
 from tests.stateful.evm import ZERO_ADDRESS, word, words_of
 from tests.stateful.exchange_machine import market
 from tests.stateful.model import MAX_BLOCKS, NOBODY, Group, State, Terms
@@ -20,7 +22,9 @@ from tests.stateful.settings import (
     INTEREST,
     MANAGERS,
     ONE_BID,
+    OPERATORS,
     OWNERS,
+    ROLES,
     ROOMY_BOOKS,
     SIX_DECIMALS,
     STRANGER,
@@ -62,7 +66,7 @@ def test_batch__some_ready_and_some_not__acts_on_the_ready_ones() -> None:
         assert states == [State.STALE, State.ACTIVE, State.OPEN, State.CLOSED]
 
 
-# ------------------------------------------------------------------ leases at their heights
+# ------------------------------------------------------------------ leases
 
 
 def awaiting(on: Walk, *, persist: bool = False) -> Terms:
@@ -115,49 +119,6 @@ CONDITIONS: dict[str, Callable[[Walk], Terms]] = {
 }
 
 
-def transactions(on: Walk, terms: Terms) -> Iterator[Callable[[], None]]:
-    """Yield what may be done to a lease, by those who may."""
-    period = on.model.parameters.period
-    provider = on.lease_of(terms).provider
-    owner, operator = on.model.providers[provider].owner, on.model.providers[provider].operator
-    yield lambda: on.confirm_now(terms)
-    yield lambda: on.submit_stale_lease(FACILITATOR, [terms, terms])
-    yield lambda: on.submit_stale_lease(owner, [terms])
-    yield lambda: on.fund_with(TENANT, terms, 1)
-    yield lambda: on.fund_with(TENANT, terms, 2 * period - 1)
-    yield lambda: on.fund_with(TENANT, terms, 2 * period)
-    yield lambda: on.fund_with(STRANGER, terms, 2 * period)
-    yield lambda: on.finish_leases(FACILITATOR, [terms, terms])
-    yield lambda: on.close(TENANT, terms.deployment, [terms])
-
-    def confirm_closed() -> None:
-        expected = [terms, terms]
-        on.both(
-            "confirm_closed",
-            operator,
-            lambda: on.model.confirm_closed(operator, provider, expected),
-            *(provider, on.keys(expected)),
-        )
-
-    yield confirm_closed
-
-
-@pytest.mark.parametrize("condition", CONDITIONS)
-def test_b05_lease__each_transaction_around_each_height__does_what_the_model_does(condition: str) -> None:
-    with walk(INTEREST) as on:
-        on.both("deposit", STRANGER, lambda: on.model.deposit(STRANGER, STRANGER, 10**15), STRANGER, 10**15)
-        terms = CONDITIONS[condition](on)
-        lease, period, grace = on.lease_of(terms), on.model.parameters.period, on.model.parameters.grace
-        marks = {on.block, lease.confirmed + period, lease.funded, lease.funded + grace, lease.confirmed + grace}
-        heights = {mark + offset for mark in marks for offset in (-1, 0, 1)}
-        for height in sorted(height for height in heights if height >= on.block):
-            on.set_block(height)
-            on.compare([], [("lease", terms)])
-            for transaction in transactions(on, terms):
-                with on.branch():
-                    transaction()
-
-
 def test_lease__funded_to_the_most_blocks__takes_not_one_more() -> None:
     with walk(ONE_BID) as on:
         cheap = replace(on.group().resources[0], price=1, collateral=10**10, count=1)
@@ -208,6 +169,24 @@ def test_c09_book__every_hint__keeps_the_order_of_charges_and_arrival() -> None:
                 with on.branch():
                     on.bid_at(7, terms, discount, hint)
                     assert on.model.orders[terms].book == behind[discount]
+
+
+def test_c04_hint__right__costs_as_much_in_a_long_book_and_less_than_a_wrong_one() -> None:
+    with walk(ROOMY_BOOKS) as on:
+        terms, costs = on.order(), []
+        for number in range(1, 8):
+            operator, prices = on.model.providers[number].operator, [10**9 + 7 - 10 + number, 10**9 - 10 + number]
+            named = on.ids.deployment(terms.deployment), on.ids.nonce(terms.nonce), terms.wait_duration
+            for hint in (number - 1, number):  # behind the dearest; itself, who has not bid yet
+                with on.branch(), metered() as spent:
+                    what = number, *named, words_of(terms.group), prices, hint
+                    on.market.execute(on.market.exchange, "submit_fulfillment", operator, *what)
+                costs += spent
+            on.bid_at(number, terms, 10 - number, number - 1)
+        right, wrong = costs[2::2], costs[3::2]  # but for the first bid
+        assert max(right) <= 1.01 * min(right)
+        assert all(first < second for first, second in pairwise(wrong))
+        assert max(right) < min(wrong)
 
 
 @pytest.mark.parametrize("leaving", range(1, 7))
@@ -446,3 +425,128 @@ def test_money__in_and_out_at_its_limits__does_what_the_model_does(setting) -> N
         for fault in range(6):
             on.deposit_with_permit(TENANTS[1], 3, 11, fault)
         assert boa.env.evm.patch.block_number == on.block
+
+
+# ------------------------------------------------------------------ who may
+
+
+@pytest.mark.parametrize("caller", [*TENANTS, MANAGER, OWNERS[0], *OPERATORS, STRANGER], ids=ROLES.get)
+def test_callers__each_for_each_transaction_with_a_right__does_what_the_model_does(caller: str) -> None:
+    with walk(INTEREST) as on:
+        order, ended = on.order(wait=20), on.order(wait=20)
+        for number in (1, 3):
+            on.bid_at(number, order, 0, 0)
+        active, ending = running(on), closing(on, running(on))
+        on.close(TENANT, ended.deployment, [ended])
+        for terms in (order, ended, active, ending):
+            for number in (1, 2, 3):
+                with on.branch():
+                    cancel(on, caller, number, terms)
+                with on.branch():
+                    on.submit_lease_confirmation(caller, number, [terms, terms])
+                with on.branch():
+                    confirm_closed(on, caller, number, [terms, terms])
+                with on.branch():
+                    on.release(caller, terms, [number, number])
+            for blocks in (1, 20):
+                with on.branch():
+                    on.fund_with(caller, terms, blocks)
+            with on.branch():
+                on.submit_stale_lease(caller, [terms])
+            with on.branch():
+                on.submit_stale_lease(caller, [active, terms])
+            with on.branch():
+                on.both(
+                    "claim", caller, lambda terms=terms: on.model.claim(caller, 2 * [terms]), on.order_ids(2 * [terms])
+                )  # type: ignore[misc]
+            with on.branch():
+                on.close(caller, terms.deployment, [terms])
+                on.close(caller, terms.deployment, [terms])
+                on.all_closed(caller, [terms.deployment, terms.deployment])
+                manage(on, caller, terms, 1, 5, 5)
+            with on.branch():
+                update_by(on, caller, terms, VERSION, [], [], [terms])
+            with on.branch():
+                update_by(on, caller, terms, 0, [], [], [order])
+            with on.branch():
+                on.close(caller, terms.deployment, [active])
+        for permissions, expires, cap in (
+            (7, 2**40 - 1, 2**96 - 1),
+            (7, 2**40, 1),
+            (7, 1, 2**96),
+            (0, 1, 1),
+        ):
+            with on.branch():
+                manage(on, caller, order, permissions, expires, cap)
+        for number in (1, 3):
+            for to_other in (False, True):
+                with on.branch():
+                    on.withdraw(caller, number, 1, is_to_other=to_other)
+
+
+def cancel(on: Walk, caller: str, number: int, terms: Terms) -> None:
+    def expected() -> None:
+        on.model.cancel_fulfillment(caller, number, terms)
+
+    on.both("cancel_fulfillment", caller, expected, number, on.ids.key(terms))
+
+
+def confirm_closed(on: Walk, caller: str, number: int, leases: list[Terms]) -> None:
+    def expected() -> None:
+        on.model.confirm_closed(caller, number, leases)
+
+    on.both("confirm_closed", caller, expected, number, on.keys(leases))
+
+
+def manage(on: Walk, caller: str, of: Terms, permissions: int, expires: int, cap: int) -> None:
+    def expected() -> None:
+        on.model.set_manager(caller, of.deployment, MANAGER, permissions, expires, cap)
+
+    what = on.ids.deployment(of.deployment), MANAGER, permissions, expires, cap
+    on.both("set_manager", caller, expected, *what)
+
+
+# ------------------------------------------------------------------ leases at their heights
+
+
+def transactions(on: Walk, terms: Terms) -> Iterator[Callable[[], None]]:
+    """Yield what may be done to a lease, by those who may."""
+    period = on.model.parameters.period
+    provider = on.lease_of(terms).provider
+    owner, operator = on.model.providers[provider].owner, on.model.providers[provider].operator
+    yield lambda: on.confirm_now(terms)
+    yield lambda: on.submit_stale_lease(FACILITATOR, [terms, terms])
+    yield lambda: on.submit_stale_lease(owner, [terms])
+    yield lambda: on.fund_with(TENANT, terms, 1)
+    yield lambda: on.fund_with(TENANT, terms, 2 * period - 1)
+    yield lambda: on.fund_with(TENANT, terms, 2 * period)
+    yield lambda: on.fund_with(STRANGER, terms, 2 * period)
+    yield lambda: on.finish_leases(FACILITATOR, [terms, terms])
+    yield lambda: on.close(TENANT, terms.deployment, [terms])
+
+    def confirm_closed() -> None:
+        expected = [terms, terms]
+        on.both(
+            "confirm_closed",
+            operator,
+            lambda: on.model.confirm_closed(operator, provider, expected),
+            *(provider, on.keys(expected)),
+        )
+
+    yield confirm_closed
+
+
+@pytest.mark.parametrize("condition", CONDITIONS)
+def test_b05_lease__each_transaction_around_each_height__does_what_the_model_does(condition: str) -> None:
+    with walk(INTEREST) as on:
+        on.both("deposit", STRANGER, lambda: on.model.deposit(STRANGER, STRANGER, 10**15), STRANGER, 10**15)
+        terms = CONDITIONS[condition](on)
+        lease, period, grace = on.lease_of(terms), on.model.parameters.period, on.model.parameters.grace
+        marks = {on.block, lease.confirmed + period, lease.funded, lease.funded + grace, lease.confirmed + grace}
+        heights = {mark + offset for mark in marks for offset in (-1, 0, 1)}
+        for height in sorted(height for height in heights if height >= on.block):
+            on.set_block(height)
+            on.compare([], [("lease", terms)])
+            for transaction in transactions(on, terms):
+                with on.branch():
+                    transaction()
