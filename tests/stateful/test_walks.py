@@ -119,6 +119,19 @@ CONDITIONS: dict[str, Callable[[Walk], Terms]] = {
 }
 
 
+@pytest.mark.parametrize("offset", [-1, 0, 1, 2, 2**32])
+def test_match__prepaid_for_about_the_most_blocks__refunds_what_is_more(offset: int) -> None:
+    with walk(ONE_BID) as on:
+        cheap = replace(on.group().resources[0], price=3, collateral=10**10, count=1)
+        group = replace(on.group(), resources=(cheap,))
+        for charge in (1, 2, 3):
+            tip = on.model.parameters.tip
+            [terms] = on.deployment([group], [MAX_BLOCKS * charge + tip + offset])
+            on.bid_at(1, terms, 3 - charge, 0)
+            on.match_now(terms)
+            on.fund_with(TENANT, terms, 1)
+
+
 def test_lease__funded_to_the_most_blocks__takes_not_one_more() -> None:
     with walk(ONE_BID) as on:
         cheap = replace(on.group().resources[0], price=1, collateral=10**10, count=1)
@@ -173,20 +186,28 @@ def test_c09_book__every_hint__keeps_the_order_of_charges_and_arrival() -> None:
 
 def test_c04_hint__right__costs_as_much_in_a_long_book_and_less_than_a_wrong_one() -> None:
     with walk(ROOMY_BOOKS) as on:
-        terms, costs = on.order(), []
-        for number in range(1, 8):
-            operator, prices = on.model.providers[number].operator, [10**9 + 7 - 10 + number, 10**9 - 10 + number]
-            named = on.ids.deployment(terms.deployment), on.ids.nonce(terms.nonce), terms.wait_duration
-            for hint in (number - 1, number):  # behind the dearest; itself, who has not bid yet
-                with on.branch(), metered() as spent:
-                    what = number, *named, words_of(terms.group), prices, hint
-                    on.market.execute(on.market.exchange, "submit_fulfillment", operator, *what)
-                costs += spent
+        terms = on.order()
+        at_the_end, between, wrong = [], [], []
+        on.bid_at(1, terms, 9, 0)
+        for number in range(2, 8):
+            at_the_end.append(gas_of_bid(on, number, terms, 10 - number, number - 1))
+            wrong.append(gas_of_bid(on, number, terms, 10 - number, number))  # itself, who has not bid yet
             on.bid_at(number, terms, 10 - number, number - 1)
-        right, wrong = costs[2::2], costs[3::2]  # but for the first bid
-        assert max(right) <= 1.01 * min(right)
+            between.append(gas_of_bid(on, 8, terms, 11 - number, number - 1))
+        for right in (at_the_end, between):
+            assert max(right) <= 1.01 * min(right)
         assert all(first < second for first, second in pairwise(wrong))
-        assert max(right) < min(wrong)
+        assert max(at_the_end) < min(wrong)
+
+
+def gas_of_bid(on: Walk, number: int, terms: Terms, discount: int, hint: int) -> int:
+    """Return what a bid costs, which is not left in the book."""
+    prices = [unit.price - discount for unit in terms.group.resources]
+    named = on.ids.deployment(terms.deployment), on.ids.nonce(terms.nonce), terms.wait_duration
+    what = number, *named, words_of(terms.group), prices, hint
+    with on.branch(), metered() as spent:
+        on.market.execute(on.market.exchange, "submit_fulfillment", on.model.providers[number].operator, *what)
+    return spent[0]
 
 
 @pytest.mark.parametrize("leaving", range(1, 7))
