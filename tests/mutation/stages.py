@@ -84,7 +84,10 @@ class Stages:
                     self._run(stage, test)
 
     def _run(self, stage: str, test: str) -> None:
-        failure = self._run_item(test) if test in self._items else _run_machine(test)
+        if stage == "walks":
+            failure = _run_walk(self._items[test])
+        else:
+            failure = self._run_item(test) if test in self._items else _run_machine(test)
         if failure is not None:
             raise Killed(stage, test, failure)
 
@@ -127,6 +130,15 @@ def _run_machine(test: str) -> str | None:
         for setting in machine.markets:
             market(setting)  # what is deployed within a run ends with it
         run_state_machine_as_test(seed(int(number))(machine), settings=options)
+    except Exception as failure:
+        return _described(failure)
+    return None
+
+
+def _run_walk(item: Any) -> str | None:
+    """Run a test that has no fixtures but the markets: without pytest around it, those are deployed that it needs."""
+    try:
+        item.obj(**item.callspec.params if hasattr(item, "callspec") else {})
     except Exception as failure:
         return _described(failure)
     return None

@@ -71,8 +71,8 @@ def test_batch__some_ready_and_some_not__acts_on_the_ready_ones() -> None:
 
 def awaiting(on: Walk, *, persist: bool = False) -> Terms:
     terms = on.order(blocks=2 * on.model.parameters.period + 3, persist=persist, extra=5)
-    for number in (1, 3):
-        on.bid_at(number, terms, 0, 0)
+    for number, discount in ((3, 1), (1, 2)):
+        on.bid_at(number, terms, discount, 0)
     on.match_now(terms)
     return terms
 
