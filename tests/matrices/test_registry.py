@@ -82,9 +82,7 @@ def test_e10_registry__every_transaction_by_every_caller__passes_for_those_liste
 
 
 @pytest.mark.parametrize("state", STATES)
-def test_registry__every_transaction_in_every_state__does_what_the_model_does(
-    pair: RegistryPair, state: str
-) -> None:
+def test_registry__every_transaction_in_every_state__does_what_the_model_does(pair: RegistryPair, state: str) -> None:
     with pair.branch():
         for name, caller, arguments in STATES[state]:
             pair.do(name, caller, *arguments)

@@ -9,7 +9,7 @@ from eth_abi.abi import decode
 
 from moorage.chain import abi
 from tests.bytecode import LEVEL, LEVELS
-from tests.stateful import exchange_machine
+from tests.stateful import side_by_side
 from tests.stateful.evm import ERROR, Market
 from tests.stateful.exchange_machine import ExchangeMachine, FullBooks
 from tests.stateful.replay import Call, Outcome, recorder, replay
@@ -28,7 +28,7 @@ Walk = tuple[tuple[Call, Outcome], ...]
 def walk(machine_class: type[ExchangeMachine], seed: int, steps: int) -> Walk:
     """Let a state machine take its steps; return what it has sent and what came of it."""
     with pytest.MonkeyPatch.context() as patch, recorder() as env:
-        patch.setattr(exchange_machine, "market", Market)
+        patch.setattr(side_by_side, "market", Market)
         patch.setattr(machine_class, "tell", staticmethod(env.describe))
         patch.setattr(machine_class, "seed", seed)
         machine = machine_class()
