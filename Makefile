@@ -95,6 +95,11 @@ compile: environments ## contracts with Brownie, and the ABIs that the daemons r
 gas: environments ## what each transaction costs; check=1 fails when one costs more than in reports/gas.json
 	$(python) -m tests.benchmarks.gas $(if $(check),--check)
 
+# Goes on where it was interrupted. With two cores of its own it takes most of an hour.
+.PHONY: mutants
+mutants: environments ## break the exchange in many places and count where no test notices: reports/mutation.json
+	$(python) -m tests.mutation
+
 .PHONY: setup
 setup: environments engine ## install and start all that demo and test need
 

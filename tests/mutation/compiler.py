@@ -30,7 +30,7 @@ def compiled(path: str = "", text: str = "") -> bytes | None:
     """
     file = CACHE / f"{_digest(path, text)}.hex"
     if not file.is_file():
-        code = _compile(path, text)
+        code = compile_anew(path, text)
         file.parent.mkdir(parents=True, exist_ok=True)
         draft = file.with_suffix(f".{os.getpid()}")
         draft.write_text("" if code is None else code.hex(), encoding="ascii")
@@ -41,7 +41,7 @@ def compiled(path: str = "", text: str = "") -> bytes | None:
 
 def warm_up() -> None:
     """Compile the contract as it is, so that children have what is the same in a mutant."""
-    _compile("", "")
+    compile_anew("", "")
     faster_compiler.parse_ahead()
 
 
@@ -63,7 +63,8 @@ class _Sources(FilesystemInputBundle):  # type: ignore[misc]
         return replace(found, contents=self._text) if resolved_path == self._changed else found
 
 
-def _compile(path: str, text: str) -> bytes | None:
+def compile_anew(path: str, text: str) -> bytes | None:
+    """Return what creates the exchange if one source had this text, without a look at what is kept."""
     sources = _Sources(path, text)
     gc.disable()  # a fifth of the time; what compiles is a child that ends soon
     try:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
+import sys
 from functools import cache
 from itertools import islice
 from pathlib import Path
@@ -10,9 +13,10 @@ from pathlib import Path
 import pytest
 
 from tests.mutation.catalogue import DELETION, Mutant, mutants_of, sampled
+from tests.mutation.compiler import compile_anew, warm_up
 from tests.mutation.report import EQUIVALENT, FILE, KINDS, LEAST_SCORE, Explanation, Report, explanations
 from tests.mutation.selection import Selection
-from tests.mutation.sources import DELETIONS_ALONE, MONEY, OTHERS, Source, read
+from tests.mutation.sources import DELETIONS_ALONE, MONEY, OTHERS, ROOT, Source, read
 from tests.mutation.verdicts import Outcome, Verdict
 
 SOURCE = '''# pragma version 0.4.3
@@ -200,3 +204,18 @@ def test_report__content__counts_equivalent_mutants_apart(source: Source) -> Non
     assert report.score == 66.66
     assert report.unexplained() == [fourth]
     assert not report.is_good
+
+
+def test_faster_compiler__mutant__is_what_the_compiler_makes_of_it(tmp_path: Path) -> None:
+    path = "contracts/_modules/leases.vy"
+    mutant = next(mutant for mutant in catalogue(path) if mutant.name.startswith("leases._divide: arithmetic"))
+    text = mutant.apply((ROOT / path).read_text(encoding="ascii"))
+    for folder in ("contracts", "interfaces"):
+        shutil.copytree(ROOT / folder, tmp_path / folder)
+    (tmp_path / path).write_text(text, encoding="ascii")
+    command = [sys.executable, "-m", "vyper.cli.vyper_compile", "--no-bytecode-metadata", "contracts/Exchange.vy"]
+
+    code = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout.strip()
+    warm_up()
+
+    assert "0x" + (compile_anew(path, text) or b"").hex() == code
