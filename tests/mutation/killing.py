@@ -69,7 +69,9 @@ class Killing:
         known = self.verdicts.get(digest_of_code(original))
         if known and known.tests == self.tests and known.outcome == Outcome.SURVIVED and (known.is_whole or is_quick):
             return
-        for done in in_children([Task(original, only=QUICK if is_quick else ())], self._hold, 1, LIMIT_SECONDS):
+        only = QUICK if is_quick else ()
+        task = Task(original, self._stages.some_of_each(), only)
+        for done in in_children([task], self._hold, 1, LIMIT_SECONDS):
             if done.result is None or done.result.outcome != Outcome.SURVIVED:
                 raise BrokenHarness(f"the contract as it is does not get through: {done.result}")
             self.verdicts.add(done.result)

@@ -17,8 +17,10 @@ from tests.stateful.side_by_side import market
 WALKS = "tests/stateful/test_walks.py"
 FOLDERS = ("tests/tokens", "tests/matrices", "tests/adversaries")
 """Tests in this process, in the order in which they are tried; a folder that is not there is passed over."""
-QUICK = ("walks",)
+WALKING = "walks"
+QUICK = (WALKING,)
 """The stages that a mutant has to get through in any case."""
+NOT_TORN_DOWN = "previous item was not torn down"
 MACHINES: dict[str, type[ExchangeMachine]] = {"any": ExchangeMachine, "full books": FullBooks}
 STEPS = {"any": 50, "full books": 100}
 RUNS_OF_A_SEED = 5
@@ -49,7 +51,7 @@ class Stages:
     def __init__(self, items: Sequence[pytest.Item], budget: Budget) -> None:
         self._items = {item.nodeid: item for item in items}
         self._tests: dict[str, list[str]] = {
-            "walks": self._below(WALKS),
+            WALKING: self._below(WALKS),
             "state machine, at first": _seeds("any", range(budget.first_seeds)),
             **{folder: self._below(f"{folder}/") for folder in FOLDERS},
             "full books": _seeds("full books", range(budget.full_books)),
@@ -76,35 +78,38 @@ class Stages:
         Raises:
             Killed: a test has failed.
         """
-        for stage, test in first:
-            if self.has(stage, test):
-                self._run(stage, test)
+        plan = [each for each in first if self.has(*each)]
         for stage, tests in self._tests.items():
-            for test in tests if not only or stage in only else ():
-                if (stage, test) not in first:
-                    self._run(stage, test)
+            plan += [(stage, test) for test in tests if (not only or stage in only) and (stage, test) not in plan]
+        for (stage, test), following in zip(plan, [*plan[1:], ("", "")], strict=True):
+            self._run(stage, test, following[1])
 
-    def _run(self, stage: str, test: str) -> None:
-        if stage == "walks":
+    def some_of_each(self, only: Sequence[str] = ()) -> tuple[tuple[str, str], ...]:
+        """Return the last test of each stage and then the first, so that none comes after the one it is used to."""
+        stages = {stage: tests for stage, tests in self._tests.items() if tests and (not only or stage in only)}
+        return tuple((stage, tests[place]) for place in (-1, 0) for stage, tests in stages.items())
+
+    def _run(self, stage: str, test: str, following: str) -> None:
+        if stage == WALKING:
             failure = _run_walk(self._items[test])
         else:
-            failure = self._run_item(test) if test in self._items else _run_machine(test)
+            failure = self._run_item(test, following) if test in self._items else _run_machine(test)
         if failure is not None:
             raise Killed(stage, test, failure)
 
-    def _run_item(self, test: str) -> str | None:
+    def _run_item(self, test: str, following: str) -> str | None:
         """Run a test with its fixtures, and return how it failed if it did."""
-        item = self._items[test]
-        names = list(self._items)
-        following = names[(names.index(test) + 1) % len(names)]
+        item, after = self._items[test], self._items.get(following)
+        if following.startswith(WALKS) or item.path.parent != getattr(after, "path", item.path).parent:
+            after = None  # what is deployed next must not end with what this test leaves to the next one
         watcher = _Watcher()
         item.config.pluginmanager.register(watcher)
         try:
-            # what it shares with the next test stays
-            nextitem = self._items[following] if following != test else None
-            item.config.hook.pytest_runtest_protocol(item=item, nextitem=nextitem)
+            item.config.hook.pytest_runtest_protocol(item=item, nextitem=after)
         finally:
             item.config.pluginmanager.unregister(watcher)
+        if watcher.failure and NOT_TORN_DOWN in watcher.failure:
+            raise RuntimeError(f"{test}: {watcher.failure}")  # no mutant is killed by an order of tests
         return watcher.failure
 
 
