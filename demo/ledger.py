@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
 from demo.processes import DemoFailed
-from moorage.chain.contracts import Exchange, Token
+from moorage.chain.contracts import Exchange, Token, provider_account
+from moorage.chain.index import read_block
 from moorage.chain.market import Market
 from moorage.chain.rpc import Rpc
-from moorage.types import Address
+from moorage.types import Address, OrderId
 from moorage.units import format_tokens, ledger_units_per_token, to_ledger_units
 
 
@@ -22,41 +23,54 @@ class Entry:
     wallet: int
     account: int
     """What is available on the exchange."""
+    earned: int = 0
+    """What leases hold for it until a claim."""
 
     @property
     def total(self) -> int:
-        return self.wallet + self.account
+        return self.wallet + self.account + self.earned
 
 
-async def read(rpc: Rpc, market: Market, parties: Mapping[str, tuple[Address, ...]]) -> list[Entry]:
+async def read(
+    rpc: Rpc, market: Market, parties: Mapping[str, tuple[Address, ...]], leases: Sequence[OrderId] = ()
+) -> list[Entry]:
     """Read what each party has, and last what the exchange holds: deposits, prepaid blocks, collateral, tips.
+
+    All of it is read at one block.
 
     Args:
         rpc: the node.
         market: where.
         parties: name -> the addresses whose wallets and accounts are the party's.
+        leases: active ones; what they have earned is their provider's.
     """
     exchange, token = Exchange(rpc, market), Token(rpc, market)
-    entries = []
+    block, entries = await read_block(rpc), []
+    running = [lease for lease in await exchange.leases(block, leases) if lease is not None]
     for name, addresses in parties.items():
-        accounts = await exchange.accounts(None, addresses)
-        wallets = [await token.balance(None, address) for address in addresses]
+        accounts = await exchange.accounts(block, addresses)
+        wallets = [await token.balance(block, address) for address in addresses]
         available = sum(each.available for each in accounts)
-        entries.append(Entry(name, to_ledger_units(sum(wallets), market.parameters.token_decimals), available))
-    exchange_holds = to_ledger_units(await token.balance(None, market.exchange), market.parameters.token_decimals)
-    entries.append(Entry("held, with collateral", 0, exchange_holds - sum(entry.account for entry in entries)))
+        earned = sum(lease.earned for lease in running if provider_account(lease.provider) in addresses)
+        in_wallets = to_ledger_units(sum(wallets), market.parameters.token_decimals)
+        entries.append(Entry(name, in_wallets, available, earned))
+    exchange_holds = to_ledger_units(await token.balance(block, market.exchange), market.parameters.token_decimals)
+    held = exchange_holds - sum(entry.account + entry.earned for entry in entries)
+    entries.append(Entry("held, with collateral", 0, held))
     return entries
 
 
 def table(entries: list[Entry], before: list[Entry], market: Market) -> str:
     """Return the ledger for people, with what each party has gained or lost."""
-    rows: list[tuple[str, ...]] = [("", "wallet", "account", "since the start")]
+    rows: list[tuple[str, ...]] = [
+        (f"{market.token_symbol}, cut to 6 decimals", "wallet", "account", "to claim", "since the start")
+    ]
     for entry, earlier in zip(entries, before, strict=True):
         change = entry.total - earlier.total
         sign = "+" if change > 0 else "-" if change < 0 else " "
-        amounts = (entry.wallet, entry.account)
+        amounts = (entry.wallet, entry.account, entry.earned)
         rows.append((entry.name, *(_tokens(amount, market) for amount in amounts), sign + _tokens(abs(change), market)))
-    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return "\n".join(
         row[0].ljust(widths[0]) + "".join(f"  {cell:>{width}}" for cell, width in zip(row[1:], widths[1:], strict=True))
         for row in rows

@@ -33,6 +33,11 @@ class Narrator:
         for line in text.splitlines() or [""]:
             self._print(f"   {line}")
 
+    def quote(self, program: str, text: str) -> None:
+        """Print what a program has said, with its name."""
+        for line in text.splitlines():
+            self.say(f"{' ' * 12}{program}: {line}")
+
     def block(self, number: int, text: str) -> None:
         """Print something that is on chain."""
         self._print(f"   block {number:>4}  {text}")

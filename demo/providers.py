@@ -20,7 +20,7 @@ endpoint = "https://127.0.0.1:{port}"
 listen = "127.0.0.1:{port}"
 docker = "{docker}"
 collateral_cap = "500"
-claim_after = "20s"
+claim_after = "{claim_after}s"
 
 [capacity]
 cpu = 2
@@ -33,6 +33,8 @@ memory = "0.05"
 disk = "0.01"
 """
 DEPOSIT = "250"
+CLAIM_AFTER_SECONDS = 20
+"""A claim is due when so much of a lease is confirmed and not claimed."""
 CORE_PRICES = {1: "0.40", 2: "0.55"}
 """The first provider is cheaper: it wins as long as it is there."""
 
@@ -66,6 +68,7 @@ async def register(number: int, rpc_url: str, market: Path, docker: str, actors:
             port=free_port(),
             docker=docker,
             core_price=CORE_PRICES[number],
+            claim_after=CLAIM_AFTER_SECONDS,
         ),
         encoding="utf-8",
     )

@@ -13,18 +13,19 @@ from demo.chain import ROOT, Actors
 from demo.engine import Engine
 from demo.narrator import Narrator, Wording
 from demo.processes import DemoFailed, Processes, run
-from demo.providers import Datacenter
+from demo.providers import CLAIM_AFTER_SECONDS, Datacenter
 from demo.tenant import EXAMPLE, Tenant
 from demo.watcher import Watcher
 from moorage.chain.contracts import provider_account
 from moorage.chain.market import Market
 from moorage.chain.rpc import Rpc
 from moorage.types import Address, ProviderNumber
+from moorage.units import to_blocks, to_seconds
 
 GIVEN = {"tenant": 200, "owner-1": 250, "owner-2": 250}
 """Whole tokens that the deployer hands out."""
 DEPOSIT = "100"
-PERIODS = 3
+CONFIRMATIONS = 3
 
 
 @dataclass
@@ -62,10 +63,10 @@ class Story:
             customer = tenant.make_tenant(url, market_file, actors, folder)
             with _beside(watcher):
                 centers = await self._open(url, actors, market)
-                await self._deploy(customer, watcher)
+                await self._deploy(customer, market, watcher)
                 await self._run(rpc, market, actors, watcher)
-                await self._heal(customer, watcher, centers)
-                await self._return(centers, watcher)
+                await self._heal(customer, market, watcher, centers)
+                await self._return(centers, market, watcher)
                 if self.must_keep:
                     self._leave(customer, url)
                     return
@@ -89,9 +90,11 @@ class Story:
         self.narrator.say("both agents and the facilitator run as processes of their own")
         return centers
 
-    async def _deploy(self, customer: Tenant, watcher: Watcher) -> None:
+    async def _deploy(self, customer: Tenant, market: Market, watcher: Watcher) -> None:
         self.narrator.act(f"A tenant deploys {EXAMPLE.relative_to(ROOT)}")
         self.narrator.say((await customer.moorage("register", "--deposit", DEPOSIT, "--yes")).strip())
+        tip = Wording(market, {}).amount(market.parameters.facilitator_tip)
+        self.narrator.say(f"besides the deposit two tips of {tip} are set aside: to end the lease, and the deployment")
         customer.deploy(self.processes)
         match = await watcher.until_event("LeaseCreated")
         self.narrator.say(f"the lowest bid has won: provider {match.arguments['provider']}")
@@ -108,15 +111,25 @@ class Story:
         self.narrator.say("\n".join(f"| {line}" for line in body.strip().splitlines()))
 
     async def _run(self, rpc: Rpc, market: Market, actors: Actors, watcher: Watcher) -> None:
-        self.narrator.act(f"The provider confirms, period after period ({PERIODS} of them), and is paid")
-        for period in range(1, PERIODS + 1):
+        self.narrator.act(f"The provider confirms, period after period ({CONFIRMATIONS} times here), and earns")
+        blocks = market.parameters.reconfirmation_period_blocks
+        seconds = to_seconds(blocks, market.seconds_per_block)
+        self.narrator.say(f"a period is {blocks} blocks, here {seconds} s; this agent confirms after half of it")
+        self.narrator.say("a confirmation moves nothing: what it earns waits in the lease until a claim")
+        lease = watcher.last("LeaseCreated").arguments["lease"]
+        for number in range(1, CONFIRMATIONS + 1):
             await watcher.until_event("LeaseConfirmed", watcher.count("LeaseConfirmed") + 1)
-            entries = await ledger.read(rpc, market, _parties(actors))
-            self.narrator.say(f"balances after confirmation {period}:")
+            entries = await ledger.read(rpc, market, _parties(actors), [lease])
+            self.narrator.say(f"balances after confirmation {number}:")
             self.narrator.say(ledger.table(entries, self.before, market))
 
-    async def _heal(self, customer: Tenant, watcher: Watcher, centers: dict[ProviderNumber, Datacenter]) -> None:
-        served_by = ProviderNumber(watcher.last("LeaseCreated").arguments["provider"])
+    async def _heal(
+        self, customer: Tenant, market: Market, watcher: Watcher, centers: dict[ProviderNumber, Datacenter]
+    ) -> None:
+        match = watcher.last("LeaseCreated").arguments
+        served_by = ProviderNumber(match["provider"])
+        # the provider must be left with something to claim when it is back
+        await watcher.until_owed(match["lease"], to_blocks(CLAIM_AFTER_SECONDS, market.seconds_per_block))
         self.narrator.act(f"The power of provider {served_by} fails: its agent and its containers are killed")
         assert self.engine is not None
         pid = self.processes.kill(centers[served_by].process)
@@ -130,20 +143,23 @@ class Story:
             f"provider {again.arguments['provider']} has it now, and gets the manifest from `moorage deploy`"
         )
         await self._show_page(customer)
+        self.narrator.say("the visits start again: redis had them on the machine that is gone")
 
-    async def _return(self, centers: dict[ProviderNumber, Datacenter], watcher: Watcher) -> None:
+    async def _return(self, centers: dict[ProviderNumber, Datacenter], market: Market, watcher: Watcher) -> None:
         self.narrator.act("The power is back: the agent claims what its provider had earned until it failed")
         for center in centers.values():
             if center.process not in self.processes.running:
                 center.start(self.processes)
         stale = watcher.last("LeaseStale")
         await watcher.until("the claim of a stale lease", lambda: watcher.has_paid(stale))
+        earned = Wording(market, {}).amount(stale.arguments["earned"])
+        self.narrator.say(f"provider {stale.arguments['provider']} has the {earned} that its stale lease kept for it")
 
     async def _delete(self, customer: Tenant, watcher: Watcher) -> None:
         self.narrator.act("The tenant deletes the deployment")
-        deleted = (await customer.moorage("delete", "-f", str(EXAMPLE), "--yes")).strip()
+        deleted = await customer.moorage("delete", "-f", str(EXAMPLE), "--yes")
         await watcher.until_event("DeploymentClosed")
-        self.narrator.say(deleted)
+        self.narrator.quote("moorage delete", tenant.last_report(deleted))
 
     async def _settle(self, rpc: Rpc, market: Market, actors: Actors) -> None:
         self.narrator.act("The ledger")
@@ -155,10 +171,11 @@ class Story:
         """Say what to do with the running demo."""
         self.narrator.act("It goes on: what to try next")
         for name, value in customer.environment.items():
-            self.narrator.say(f"export {name}={value}")
-        moorage = f"{sys.executable} -m cli.main"
-        for command in ("list", f"status -f {EXAMPLE}", f"delete -f {EXAMPLE}"):
-            self.narrator.say(f"{moorage} {command}")
+            if name != "PYTHONPATH":
+                self.narrator.say(f"export {name}={value}")
+        example = EXAMPLE.relative_to(ROOT)
+        for command in ("list", f"status -f {example}", f"delete -f {example}"):
+            self.narrator.say(f".venv/bin/moorage {command}")
         self.narrator.say(f"the node answers at {url}, logs are in {self.processes.folder}")
         self.narrator.say("make demo-stop      # ends it and removes everything")
 

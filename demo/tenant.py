@@ -73,6 +73,13 @@ class Tenant:
         return [sys.executable, "-m", "cli.main", *arguments]
 
 
+def last_report(printed: str) -> str:
+    """Return what a command has printed from its last heading on: how the deployment stands in the end."""
+    lines = printed.strip().splitlines()
+    headings = [index for index, line in enumerate(lines) if line.startswith("deployment ")]
+    return "\n".join(lines[headings[-1] :] if headings else lines)
+
+
 def make_tenant(rpc_url: str, market: Path, actors: Actors, folder: Path) -> Tenant:
     """Return the tenant with its environment."""
     environment = {

@@ -9,9 +9,11 @@ from collections.abc import Callable, Iterable
 from demo.narrator import Narrator, Wording
 from demo.processes import DemoFailed, Processes
 from demo.tenant import DEPLOY
+from moorage.chain.contracts import Exchange
 from moorage.chain.index import Happening, LogIndex, read_block
 from moorage.chain.market import Market
 from moorage.chain.rpc import Rpc
+from moorage.types import Lease, OrderId
 
 POLL_SECONDS = 0.3
 OFF_CHAIN = ("manifest", "workload")
@@ -23,6 +25,7 @@ class Watcher:
 
     def __init__(self, rpc: Rpc, market: Market, narrator: Narrator, wording: Wording, processes: Processes) -> None:
         self._rpc = rpc
+        self._exchange = Exchange(rpc, market)
         self._index = LogIndex(rpc, market)
         self._narrator = narrator
         self._wording = wording
@@ -48,6 +51,28 @@ class Watcher:
     def has_paid(self, stale: Happening) -> bool:
         """Return whether what a stale lease has held for its provider was claimed."""
         return is_paid(stale, self._events())
+
+    async def lease(self, lease: OrderId) -> Lease:
+        """Read a lease at the newest block.
+
+        Raises:
+            DemoFailed: there is none.
+        """
+        (found,) = await self._exchange.leases(None, [lease])
+        if found is None:
+            raise DemoFailed(f"lease 0x{lease.hex()} is not on chain")
+        return found
+
+    async def until_owed(self, lease: OrderId, claim_after_blocks: int) -> None:
+        """Wait until an active lease holds pay and no claim of it is due.
+
+        Who stops its agent then leaves pay unclaimed for certain: no claim is on its way.
+
+        Raises:
+            DemoFailed: it does not become so in time, or a program has ended.
+        """
+        while not is_owed(await self.lease(lease), claim_after_blocks):
+            await self.until_event("LeaseConfirmed", self.count("LeaseConfirmed") + 1)
 
     async def until(self, what: str, is_so: Callable[[], bool], seconds: float = 90) -> None:
         """Wait until something is so.
@@ -88,15 +113,21 @@ class Watcher:
         lines = log.read_text(errors="replace").splitlines() if log.exists() else []
         for line in lines[self._heard :]:
             if any(word in line for word in OFF_CHAIN):
-                self._narrator.say(f"{' ' * 12}moorage deploy: {line.split('  ', 1)[-1].strip()}")
+                self._narrator.quote("moorage deploy", line.split("  ", 1)[-1].strip())
         self._heard = len(lines)
+
+
+def is_owed(lease: Lease, claim_after_blocks: int) -> bool:
+    """Return whether a lease has confirmed blocks beyond its last claim, and fewer than its agent claims at once."""
+    return 0 < lease.confirmed_block - lease.claimed_block < claim_after_blocks
 
 
 def is_paid(stale: Happening, happenings: Iterable[Happening]) -> bool:
     """Return whether what a stale lease has held for its provider was claimed; its claims of before do not count."""
-    return stale.arguments["earned"] == 0 or any(
+    return any(
         happening.name == "LeaseClaimed"
         and happening.arguments["lease"] == stale.arguments["lease"]
+        and happening.arguments["amount"] == stale.arguments["earned"]
         and happening.block_number > stale.block_number
         for happening in happenings
     )

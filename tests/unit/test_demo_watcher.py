@@ -24,7 +24,8 @@ def happening(block: int, name: str, lease: bytes = LEASE, **arguments: Any) -> 
         (7, [happening(9, "LeaseClaimed", amount=30)], False),  # the pay of before
         (7, [happening(20, "LeaseClaimed", OTHER, amount=7)], False),
         (7, [happening(20, "LeaseConfirmed")], False),
-        (0, [], True),  # it had claimed everything in time
+        (7, [happening(20, "LeaseClaimed", amount=6)], False),
+        (0, [], False),  # there was nothing to claim: the story has nothing to show
     ],
 )
 def test_is_paid__claims_of_leases__only_one_after_the_end_counts(
