@@ -94,7 +94,7 @@ class Story:
         self.narrator.act(f"A tenant deploys {EXAMPLE.relative_to(ROOT)}")
         self.narrator.say((await customer.moorage("register", "--deposit", DEPOSIT, "--yes")).strip())
         tip = Wording(market, {}).amount(market.parameters.facilitator_tip)
-        self.narrator.say(f"besides the deposit two tips of {tip} are set aside: to end the lease, and the deployment")
+        self.narrator.say(f"besides the deposit two tips of {tip} are set aside: to end the lease and the deployment")
         customer.deploy(self.processes)
         match = await watcher.until_event("LeaseCreated")
         self.narrator.say(f"the lowest bid has won: provider {match.arguments['provider']}")

@@ -64,7 +64,7 @@ class PowerCut(Processes):
 
     def kill(self, name: str) -> int:
         self.chain.claim()
-        PowerCut.left_blocks = self.chain.confirmed_block - self.chain.claimed_block
+        self.left_blocks = self.chain.confirmed_block - self.chain.claimed_block
         return 1
 
 
