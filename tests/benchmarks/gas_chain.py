@@ -25,6 +25,10 @@ class TransactionFailed(Exception):
     """A transaction of the scenario was refused: the scenario no longer fits the contracts."""
 
 
+class NoChain(Exception):
+    """No chain can run here; the message is one line that says what to do."""
+
+
 @dataclass(frozen=True, slots=True)
 class Receipt:
     """What a transaction did and cost."""
@@ -132,26 +136,44 @@ class Chain:
         raise TransactionFailed(f"not mined: {transaction}")
 
 
+def check_port(port: int) -> int:
+    """Return the port, or a free one for 0. A chain that somebody else runs there must not be taken for ours.
+
+    Raises:
+        NoChain: there is no such port, or it is in use.
+    """
+    advice = "give another one with --port, or none for any that is free"
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OverflowError:
+            raise NoChain(f"port {port}: ports are 1 to 65535: {advice}") from None
+        except OSError as error:
+            raise NoChain(f"port {port}: {error.strerror}: {advice}") from None
+        return int(probe.getsockname()[1])
+
+
 @contextmanager
 def running_chain(port: int) -> Iterator[Chain]:
-    """Run an anvil on this port of the loopback, 0 for any free one, and stop it at the end."""
-    with socket.socket() as probe:
-        # fails if somebody else runs a chain on this port, which must not be taken for ours
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        probe.bind(("127.0.0.1", port))
-        port = probe.getsockname()[1]
+    """Run an anvil on this port of the loopback, 0 for any free one, and stop it at the end.
+
+    Raises:
+        NoChain: the port is not free, or anvil does not start.
+    """
+    port = check_port(port)
     command = [str(TOOLS / "anvil"), "--port", str(port), "--hardfork", EVM_VERSION, "--steps-tracing", "--silent"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         chain = Chain(f"http://127.0.0.1:{port}")
-        _wait_until_it_answers(chain, process)
+        _wait_until_it_answers(chain, process, port)
         yield chain
     finally:
         process.terminate()
         process.wait()
 
 
-def _wait_until_it_answers(chain: Chain, process: subprocess.Popen[bytes]) -> None:
+def _wait_until_it_answers(chain: Chain, process: subprocess.Popen[bytes], port: int) -> None:
     deadline = time.monotonic() + START_SECONDS
     while True:
         try:
@@ -159,5 +181,5 @@ def _wait_until_it_answers(chain: Chain, process: subprocess.Popen[bytes]) -> No
             return
         except OSError:
             if process.poll() is not None or time.monotonic() > deadline:
-                raise
+                raise NoChain(f"port {port}: anvil does not answer there") from None
             time.sleep(0.05)

@@ -15,6 +15,10 @@ from eth_utils.crypto import keccak
 from tests.benchmarks.gas_chain import EVM_VERSION, ROOT, TOOLS, Chain, Receipt, TransactionFailed
 
 
+class NotCompiled(Exception):
+    """The compiler refuses a contract; the message is what it says."""
+
+
 @dataclass(frozen=True, slots=True)
 class Artifact:
     """A compiled contract."""
@@ -32,7 +36,11 @@ class Artifact:
 
 
 def compile_contract(name: str) -> Artifact:
-    """Compile a contract with the pinned compiler and its default optimisation, as Brownie does."""
+    """Compile a contract with the pinned compiler and its default optimisation, as Brownie does.
+
+    Raises:
+        NotCompiled: the compiler refuses it.
+    """
     outputs = "abi,layout,bytecode,bytecode_runtime"
     command = [
         str(TOOLS / "vyper"),
@@ -44,8 +52,10 @@ def compile_contract(name: str) -> Artifact:
         outputs,
         f"contracts/{name}.vy",
     ]
-    lines = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout.splitlines()
-    abi, layout, bytecode, runtime = lines
+    compiled = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    if compiled.returncode:
+        raise NotCompiled(f"contracts/{name}.vy does not compile:\n{compiled.stderr.strip()}")
+    abi, layout, bytecode, runtime = compiled.stdout.splitlines()
     return Artifact(
         abi=json.loads(abi),
         bytecode=bytes.fromhex(bytecode.removeprefix("0x")),

@@ -1,4 +1,4 @@
-"""What transactions may cost, and what counts as a rise."""
+"""What transactions may cost."""
 
 from __future__ import annotations
 
@@ -50,7 +50,6 @@ LARGEST_MULTIPLES = (
     ("submit_fulfillment_evicting", "submit_fulfillment_below_31", 1.4),
     ("submit_fulfillment_evicting_between", "submit_fulfillment", 1.4),
 )
-LARGEST_RISE_PERCENT = 1
 LARGEST_RUNTIME_BYTES = 24_576  # EIP-170
 
 
@@ -101,17 +100,3 @@ def failures(report: Report, artifacts: dict[str, Artifact]) -> list[str]:
         if artifact.runtime_size_bytes > LARGEST_RUNTIME_BYTES
     ]
     return found
-
-
-def rises(report: Report, committed: dict[str, dict[str, float]]) -> list[str]:
-    """Say which figures are above those of a report that was written before, and which the report lacks."""
-    found = [f"{operation}: not in the committed report" for operation in report.costs.keys() - committed.keys()]
-    found += [f"{operation}: only in the committed report" for operation in committed.keys() - report.costs.keys()]
-    for operation in report.costs.keys() & committed.keys():
-        cost, before = report.costs[operation], committed[operation]
-        if cost.gas * 100 > before["gas"] * (100 + LARGEST_RISE_PERCENT) or cost.new_slots > before["new_slots"]:
-            found.append(
-                f"{operation}: {cost.gas:,} gas and {cost.new_slots} new words, {before['gas']:,} and "
-                f"{before['new_slots']} in the committed report: make it cheaper, or run `make gas` and commit the file"
-            )
-    return sorted(found)
