@@ -28,7 +28,7 @@ demo: setup ## the whole exchange on this machine; KEEP=1 leaves it running
 	KEEP=$(KEEP) $(python) -m demo
 
 .PHONY: demo-stop
-demo-stop: ## end a demo that was left running
+demo-stop: environments ## end a demo that was left running
 	$(python) -m demo stop
 
 .PHONY: test
@@ -43,10 +43,10 @@ test-long: ## all tests, with the long ones and more examples
 	HYPOTHESIS_PROFILE=long $(MAKE) --no-print-directory test long=1
 	@$(MAKE) --no-print-directory test-optimizers
 
-# The stages run what `make setup` has installed. A folder that is not there is passed over, an empty one is a failure.
+# The stages of `make test`, each also alone. A folder that is not there is passed over, an empty one is a failure.
 .PHONY: test-units
 test-units: folders = $(call existing,tests/stateful tests/matrices tests/tokens tests/adversaries tests/unit tests/property)
-test-units:
+test-units: environments ## tests without a chain, the contracts in an EVM of their own
 	@echo "--- contracts in an EVM of their own, unit and property tests: $(or $(folders),none)"
 	$(if $(folders),$(python) -m pytest -n 2 --dist worksteal $(pytest_flags) $(folders))
 
@@ -62,14 +62,14 @@ test-optimizers: environments ## contract tests without a node, at each level of
 # The longest test comes first, so that others run beside it.
 .PHONY: test-system
 test-system: folders = $(call existing,tests/e2e tests/integration)
-test-system:
+test-system: environments engine ## tests on a chain and a Docker engine, the demo among them
 	@echo "--- tests on a chain and a Docker engine: $(or $(folders),none)"
 	$(if $(folders),$(python) -m pytest -n 4 --dist worksteal $(pytest_flags) $(folders))
 
 # The ini options of pyproject.toml are those of the other environment.
 .PHONY: test-contracts
 test-contracts: folders = $(call existing,tests/contracts)
-test-contracts:
+test-contracts: environments ## contract tests with Brownie, on an anvil of their own
 	@echo "--- contract tests with Brownie: $(or $(folders),none)"
 	$(if $(folders),$(brownie_environment) .venv-brownie/bin/python -m pytest -c /dev/null --rootdir . --confcutdir $(folders) \
 		-p no:cacheprovider -W ignore -n 2 --timeout 300 $(pytest_flags) $(folders))
@@ -92,7 +92,7 @@ compile: environments ## contracts with Brownie, and the ABIs that the daemons r
 	$(if $(call existing,scripts/export_abi.py),$(brownie_environment) .venv-brownie/bin/brownie run export_abi)
 
 .PHONY: gas
-gas: environments ## what each transaction costs; check=1 fails when one costs more than in reports/gas.json
+gas: environments ## what each transaction costs; check=1 fails when reports/gas.json says otherwise
 	$(python) -m tests.benchmarks.gas $(if $(check),--check)
 
 # Goes on where it was interrupted. With two cores of its own it takes most of an hour.
