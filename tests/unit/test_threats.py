@@ -69,6 +69,22 @@ def test_read_tests__several_numbers__count_for_each(tmp_path: Path) -> None:
     assert found == {"E12": [name], "E13": [name]}
 
 
+@pytest.mark.parametrize("repeated", ["| A01 | other | it is counted |", "| E12 | nobody will. |"])
+def test_read_rows__two_of_one_number__are_noticed(tmp_path: Path, repeated: str) -> None:
+    (tmp_path / "threats.md").write_text(f"{TABLE}{repeated}\n")
+
+    assert read_rows(tmp_path / "threats.md").repeated == (repeated[2:5],)
+
+
+@pytest.mark.parametrize("number", ["K04", "k4", "k004", "z04"])
+def test_read_tests__misspelt_number__is_no_row(tmp_path: Path, number: str) -> None:
+    name = f"test_a01_{number}_market__other__is_refused"
+
+    found = write_tests(tmp_path, name)
+
+    assert found.keys() == {"A01", f"test_{number}_"}
+
+
 def test_find_orphans__row_with_a_test_or_a_reason__is_none() -> None:
     rows = Rows({"A01": "too little", "E12": "other code"}, {"E12": "nobody can."})
 
@@ -86,7 +102,12 @@ def test_find_orphans__row_with_a_test_or_a_reason__is_none() -> None:
         ),
         (Rows({}, {"A01": "y"}), {}, "A01: threats.md says why there is no test, and has no such row"),
         (Rows({}, {}), {"A01": ["t", "u"]}, "A01: threats.md: has no such row: t, u"),
-        (Rows({}, {}), {"G8": ["t"]}, "G8: threats.md: numbers have a letter and two digits: t"),
+        (
+            Rows({}, {}),
+            {"test_K04_": ["t"]},
+            "test_K04_: misspelt: numbers are a small letter from a to k and two digits: t",
+        ),
+        (Rows({"A01": "x"}, {"A01": "y"}, ("A01",)), {}, "A01: threats.md has two rows of this number"),
     ],
 )
 def test_find_orphans__one_without_the_other__is_a_fault(rows: Rows, tests: dict[str, list[str]], fault: str) -> None:
@@ -117,3 +138,13 @@ def test_main__rows_and_tests__are_printed_and_counted(
     assert printed[0] == "A01  too little"
     assert printed[-1] == f"2 rows, {1 - status} with tests, {status} faults"
     assert "     no test: nobody can." in printed
+
+
+def test_main__no_document__is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(threats, "DOCUMENT", tmp_path / "docs" / "threats.md")
+
+    assert main() == 1
+    said = "docs/threats.md: No such file or directory: the rows are in there, put it back\n"
+    assert capsys.readouterr().out == said
