@@ -6,9 +6,10 @@ design. Here is what can be seen in the text and in the imports; tests/contract_
 
 from __future__ import annotations
 
+import argparse
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePath
 
 from vyper.ast import nodes as ast
@@ -33,10 +34,13 @@ INTERFACES = re.compile(r"from (?:ethereum\.ercs|interfaces) import I\w+")
 MODULES = re.compile(r"from \.(?:_modules)? import [a-z_]+")
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Print every finding; the exit code says whether there are any."""
+    parser = argparse.ArgumentParser(prog="python -m tests.contract_lint", description=__doc__)
+    parser.parse_args(arguments)
     sources = sources_of(ROOT)
-    findings = [finding for path in sources for finding in lint(ROOT, path)]
+    # once, also what the compiler says again for each contract that a module is part of
+    findings = list(dict.fromkeys(finding for path in sources for finding in lint(ROOT, path)))
     print(*findings, f"{len(sources)} Vyper sources, {len(findings)} findings", sep="\n")
     return 1 if findings or not sources else 0
 
@@ -63,9 +67,22 @@ def lint(root: Path, path: PurePath) -> list[Finding]:
         findings += _check_locks(path, source, module)
         findings += check_tree(path, module if path.suffix == ".vyi" else _annotated(root, path, source))
     except VyperException as error:
-        line = getattr(error, "lineno", None) or 1
-        findings.append(Finding(path, line, "compiles", str(error).splitlines()[0]))
+        findings.append(_refusal(root, path, error))
     return sorted(findings, key=lambda finding: finding.line)
+
+
+def _refusal(root: Path, path: PurePath, error: VyperException) -> Finding:
+    """Return what the compiler says, at the line that it names: it may be one of a module that the source imports."""
+    line, file = error.lineno or 1, error.resolved_path
+    for annotation in error.annotations or ():
+        node = annotation[1] if isinstance(annotation, tuple) else annotation
+        line = node.lineno
+        if isinstance(node, ast.VyperNode):
+            file = node.module_node.get("resolved_path")
+        break
+    if file is not None and Path(file).is_relative_to(root):
+        path = PurePath(Path(file).relative_to(root))
+    return Finding(path, line, "compiles", error.message.splitlines()[0])
 
 
 def _annotated(root: Path, path: PurePath, source: str) -> ast.Module:

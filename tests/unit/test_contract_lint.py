@@ -226,6 +226,41 @@ def test_contract_lint__a_source_that_does_not_compile__is_refused(tmp_path: Pat
     assert rules_broken(tmp_path, CLEAN + "nonsense: uint257\n") == {"compiles"}
 
 
+@pytest.mark.parametrize(
+    ("fault", "line"),
+    [
+        pytest.param("word: uint257\n", 3, id="type"),
+        pytest.param("def (:\n", 4, id="syntax"),
+        pytest.param("from . import nothing\n", 3, id="import"),
+        pytest.param("@internal\ndef f():\n    word: uint256 = other\n", 5, id="name"),
+    ],
+)
+def test_contract_lint__a_module_that_does_not_compile__is_named_once_at_its_own_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], fault: str, line: int
+) -> None:
+    monkeypatch.setattr(contract_lint, "ROOT", tmp_path)
+    module = tmp_path / MODULE
+    module.parent.mkdir(parents=True)
+    module.write_text(f"# pragma version {COMPILER}\n# pragma nonreentrancy on\n{fault}")
+    for name in ("One", "Other"):
+        source = CLEAN.replace("TOKEN: imm", "from ._modules import subject\n\nTOKEN: imm")
+        (tmp_path / "contracts" / f"{name}.vy").write_text(source)
+
+    assert contract_lint.main([]) == 1
+
+    *findings, last = capsys.readouterr().out.splitlines()
+    assert [finding.partition(": compiles: ")[0] for finding in findings] == [f"{MODULE}:{line}"]
+    assert last == "3 Vyper sources, 1 findings"
+
+
+@pytest.mark.parametrize("argument", ["contracts/Exchange.vy", "--fix"])
+def test_contract_lint__an_argument__is_refused(capsys: pytest.CaptureFixture[str], argument: str) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        contract_lint.main([argument])
+
+    assert f"unrecognized arguments: {argument}" in capsys.readouterr().err
+
+
 TOKEN_CALL = """
 @external
 def pay():
