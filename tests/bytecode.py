@@ -18,7 +18,7 @@ LEVELS = ("none", "gas", "codesize")
 """Of the compiler's optimiser."""
 SHIPPED_LEVEL = "gas"
 """The compiler's default, with which the contracts are deployed."""
-LEVEL = os.environ.get("VYPER_OPTIMIZE", SHIPPED_LEVEL)
+LEVEL = os.environ.get("VYPER_OPTIMIZE") or SHIPPED_LEVEL
 """On which the tests that ask for no other one run: `make test-optimizers` runs them on each."""
 
 STAND_INS: dict[str, bytes] = {}

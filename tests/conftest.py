@@ -12,6 +12,7 @@ import structlog
 from hypothesis import settings
 
 from tests.bytecode import LEVEL, any_code_size
+from tests.variables import faults
 
 # A shell lets what it runs in the background ignore Ctrl-C, and children inherit that; tests interrupt programs.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -20,6 +21,13 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 settings.register_profile("short", derandomize=True, deadline=None)
 settings.register_profile("long", max_examples=2_000, deadline=None, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "short"))
+
+
+def pytest_configure() -> None:
+    """Refuse what nobody can run with, before the first test."""
+    found = list(faults(os.environ))
+    if found:
+        raise pytest.UsageError("; ".join(found))
 
 
 @pytest.fixture(scope="session", autouse=True)

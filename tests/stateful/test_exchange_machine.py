@@ -15,6 +15,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from tests.stateful.exchange_machine import ExchangeMachine, FullBooks
 from tests.stateful.side_by_side import market
+from tests.variables import stateful_seed
 
 IS_LONG = os.environ.get("HYPOTHESIS_PROFILE") == "long"
 PARTS = 4
@@ -52,7 +53,8 @@ def run(machine: type[ExchangeMachine], *, runs: int, steps: int, skip: int = 0)
         suppress_health_check=list(HealthCheck),
     )
     drawn = random.SystemRandom().getrandbits(32) if IS_LONG else 0
-    first = int(os.environ.get("STATEFUL_SEED") or drawn) + skip // RUNS_OF_A_SEED
+    given = stateful_seed(os.environ)
+    first = (drawn if given is None else given) + skip // RUNS_OF_A_SEED
     for chosen in range(first, first + max(1, runs // RUNS_OF_A_SEED)):
         machine.seed = chosen
         try:
