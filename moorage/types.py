@@ -22,6 +22,10 @@ Version = NewType("Version", bytes)
 """32 bytes: sha256 of the canonical manifest."""
 
 LEDGER_DECIMALS = 18
+MAX_MONEY = 2**96 - 1
+"""Ledger units that the exchange holds, in one place and in all."""
+MAX_BLOCKS = 2**32 - 1
+"""That an order waits, or that a lease is prepaid."""
 
 
 class DeploymentState(StrEnum):

@@ -13,7 +13,7 @@ from eth_account.signers.local import LocalAccount
 
 from cli import wallet
 from cli.agents import Interpreter
-from cli.core.order_plan import OrderPlan, describe_plan, plan_order
+from cli.core.order_plan import OrderPlan, TooLong, check_span, describe_plan, plan_order
 from cli.core.story import Line
 from cli.core.view import full
 from cli.environment import Environment
@@ -140,6 +140,10 @@ async def _agree(
     market, money = session.market, session.money
     (account,) = await session.exchange.accounts(None, [tenant])
     fund_blocks = units.to_blocks(fund_seconds, market.seconds_per_block)
+    try:
+        check_span(choice.compiled.groups, market.parameters, fund_blocks, market.seconds_per_block)
+    except TooLong as error:
+        raise refuse_unit("--fund", error) from error
     plan = plan_order(choice.compiled.groups, market.parameters, fund_blocks, account.available)
     missing = units.to_ledger_units(plan.missing_base_units, market.parameters.token_decimals)
     if options.output is Format.TEXT:

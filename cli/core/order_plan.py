@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 from cli.core.money import Money
 from moorage import regions, terms, units
-from moorage.types import Group, Parameters
+from moorage.types import MAX_BLOCKS, MAX_MONEY, Group, Parameters
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,29 @@ class OrderPlan:
     @property
     def deposits(self) -> tuple[int, ...]:
         return tuple(group.deposit for group in self.groups)
+
+
+class TooLong(Exception):
+    """Nobody can prepay that long; the message says how long is possible, in a form that `--fund` takes."""
+
+
+def check_span(groups: Sequence[Group], parameters: Parameters, fund_blocks: int, seconds_per_block: Fraction) -> None:
+    """Check that groups can be prepaid for a span.
+
+    Raises:
+        TooLong: a lease has not so many blocks, or the exchange cannot hold what they cost.
+    """
+    charges = sum(terms.max_charge(group, parameters) for group in groups)
+    tips = (2 * len(groups) + 1) * parameters.facilitator_tip
+    affordable = max(MAX_MONEY - tips, 0) // max(charges, 1)
+    most = min(MAX_BLOCKS, affordable)
+    # a span below two periods is not what is prepaid: what they cost is the exchange's to refuse
+    if fund_blocks <= max(most, 2 * parameters.reconfirmation_period_blocks):
+        return
+    seconds = units.to_seconds(most, seconds_per_block)
+    hours = seconds // units.SECONDS_PER_HOUR
+    reason = "a lease has no more" if most == MAX_BLOCKS else "the exchange can hold no more than they cost"
+    raise TooLong(f"at most {f'{hours}h' if hours else f'{seconds}s'}: that is {most} blocks, {reason}")
 
 
 def plan_order(groups: Sequence[Group], parameters: Parameters, fund_blocks: int, available: int) -> OrderPlan:

@@ -10,13 +10,10 @@ from typing import NamedTuple
 from moorage import manifest, units
 from moorage.deployment_file.problems import DeploymentFileError, Problem, quoted
 from moorage.deployment_file.spec import Datacenter, DeploymentSpec, Profile, Service
-from moorage.types import LEDGER_DECIMALS, Group, ResourceGroup
+from moorage.types import LEDGER_DECIMALS, MAX_BLOCKS, MAX_MONEY, Group, ResourceGroup
 
 MAX_CHARGE = 2**80 - 1
 """Ledger units per block that one order may cost."""
-MAX_MONEY = 2**96 - 1
-"""Ledger units that the exchange holds in one place."""
-MAX_BLOCKS = 2**32 - 1
 
 
 class CompiledDeployment(NamedTuple):

@@ -379,6 +379,14 @@ async def test_deploy__not_agreed_to__orders_nothing_and_remembers_nothing(tmp_p
         assert await here.deployments() == [] and not list(here.tenant.state.rglob("*.json"))
 
 
+async def test_deploy__longer_than_anybody_can_prepay__says_how_long_is_possible(tmp_path):
+    async with world(tmp_path) as here:
+        result = await here.tenant.does("deploy", "--yes", "--new", "--fund", "99999999999h")
+
+        assert_failed(result, ExitStatus.USAGE, "--fund: at most 1193046h: that is 4294967295 blocks")
+        assert await here.deployments() == [] and not list(here.tenant.state.rglob("*.json"))
+
+
 async def test_deploy__exchange_refuses__says_why_and_remembers_nothing(tmp_path):
     async with world(tmp_path, tip=10 * ONE_TOKEN) as here:
         (tmp_path / "moorage.yml").write_text(FILE.replace("collateral: 1d", "collateral: 1"))

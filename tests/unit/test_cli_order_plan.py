@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
 
 import pytest
 
-from cli.core.order_plan import GroupPlan, OrderPlan, describe_plan, plan_order
-from moorage import terms
+from cli.core.order_plan import GroupPlan, OrderPlan, TooLong, check_span, describe_plan, plan_order
+from moorage import terms, units
+from moorage.types import MAX_MONEY
 from tests.factories.deployments import MONEY, ONE, PARAMETERS, PERIOD, TIP, group
 
 
@@ -32,6 +34,32 @@ def test_plan__short_span__prepays_two_periods(span, prepaid):
 
     assert plan.groups[0].prepaid_blocks == prepaid
     assert plan.groups[0].deposit >= terms.minimum_deposit(group(price=40), PARAMETERS)
+
+
+@pytest.mark.parametrize(
+    ("price", "seconds_per_block", "most", "said"),
+    [
+        (40, 1, 2**32 - 1, "at most 1193046h: that is 4294967295 blocks, a lease has no more"),
+        (40, 12, 2**32 - 1, "at most 14316557h: that is 4294967295 blocks, a lease has no more"),
+        (2**79, 1, 65_535, "at most 18h: that is 65535 blocks, the exchange can hold no more than they cost"),
+    ],
+)
+def test_span__longer_than_anybody_can_prepay__is_refused_with_the_longest(price, seconds_per_block, most, said):
+    groups = [group("a", price=price), group("b", price=price)]
+    block_time = Fraction(seconds_per_block)
+
+    check_span(groups, PARAMETERS, most, block_time)
+    assert plan_order(groups, PARAMETERS, most, 0).total <= MAX_MONEY
+    with pytest.raises(TooLong) as refused:
+        check_span(groups, PARAMETERS, most + 1, block_time)
+
+    assert str(refused.value) == said
+    typed = units.parse_duration(said.split()[2].rstrip(":"))
+    check_span(groups, PARAMETERS, units.to_blocks(typed, block_time), block_time)
+
+
+def test_span__below_two_periods_that_cost_too_much__is_left_to_the_exchange():
+    check_span([group(price=2**92)], PARAMETERS, 2 * PERIOD, Fraction(1))
 
 
 def test_plan__interest_on_collateral__is_in_the_charge():
