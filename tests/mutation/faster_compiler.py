@@ -47,8 +47,9 @@ def _parsing_ahead(parse: Callable[[Any], Any]) -> Callable[[Any], Any]:
         path = str(file.resolved_path)
         if path in parsed_ahead and seen[path].contents == file.contents:
             return parsed_ahead.pop(path)
-        seen.setdefault(path, file)
-        return parse(file)
+        tree = parse(file)
+        seen.setdefault(path, file)  # not one that cannot be parsed
+        return tree
 
     return once
 
