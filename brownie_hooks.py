@@ -7,10 +7,12 @@ what it is given (modules and interfaces) and what it returns (source maps).
 Not for production: nothing here is shipped or imported outside of Brownie.
 """
 
+import atexit
 import hashlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from brownie._config import CONFIG
@@ -126,6 +128,10 @@ vyper_json.compile_json = _compile_json
 # The development chain is an anvil that Brownie starts. Without the trace of each step there are no dev revert
 # strings, no call traces and no coverage. Runs side by side need a port each: a second one on the same port would
 # silently join the first one's chain.
+# Anvil writes old states to a disk and leaves them there when it is stopped: gigabytes in a day of tests.
+_states = TemporaryDirectory(prefix="anvil-")
+atexit.register(_states.cleanup)
+CONFIG.networks["development"]["cmd"] = f"anvil --cache-path {_states.name}"
 CONFIG.networks["development"]["cmd_settings"].update(
     evm_version="prague",
     gas_limit=30_000_000,

@@ -77,6 +77,7 @@ async def start_anvil(processes: Processes) -> tuple[str, int]:
         str(chain_id),
     ]
     command += ["--block-time", "1", "--slots-in-an-epoch", "1", "--mnemonic", MNEMONIC]
+    command += ["--cache-path", processes.folder / "anvil"]  # old states, which it would leave behind elsewhere
     processes.start("anvil", command)
     url, until = f"http://127.0.0.1:{port}", time.monotonic() + START_SECONDS
     async with Rpc(url) as rpc:

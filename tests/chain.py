@@ -136,7 +136,9 @@ async def start_chain(
     command += ["--accounts", str(ACCOUNTS), "--mnemonic", MNEMONIC]
     command += ["--block-time", str(block_time)] if block_time else []
     command += ["--no-mining"] if is_manual else []
-    with tempfile.TemporaryFile("w+b") as log:
+    # it writes old states to a disk, and leaves them there when it is stopped
+    with tempfile.TemporaryFile("w+b") as log, tempfile.TemporaryDirectory(prefix="anvil-") as states:
+        command += ["--cache-path", states]
         process = await asyncio.create_subprocess_exec(*command, stdout=log, stderr=log)
         try:
             url = await _listening(process, log)

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -163,6 +164,8 @@ def running_chain(port: int) -> Iterator[Chain]:
     """
     port = check_port(port)
     command = [str(TOOLS / "anvil"), "--port", str(port), "--hardfork", EVM_VERSION, "--steps-tracing", "--silent"]
+    states = TemporaryDirectory(prefix="anvil-")  # which it would leave behind elsewhere
+    command += ["--cache-path", states.name]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         chain = Chain(f"http://127.0.0.1:{port}")
@@ -171,6 +174,7 @@ def running_chain(port: int) -> Iterator[Chain]:
     finally:
         process.terminate()
         process.wait()
+        states.cleanup()
 
 
 def _wait_until_it_answers(chain: Chain, process: subprocess.Popen[bytes], port: int) -> None:

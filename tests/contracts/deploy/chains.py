@@ -7,6 +7,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from tempfile import TemporaryDirectory
 
 from web3 import Web3
 
@@ -15,7 +16,9 @@ from web3 import Web3
 def anvil(*options: str) -> Iterator[str]:
     """Run a chain and yield its URL."""
     port = _free_port()
-    process = subprocess.Popen(["anvil", "--quiet", "--port", str(port), *options], stdout=subprocess.DEVNULL)
+    states = TemporaryDirectory(prefix="anvil-")  # which it would leave behind elsewhere
+    command = ["anvil", "--quiet", "--port", str(port), "--cache-path", states.name, *options]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     url = f"http://127.0.0.1:{port}"
     try:
         web3 = Web3(Web3.HTTPProvider(url))
@@ -27,6 +30,7 @@ def anvil(*options: str) -> Iterator[str]:
     finally:
         process.terminate()
         process.wait(timeout=10)
+        states.cleanup()
 
 
 def _free_port() -> int:
