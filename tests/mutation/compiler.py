@@ -17,8 +17,6 @@ from vyper.compiler.phases import CompilerData
 from tests.mutation import faster_compiler
 from tests.mutation.sources import ROOT
 
-faster_compiler.install()
-
 EXCHANGE = "contracts/Exchange.vy"
 CACHE = ROOT / "build" / "mutation" / "compiled"
 
@@ -40,7 +38,11 @@ def compiled(path: str = "", text: str = "") -> bytes | None:
 
 
 def warm_up() -> None:
-    """Compile the contract as it is, so that children have what is the same in a mutant."""
+    """Compile the contract as it is, so that children have what is the same in a mutant.
+
+    It changes the compiler of this process, which has to be one for mutants alone.
+    """
+    faster_compiler.install()
     compile_anew("", "")
     faster_compiler.parse_ahead()
 
