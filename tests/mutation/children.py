@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from multiprocessing.connection import Connection, wait
@@ -37,7 +39,11 @@ class _Child(Generic[Task]):
 def in_children(
     tasks: Iterable[Task], work: Callable[[Task], Result], processes: int, limit_seconds: float
 ) -> Iterator[Done[Task, Result]]:
-    """Yield what comes of each task, in the order in which they get done; a task is asked for when it can begin."""
+    """Yield what comes of each task, in the order in which they get done; a task is asked for when it can begin.
+
+    Children may have children of their own, which end with them.
+    """
+    is_outermost = multiprocessing.parent_process() is None
     waiting = iter(tasks)
     running: dict[Connection, _Child[Task]] = {}
     try:
@@ -46,6 +52,8 @@ def in_children(
                 receiver, sender = FORK.Pipe(duplex=False)
                 process = FORK.Process(target=_child, args=(work, task, sender))
                 process.start()
+                if is_outermost:
+                    os.setpgid(process.pid or 0, process.pid or 0)
                 sender.close()
                 running[receiver] = _Child(task, process, time.monotonic())
             if not running:
@@ -82,5 +90,7 @@ def _received(receiver: Connection) -> Result | None:  # type: ignore[type-var]
 
 
 def _end(process: BaseProcess) -> None:
+    with suppress(ProcessLookupError):  # a child's child is in the group of its parent
+        os.killpg(process.pid or 0, signal.SIGKILL)
     process.kill()
     process.join()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import os
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ import pytest
 from tests import bytecode
 from tests.mutation.children import in_children
 from tests.mutation.sources import ROOT
-from tests.mutation.stages import FOLDERS, QUICK, WALKS, Budget, Killed, Stages, silence
+from tests.mutation.stages import FOLDERS, QUICK, WALKS, Budget, Result, Stages, silence
 from tests.mutation.verdicts import Outcome, Verdict, Verdicts, digest_of_code, digest_of_tests
 
 EXCHANGE = "Exchange"
@@ -25,8 +25,9 @@ REFUSES_ALL = bytes.fromhex("6005600c60003960056000f3" + "5f5ffd0000")
 @dataclass(frozen=True)
 class Task:
     code: bytes
-    first: tuple[tuple[str, str], ...] = ()  # stages and tests that are likely to kill it
-    only: tuple[str, ...] = ()  # the stages, if others are left out
+    stages: tuple[str, ...]  # in the order in which they are tried
+    likely: tuple[str, ...] = ()  # tests that may well kill it
+    is_whole: bool = False  # with what it has got through before, these are all stages
 
 
 class BrokenHarness(Exception):
@@ -62,19 +63,23 @@ class Killing:
 
     def check(self, original: bytes, *, is_quick: bool = False) -> None:
         """See that the contract as it is gets through, and that each stage notices one that refuses everything."""
-        tasks = [Task(REFUSES_ALL, only=(stage,)) for stage in self._stages.names() if stage in QUICK or not is_quick]
+        stages = [stage for stage in self._stages.names() if stage in QUICK or not is_quick]
+        tasks = [Task(REFUSES_ALL, (stage,)) for stage in stages]
         for done in in_children(tasks, self._hold, self._processes, LIMIT_SECONDS):
             if done.result is None or done.result.outcome != Outcome.KILLED:
-                raise BrokenHarness(f"{done.task.only}: a contract that refuses everything is not noticed")
+                raise BrokenHarness(f"{done.task.stages}: a contract that refuses everything is not noticed")
         known = self.verdicts.get(digest_of_code(original))
-        if known and known.tests == self.tests and known.outcome == Outcome.SURVIVED and (known.is_whole or is_quick):
+        if known and self._is_valid(known, is_whole=not is_quick):
             return
-        only = QUICK if is_quick else ()
-        task = Task(original, self._stages.some_of_each(), only)
-        for done in in_children([task], self._hold, 1, LIMIT_SECONDS):
+        tasks = [Task(original, (stage,)) for stage in stages]
+        seconds = 0.0
+        for done in in_children(tasks, self._hold, self._processes, LIMIT_SECONDS):
             if done.result is None or done.result.outcome != Outcome.SURVIVED:
-                raise BrokenHarness(f"the contract as it is does not get through: {done.result}")
-            self.verdicts.add(done.result)
+                raise BrokenHarness(f"{done.task.stages}: the contract as it is does not get through: {done.result}")
+            seconds += done.result.seconds
+        self.verdicts.add(
+            Verdict(digest_of_code(original), self.tests, Outcome.SURVIVED, round(seconds, 1), is_whole=not is_quick)
+        )
 
     # -------------------------------------------------------------- mutants
 
@@ -96,11 +101,7 @@ class Killing:
 
         def tasks() -> Iterator[Task]:
             for code in waiting:
-                known = self.verdicts.get(digest_of_code(code))
-                mine = [(known.stage, known.test)] if known and known.test else []
-                module = codes[code].partition(".")[0]
-                likely = [*mine, *self._killers[codes[code]], *self._killers[module][:2]]
-                yield Task(code, tuple(dict.fromkeys(likely))[:TRIED_FIRST], QUICK if code in quick else ())
+                yield self._task(code, codes[code], is_whole=code not in quick)
 
         for done in in_children(tasks(), self._hold, self._processes, LIMIT_SECONDS):
             outcome = Outcome.LATE if done.is_late else Outcome.LOST
@@ -109,6 +110,17 @@ class Killing:
             self.verdicts.add(verdict)
             self._remember(codes[done.task.code], verdict)
             yield done.task.code, verdict
+
+    def _task(self, code: bytes, place: str, *, is_whole: bool) -> Task:
+        """Plan on a code: what it has got through is left out, what has killed it before or others there goes first."""
+        known = self.verdicts.get(digest_of_code(code))
+        is_through = known and known.tests == self.tests and known.outcome == Outcome.SURVIVED
+        mine = [(known.stage, known.test)] if known and known.test else []
+        others = [*self._killers[place], *self._killers[place.partition(".")[0]][:2]]
+        order = self._stages.order([*(stage for stage, _ in mine), *QUICK, *(stage for stage, _ in others)])
+        stages = [stage for stage in order if (not is_through if stage in QUICK else is_whole)]
+        likely = [test for _, test in [*mine, *others]]
+        return Task(code, tuple(stages), tuple(likely[:TRIED_FIRST]), is_whole)
 
     def _is_valid(self, known: Verdict, *, is_whole: bool) -> bool:
         if known.outcome == Outcome.KILLED:
@@ -123,19 +135,24 @@ class Killing:
             row.insert(0, killer)
 
     def _hold(self, task: Task) -> Verdict:
-        """Hold one code against the tests; in a child."""
+        """Hold one code against stages, in a child; each has a child of its own."""
         silence()
-        started = time.process_time()
         bytecode.STAND_INS[EXCHANGE] = task.code
-        stage = test = reason = ""
-        outcome = Outcome.SURVIVED
-        try:
-            self._stages.run(task.first, task.only)
-        except Killed as killed:
-            outcome, stage, test, reason = Outcome.KILLED, killed.stage, killed.test, killed.reason
-        seconds = round(time.process_time() - started, 1)
-        is_whole = not task.only
-        return Verdict(digest_of_code(task.code), self.tests, outcome, seconds, stage, test, reason, is_whole)
+        outcome, at, result = Outcome.SURVIVED, "", Result()
+
+        def run(stage: str) -> Result:
+            return self._stages.run(stage, task.likely)
+
+        for stage in task.stages:
+            [done] = in_children([stage], run, 1, LIMIT_SECONDS)
+            if done.result is None:
+                raise RuntimeError(f"{stage}: its process has died")
+            if done.result.test:
+                outcome, at, result = Outcome.KILLED, stage, done.result
+                break
+        seconds = round(sum(os.times()[:4]), 1)  # the stages' too
+        digest = digest_of_code(task.code)
+        return Verdict(digest, self.tests, outcome, seconds, at, result.test, result.reason, task.is_whole)
 
 
 def run(killing: Killing) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,18 +35,16 @@ class Budget:
     full_books: int = 3
 
 
-class Killed(Exception):
-    """A test has failed."""
+@dataclass(frozen=True)
+class Result:
+    """Of a stage: the test that has failed and how, or nothing."""
 
-    def __init__(self, stage: str, test: str, reason: str) -> None:
-        super().__init__(reason)
-        self.stage = stage
-        self.test = test
-        self.reason = reason
+    test: str = ""
+    reason: str = ""
 
 
 class Stages:
-    """All tests in their order, collected once and run in forked children."""
+    """All tests, collected once. A stage has a process of its own, so that none finds what another has deployed."""
 
     def __init__(self, items: Sequence[pytest.Item], budget: Budget) -> None:
         self._items = {item.nodeid: item for item in items}
@@ -68,44 +66,36 @@ class Stages:
         """Return the stages that have tests."""
         return [stage for stage, tests in self._tests.items() if tests]
 
-    def run(self, first: Sequence[tuple[str, str]] = (), only: Sequence[str] = ()) -> None:
-        """Run test after test.
+    def order(self, first: Iterable[str] = ()) -> list[str]:
+        """Return the stages that have tests, some of them first."""
+        names = self.names()
+        return [stage for stage in dict.fromkeys([*first, *names]) if stage in names]
 
-        Args:
-            first: stages and names of tests that go first.
-            only: the stages, if others are left out.
+    def tests(self, stage: str, likely: Sequence[str] = ()) -> list[str]:
+        """Return the tests of a stage: those first that are likely to fail, unless they share fixtures with others."""
+        tests = self._tests[stage]
+        first = [] if stage in FOLDERS else [test for test in likely if test in tests]
+        return [*dict.fromkeys([*first, *tests])]
 
-        Raises:
-            Killed: a test has failed.
-        """
-        plan = [each for each in first if self.has(*each)]
-        for stage, tests in self._tests.items():
-            plan += [(stage, test) for test in tests if (not only or stage in only) and (stage, test) not in plan]
-        for (stage, test), following in zip(plan, [*plan[1:], ("", "")], strict=True):
-            self._run(stage, test, following[1])
-
-    def some_of_each(self, only: Sequence[str] = ()) -> tuple[tuple[str, str], ...]:
-        """Return the last test of each stage and then the first, so that none comes after the one it is used to."""
-        stages = {stage: tests for stage, tests in self._tests.items() if tests and (not only or stage in only)}
-        return tuple((stage, tests[place]) for place in (-1, 0) for stage, tests in stages.items())
-
-    def _run(self, stage: str, test: str, following: str) -> None:
-        if stage == WALKING:
-            failure = _run_walk(self._items[test])
-        else:
-            failure = self._run_item(test, following) if test in self._items else _run_machine(test)
-        if failure is not None:
-            raise Killed(stage, test, failure)
+    def run(self, stage: str, likely: Sequence[str] = ()) -> Result:
+        """Run the tests of a stage in this process, until one fails."""
+        tests = self.tests(stage, likely)
+        for test, following in zip(tests, [*tests[1:], ""], strict=True):
+            if stage == WALKING:
+                failure = _run_walk(self._items[test])
+            else:
+                failure = self._run_item(test, following) if test in self._items else _run_machine(test)
+            if failure is not None:
+                return Result(test, failure)
+        return Result()
 
     def _run_item(self, test: str, following: str) -> str | None:
         """Run a test with its fixtures, and return how it failed if it did."""
-        item, after = self._items[test], self._items.get(following)
-        if following.startswith(WALKS) or item.path.parent != getattr(after, "path", item.path).parent:
-            after = None  # what is deployed next must not end with what this test leaves to the next one
+        item = self._items[test]
         watcher = _Watcher()
         item.config.pluginmanager.register(watcher)
         try:
-            item.config.hook.pytest_runtest_protocol(item=item, nextitem=after)
+            item.config.hook.pytest_runtest_protocol(item=item, nextitem=self._items.get(following))
         finally:
             item.config.pluginmanager.unregister(watcher)
         if watcher.failure and NOT_TORN_DOWN in watcher.failure:
