@@ -40,9 +40,15 @@ def creation_code(contract: str, level: str = LEVEL) -> bytes:
     return bytes.fromhex(_compiled(contract, "bytecode", level).removeprefix("0x"))
 
 
+def abi(contract: str) -> list[dict[str, Any]]:
+    """Return the entries of a contract's ABI."""
+    entries: list[dict[str, Any]] = json.loads(_compiled(contract, "abi", LEVEL))
+    return entries
+
+
 def functions(contract: str) -> list[dict[str, Any]]:
     """Return what the ABI says of a contract's functions."""
-    return [entry for entry in json.loads(_compiled(contract, "abi", LEVEL)) if entry["type"] == "function"]
+    return [entry for entry in abi(contract) if entry["type"] == "function"]
 
 
 def _compiled(contract: str, output: str, level: str) -> str:

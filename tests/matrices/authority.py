@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
 
-from tests.matrices.calls import NO_SIGNATURE
 from tests.matrices.cast import (
     EVERYTHING,
     EXPIRED,
@@ -30,7 +29,7 @@ from tests.matrices.cast import (
     WINNER,
 )
 from tests.matrices.pair import Call, Pair, call
-from tests.stateful.evm import FIRST_BLOCK
+from tests.stateful.evm import FIRST_BLOCK, NO_SIGNATURE
 from tests.stateful.model import DeploymentName, Permission, Terms
 
 RUNNING, BIDDING, CLOSING = (DeploymentName(TENANT, salt) for salt in (1, 2, 3))

@@ -16,9 +16,8 @@ from tests.matrices.cast import (
     WINNER,
 )
 from tests.matrices.pair import Call, Pair, call
+from tests.stateful.evm import NO_SIGNATURE
 from tests.stateful.model import Group, Terms
-
-NO_SIGNATURE = 2**255, 27, bytes(32), bytes(32)
 
 
 def calls(pair: Pair, terms: Terms) -> list[Call]:

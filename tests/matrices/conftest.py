@@ -9,7 +9,8 @@ import pytest
 from tests.matrices import registry
 from tests.matrices.authority import set_up
 from tests.matrices.cast import DEAR, DEAR_AND_QUICK, LARGE, ORDINARY, VACANT
-from tests.matrices.pair import Pair, market
+from tests.matrices.pair import Pair
+from tests.stateful.evm import market
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -9,10 +9,8 @@ from typing import Any
 
 from eth_abi.abi import encode
 from eth_utils.abi import function_signature_to_4byte_selector
-from vyper.compiler import CompilerData  # type: ignore[import-untyped]
-from vyper.compiler.input_bundle import FilesystemInputBundle  # type: ignore[import-untyped]
 
-from tests.bytecode import ROOT
+from tests.bytecode import abi
 
 Path = tuple[str | int, ...]
 """To a value within arguments: names, and 0 for the first item of a list."""
@@ -65,11 +63,7 @@ class Function:
 @cache
 def functions(contract: str) -> dict[str, Function]:
     """Return all functions that a contract has, its constructor under the empty name."""
-    bundle = FilesystemInputBundle([ROOT])
-    compiled = CompilerData(bundle.load_file(f"contracts/{contract}.vy"), bundle)
-    module = compiled.annotated_vyper_module._metadata["type"]
-    entries = module.interface.to_toplevel_abi_dict() + module.init_function.to_toplevel_abi_dict()
-    found = [_function(entry) for entry in entries if entry["type"] in ("function", "constructor")]
+    found = [_function(entry) for entry in abi(contract) if entry["type"] in ("function", "constructor")]
     return {function.name: function for function in found}
 
 

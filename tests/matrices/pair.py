@@ -6,37 +6,25 @@ import pickle
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import boa  # type: ignore[import-untyped]
-from eth_abi.abi import decode
 
 from tests.matrices.interface import functions
 from tests.stateful.evm import (
-    ERROR,
     FIRST_BLOCK,
-    KEY,
     ZERO_ADDRESS,
     Ids,
-    Market,
     Setting,
     address,
+    market,
     person,
-    word,
-    words_of,
+    refusal_of,
 )
-from tests.stateful.model import NOBODY, Account, DeploymentName, Exchange, Group, Refused, State, Terms
+from tests.stateful.model import NOBODY, Account, Exchange, Refused, State, Terms
 
 Entity = tuple[Any, ...]
 """A view and what it is asked about."""
-
-
-@cache
-def market(setting: Setting) -> Market:
-    """Return the market of a setting; each is deployed once, before the first test."""
-    boa.env.enable_fast_mode()
-    return Market(setting)
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,10 +48,7 @@ def call(name: str, caller: str, *arguments: object, what: str = "") -> Call:
 def answer_to(contract: str, caller: str, data: bytes) -> str | None:
     """Send calldata and return what it is refused with, if it is; the empty text for no text."""
     boa.env.sstore_trace.clear()
-    result = boa.env.execute_code(to_address=contract, sender=caller, data=data)
-    if not result.is_error:
-        return None
-    return str(decode(["string"], result.output[4:])[0]) if result.output[:4] == ERROR else ""
+    return refusal_of(boa.env.execute_code(to_address=contract, sender=caller, data=data))
 
 
 class Pair:
@@ -153,21 +138,7 @@ class Pair:
     def values(self, sent: Call) -> list[Any]:
         """Return the arguments as the ABI has them."""
         kinds = functions("Exchange")[sent.name].kinds
-        return [self._value(kind, argument) for kind, argument in zip(kinds, sent.arguments, strict=True)]
-
-    def _value(self, kind: str, given: Any) -> Any:
-        if isinstance(given, list):
-            return [self._value(kind.removesuffix("[]"), each) for each in given]
-        match given:
-            case Terms():
-                return self.ids.key(given) if kind == KEY else self.ids.order(given)
-            case DeploymentName():
-                return self.ids.deployment(given)
-            case Group():
-                return words_of(given)
-            case int() if kind in ("bytes32", "address"):
-                return word(given) if kind == "bytes32" else address(given)
-        return given
+        return [self.ids.encodable(kind, argument) for kind, argument in zip(kinds, sent.arguments, strict=True)]
 
     # -------------------------------------------------------------- comparing
 
@@ -175,18 +146,7 @@ class Pair:
         """Return all that the views should say."""
         model = self.model
         holders = [holder for holder in model.wallets if int(holder, 16) >= 2**32]  # below are providers' accounts
-        for account in [*model.providers, *holders, *model.accounts]:
-            yield ("account", account), model.account_view(account)
-        for name, deployment in model.deployments.items():
-            yield ("deployment", name), model.deployment_view(name)
-            for manager in deployment.managers:
-                yield ("manager", name, manager), model.manager_view(name, manager)
-        for terms, order in model.orders.items():
-            yield ("order", terms), model.order_view(terms)
-            yield ("bids", terms), model.bids_view(terms)
-            yield ("lease", terms), model.lease_view(terms)
-            for number in order.fulfillments:
-                yield ("fulfillment", terms, number), model.fulfillment_view(terms, number)
+        return model.views([*model.providers, *holders, *model.accounts])
 
     def compare(self) -> None:
         """Compare what either side has changed since the last time, the tokens, and the sum of all money."""
@@ -226,7 +186,7 @@ class Pair:
 
     def _compare(self, view: str, item: Any, *rest: Any) -> None:
         assert self.market
-        asked = address(item) if view == "account" else self._value("bytes32", item)
+        asked = address(item) if view == "account" else self.ids.encodable("bytes32", item)
         actual = self.market.view(view, asked, *rest)
         if view == "deployment" and actual[0] == ZERO_ADDRESS:
             actual = (NOBODY, *actual[1:])

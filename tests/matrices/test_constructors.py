@@ -6,15 +6,14 @@ from typing import Any
 
 import boa  # type: ignore[import-untyped]
 import pytest
-from eth_abi.abi import decode, encode
+from eth_abi.abi import encode
 
 from tests.bytecode import creation_code
 from tests.matrices.cast import ORDINARY
 from tests.matrices.extremes import extremes
 from tests.matrices.interface import functions, replaced
-from tests.matrices.pair import market
 from tests.matrices.ranges import CHARGE, MONEY, Range
-from tests.stateful.evm import ERROR, Market
+from tests.stateful.evm import Market, market, refusal_of
 
 RANGES: dict[str, dict[str, Range]] = {
     "Exchange": {
@@ -50,14 +49,12 @@ def usual(contract: str) -> list[Any]:
     return [deployed.token, deployed.registry, 10, 0, 0, 7, 3] if contract == "Exchange" else [1]
 
 
-def refusal_of(contract: str, values: list[Any]) -> str | None:
+def refused_creation(contract: str, values: list[Any]) -> str | None:
     """Create a contract and return what it is refused with, the empty text for no text."""
     data = creation_code(contract) + functions(contract)[""].encode(values, is_loose=True)
     with boa.env.anchor():
         _, computation = boa.env.deploy(bytecode=data)
-    if not computation.is_error:
-        return None
-    return str(decode(["string"], computation.output[4:])[0]) if computation.output[:4] == ERROR else ""
+    return refusal_of(computation)
 
 
 def test_a17_e14_constructors__numbers_of_the_abi__are_those_of_the_table() -> None:
@@ -72,7 +69,7 @@ def test_a17_e14_constructor__number_at_its_extremes__is_accepted_within_its_ran
     (leaf,) = (leaf for leaf in functions(contract)[""].leaves if leaf.name == name)
     least, most = RANGES[contract][name]
     for number in extremes(RANGES[contract][name]):
-        refusal = refusal_of(contract, replaced(usual(contract), leaf.positions, number))
+        refusal = refused_creation(contract, replaced(usual(contract), leaf.positions, number))
 
         too_small, too_large = TEXTS[name]
         assert refusal == (too_small if number < least else too_large if number > most else None)
@@ -81,27 +78,27 @@ def test_a17_e14_constructor__number_at_its_extremes__is_accepted_within_its_ran
 @pytest.mark.parametrize("position", [0, 1])
 def test_a17_e14_constructor__address_at_its_extremes__is_refused(position: int) -> None:
     for number in (0, 1, 2**160 - 1):
-        assert refusal_of("Exchange", replaced(usual("Exchange"), (position,), number)) == NO_CODE[position]
+        assert refused_creation("Exchange", replaced(usual("Exchange"), (position,), number)) == NO_CODE[position]
     for number in (2**160, 2**255, 2**256 - 1):
-        assert refusal_of("Exchange", replaced(usual("Exchange"), (position,), number)) == ""
+        assert refused_creation("Exchange", replaced(usual("Exchange"), (position,), number)) == ""
 
 
 @pytest.mark.parametrize(("height", "is_allowed"), [(0, True), (2**39 - 2, True), (2**39 - 1, False), (2**64, False)])
 def test_a17_e14_constructor__height_of_the_chain__leaves_room_for_spans(height: int, is_allowed: bool) -> None:
     Market.at(height)
 
-    assert refusal_of("Exchange", usual("Exchange")) == (None if is_allowed else TOO_HIGH)
+    assert refused_creation("Exchange", usual("Exchange")) == (None if is_allowed else TOO_HIGH)
 
 
 @pytest.mark.parametrize(("decimals", "is_allowed"), [(0, True), (18, True), (36, True), (37, False), (255, False)])
 def test_a17_e14_constructor__decimals_of_the_token__are_36_at_most(decimals: int, is_allowed: bool) -> None:
-    text = refusal_of("Exchange", [token(1, decimals), *usual("Exchange")[1:]])
+    text = refused_creation("Exchange", [token(1, decimals), *usual("Exchange")[1:]])
 
     assert text == (None if is_allowed else MANY_DECIMALS)
 
 
 def test_a17_e14_constructor__token_without_supply__is_refused() -> None:
-    assert refusal_of("Exchange", [token(0, 18), *usual("Exchange")[1:]]) == NO_SUPPLY
+    assert refused_creation("Exchange", [token(0, 18), *usual("Exchange")[1:]]) == NO_SUPPLY
 
 
 def token(supply: int, decimals: int) -> str:

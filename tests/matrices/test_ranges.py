@@ -7,12 +7,11 @@ from dataclasses import replace
 
 import pytest
 
-from tests.matrices.calls import NO_SIGNATURE
 from tests.matrices.cast import GROUP, LARGE, OPERATOR, STRANGER, TENANT, UNIT, VACANT, WINNER
 from tests.matrices.extremes import extremes, numbers_of, send_with
 from tests.matrices.pair import Call, Pair, call
 from tests.matrices.ranges import RANGES
-from tests.stateful.evm import Setting
+from tests.stateful.evm import NO_SIGNATURE, Setting
 from tests.stateful.model import DeploymentName, Terms
 
 SMALL = replace(GROUP, resources=(replace(UNIT, price=5, collateral=0, count=1),))

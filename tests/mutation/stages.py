@@ -11,8 +11,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
+from tests.stateful.evm import market
 from tests.stateful.exchange_machine import ExchangeMachine, FullBooks
-from tests.stateful.side_by_side import market
 
 WALKS = "tests/stateful/test_walks.py"
 FOLDERS = ("tests/tokens", "tests/matrices", "tests/adversaries")

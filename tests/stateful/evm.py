@@ -21,6 +21,8 @@ from tests.stateful.model import Account, DeploymentName, Exchange, Group, Param
 RESOURCE = "(uint256,uint256,uint256,uint256,uint256,uint256)"
 GROUP = f"(bytes32,uint256,bool,{RESOURCE}[])"
 KEY = "(bytes32,bytes32,uint256,bytes32)"
+NO_SIGNATURE = 2**255, 27, bytes(32), bytes(32)
+"""Deadline, v, r and s of a permit that nobody has signed."""
 ERROR = function_signature_to_4byte_selector("Error(string)")
 ZERO_ADDRESS = "0x" + 40 * "0"
 FIRST_BLOCK = 1_000
@@ -231,6 +233,13 @@ def _keys(slot: bytes) -> tuple[bytes, ...]:
     return (*_keys(preimage[:32]), preimage[32:]) if preimage else ()
 
 
+@cache
+def market(setting: Setting) -> Market:
+    """Return the market of a setting; each is deployed once, before the first test."""
+    boa.env.enable_fast_mode()
+    return Market(setting)
+
+
 def create_token(contract: str, setting: Setting) -> Address:
     """Create a token below contracts/testing, all of which belongs to the deployer."""
     return create(contract, ["uint256", "uint8"], [1 + sum(setting.wallets.values()), setting.decimals])
@@ -310,6 +319,21 @@ class Ids:
         if terms not in self._orders:
             self._orders[terms] = keccak(encode([KEY], [self.key(terms)]))
         return self._orders[terms]
+
+    def encodable(self, kind: str, value: Any) -> Any:
+        """Return an argument of a type as the contract takes it, given what the model calls it."""
+        match value:
+            case list():
+                return [self.encodable(kind.removesuffix("[]"), each) for each in value]
+            case Terms():
+                return self.key(value) if kind == KEY else self.order(value)
+            case DeploymentName():
+                return self.deployment(value)
+            case Group():
+                return words_of(value)
+            case int() if kind in ("bytes32", "address"):
+                return word(value) if kind == "bytes32" else address(value)
+        return value
 
 
 def words_of(group: Group) -> tuple[bytes, int, bool, list[tuple[int, int, int, int, int, int]]]:

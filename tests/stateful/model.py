@@ -7,11 +7,11 @@ as its nonce. A refused transaction leaves everything as it was.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum, IntFlag
 from itertools import chain
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 MAX_MONEY = 2**96 - 1
 MAX_CHARGE = 2**80 - 1
@@ -681,6 +681,21 @@ class Exchange:
         return self._is_exhausted(order) and self.block > lease.funded + self.parameters.grace and is_settled
 
     # -------------------------------------------------------------- views, with the fields in the contract's order
+
+    def views(self, accounts: Iterable[Account]) -> Iterator[tuple[tuple[Any, ...], object]]:
+        """Yield all that can be seen: a view with what it is asked about, and its answer."""
+        for account in accounts:
+            yield ("account", account), self.account_view(account)
+        for name, deployment in self.deployments.items():
+            yield ("deployment", name), self.deployment_view(name)
+            for manager in deployment.managers:
+                yield ("manager", name, manager), self.manager_view(name, manager)
+        for terms, order in self.orders.items():
+            yield ("order", terms), self.order_view(terms)
+            yield ("bids", terms), self.bids_view(terms)
+            yield ("lease", terms), self.lease_view(terms)
+            for number in order.fulfillments:
+                yield ("fulfillment", terms, number), self.fulfillment_view(terms, number)
 
     def account_view(self, account: Account) -> tuple[int, int]:
         balance = self.balance(account)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from functools import cache
 from random import Random
 from typing import Any, ClassVar, TypeVar
 
@@ -11,7 +10,7 @@ import boa  # type: ignore[import-untyped]
 from hypothesis import currently_in_test_context, note
 from hypothesis.stateful import RuleBasedStateMachine
 
-from tests.stateful.evm import FIRST_BLOCK, ZERO_ADDRESS, Ids, Market, Setting, address, word
+from tests.stateful.evm import FIRST_BLOCK, ZERO_ADDRESS, Ids, Setting, address, market, word
 from tests.stateful.model import (
     NOBODY,
     DeploymentName,
@@ -31,13 +30,6 @@ from tests.stateful.settings import (
 UNKNOWN_DEPLOYMENT = DeploymentName(STRANGER, 99)
 T = TypeVar("T")
 Entity = tuple[Any, ...]
-
-
-@cache
-def market(setting: Setting) -> Market:
-    """Return the market of a setting; each is deployed once for all runs."""
-    boa.env.enable_fast_mode()
-    return Market(setting)
 
 
 class SideBySide(RuleBasedStateMachine):
@@ -182,19 +174,7 @@ class SideBySide(RuleBasedStateMachine):
 
     def expected(self) -> Iterable[tuple[Entity, object]]:
         """Return all that the views should say, by view and entity."""
-        model = self.model
-        for account in [*PEOPLE, *self.numbers]:
-            yield ("account", account), model.account_view(account)
-        for name, deployment in model.deployments.items():
-            yield ("deployment", name), model.deployment_view(name)
-            for manager in deployment.managers:
-                yield ("manager", name, manager), model.manager_view(name, manager)
-        for terms, order in model.orders.items():
-            yield ("order", terms), model.order_view(terms)
-            yield ("bids", terms), model.bids_view(terms)
-            yield ("lease", terms), model.lease_view(terms)
-            for number in order.fulfillments:
-                yield ("fulfillment", terms, number), model.fulfillment_view(terms, number)
+        return self.model.views([*PEOPLE, *self.numbers])
 
     def compare(self, written: Iterable[tuple[bytes, ...]], also: Iterable[Entity] = ()) -> None:
         """Compare the views of all that model or contract have changed, the tokens, and the invariants."""

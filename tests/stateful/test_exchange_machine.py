@@ -13,8 +13,8 @@ import pytest
 from hypothesis import HealthCheck, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
+from tests.stateful.evm import market
 from tests.stateful.exchange_machine import ExchangeMachine, FullBooks
-from tests.stateful.side_by_side import market
 from tests.variables import stateful_seed
 
 IS_LONG = os.environ.get("HYPOTHESIS_PROFILE") == "long"

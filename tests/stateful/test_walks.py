@@ -13,7 +13,7 @@ import boa  # type: ignore[import-untyped]
 import pytest
 
 from tests.adversaries.gas_meter import metered
-from tests.stateful.evm import ZERO_ADDRESS, word, words_of
+from tests.stateful.evm import ZERO_ADDRESS, market, word, words_of
 from tests.stateful.model import MAX_BLOCKS, NOBODY, Group, State, Terms
 from tests.stateful.settings import (
     FACILITATOR,
@@ -30,7 +30,6 @@ from tests.stateful.settings import (
     TENANTS,
     WHALE,
 )
-from tests.stateful.side_by_side import market
 from tests.stateful.walk import TENANT, VERSION, Walk, walk
 
 SETTINGS = (INTEREST, FREE_CRANKS, SIX_DECIMALS, ONE_BID)

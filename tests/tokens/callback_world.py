@@ -9,10 +9,10 @@ from eth_utils.abi import collapse_if_tuple, function_signature_to_4byte_selecto
 from eth_utils.crypto import keccak
 
 from tests.bytecode import functions
-from tests.stateful.evm import Market, Setting, create, words_of
+from tests.stateful.evm import NO_SIGNATURE, Market, Setting, create, words_of
 from tests.stateful.model import DeploymentName, Parameters, Provider, Terms
 from tests.tokens.lifecycle import FIRST, SECOND, STRANGER, group
-from tests.tokens.play import NO_SIGNATURE, Play
+from tests.tokens.play import Play
 
 PERIOD, GRACE, WAIT = 10, 6, 4
 WEALTH = 10**20

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.stateful.evm import Market, Setting, create_token, person
+from tests.stateful.evm import NO_SIGNATURE, Market, Setting, create_token, person
 from tests.stateful.model import Account, DeploymentName, Group, Parameters, Provider, Resource, State, Terms
-from tests.tokens.play import NO_SIGNATURE, Play, call
+from tests.tokens.play import Play, call
 
 TENANT, STRANGER, FACILITATOR = person("tenant"), person("stranger"), person("facilitator")
 OWNERS = [person("owner"), person("second owner")]

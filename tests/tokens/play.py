@@ -9,10 +9,8 @@ from boa.util.abi import Address  # type: ignore[import-untyped]
 from eth_abi.abi import encode
 from eth_utils.abi import function_signature_to_4byte_selector
 
-from tests.stateful.evm import ARGUMENTS, KEY, ZERO_ADDRESS, Ids, Market, address, refusal_of, word, words_of
-from tests.stateful.model import NOBODY, Account, DeploymentName, Group, Refused, Terms
-
-NO_SIGNATURE = 2**255, 27, bytes(32), bytes(32)
+from tests.stateful.evm import ARGUMENTS, ZERO_ADDRESS, Ids, Market, address, refusal_of
+from tests.stateful.model import NOBODY, Account, Refused
 
 
 def call(contract: Address, signature: str, *arguments: Any, caller: str | None = None) -> str | None:
@@ -70,21 +68,7 @@ class Play:
         if name == "submit_fulfillment":
             number, terms, prices = arguments
             arguments = number, terms.deployment, terms.nonce, terms.wait_duration, terms.group, prices, 0
-        return [self._encoded(kind, value) for kind, value in zip(ARGUMENTS[name], arguments, strict=True)]
-
-    def _encoded(self, kind: str, value: Any) -> Any:
-        match value:
-            case list():
-                return [self._encoded(kind.removesuffix("[]"), each) for each in value]
-            case Terms():
-                return self.ids.key(value) if kind == KEY else self.ids.order(value)
-            case DeploymentName():
-                return self.ids.deployment(value)
-            case Group():
-                return words_of(value)
-        if kind == "address":
-            return address(value)
-        return word(value) if kind == "bytes32" and isinstance(value, int) else value
+        return [self.ids.encodable(kind, value) for kind, value in zip(ARGUMENTS[name], arguments, strict=True)]
 
     def _model_does(self, name: str, caller: str, *arguments: Any) -> None:
         if name == "deposit_with_permit":

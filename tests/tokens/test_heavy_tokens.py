@@ -7,8 +7,8 @@ from typing import Any
 import boa  # type: ignore[import-untyped]
 import pytest
 
+from tests.stateful.evm import NO_SIGNATURE
 from tests.tokens.lifecycle import FIRST, OWNERS, STRANGER, TENANT, Lifecycle
-from tests.tokens.play import NO_SIGNATURE
 
 ALL_GAS = 2**256 - 1
 MOST_GAS = 2**24  # of a transaction (EIP-7825)

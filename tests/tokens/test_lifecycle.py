@@ -7,10 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.stateful.evm import address
+from tests.stateful.evm import NO_SIGNATURE, address
 from tests.stateful.model import Account
 from tests.tokens.lifecycle import FIRST, OWNERS, SECOND, STRANGER, TENANT, Lifecycle
-from tests.tokens.play import NO_SIGNATURE
 
 MILLION_GAS = 10**6
 

@@ -7,10 +7,9 @@ import pytest
 from eth_abi.abi import encode
 
 from tests.bytecode import creation_code
-from tests.stateful.evm import address, create, create_token, refusal_of
+from tests.stateful.evm import NO_SIGNATURE, address, create, create_token, refusal_of
 from tests.stateful.model import MAX_MONEY, NOBODY, Account
 from tests.tokens.lifecycle import FIRST, OWNERS, STRANGER, TENANT, Lifecycle, setting_of
-from tests.tokens.play import NO_SIGNATURE
 
 MAX_WORD = 2**256 - 1
 NO_TEXT = ""

@@ -18,10 +18,9 @@ from eth_abi.abi import decode
 from eth_utils.abi import function_signature_to_4byte_selector
 
 from tests.bytecode import functions
-from tests.stateful.evm import address
+from tests.stateful.evm import NO_SIGNATURE, address
 from tests.tokens.callback_world import CallbackWorld, is_view
 from tests.tokens.lifecycle import FIRST, STRANGER
-from tests.tokens.play import NO_SIGNATURE
 
 LOCKED = "locked"
 READS_NOTHING = "reads nothing"

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from tests.stateful.evm import NO_SIGNATURE
 from tests.tokens.lifecycle import FACILITATOR, FIRST, OPERATORS, OWNERS, STRANGER, TENANT, Lifecycle
-from tests.tokens.play import NO_SIGNATURE
 
 EVERYTHING = 2**256 - 1
 
