@@ -95,7 +95,7 @@ compile: environments ## contracts with Brownie, and the ABIs that the daemons r
 gas: environments ## what each transaction costs; check=1 fails when reports/gas.json says otherwise
 	$(python) -m tests.benchmarks.gas $(if $(check),--check)
 
-# Goes on where it was interrupted. With two cores of its own it takes most of an hour.
+# It takes long, and goes on where it was interrupted.
 .PHONY: mutants
 mutants: environments ## break the exchange in many places and count where no test notices: reports/mutation.json
 	$(python) -m tests.mutation

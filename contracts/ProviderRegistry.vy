@@ -238,7 +238,7 @@ def set_operator(provider: uint256, operator: address):
 def set_collateral_cap(provider: uint256, collateral_cap: uint256):
     """
     @notice Limit what the operator may commit: collateral that is locked now and all that was ever slashed.
-    @dev So it is the most that a stolen hot key can lose. After a slash the owner decides whether to raise it.
+    @dev So it is the most that a stolen hot key can lose on each exchange. After a slash the owner may raise it.
     @param provider A number that the caller owns.
     @param collateral_cap Ledger units, below 2^90.
     """

@@ -42,7 +42,7 @@ MONEY_MASK: constant(uint256) = 2**96 - 1
 MASK_40: constant(uint256) = 2**40 - 1
 
 # deployment id -> tenant (160 bits from bit 0) | state (4) | live groups (4) | orders ever submitted (32) | wait (32)
-#                | updates (24); no gas pays for a counter to overflow
+#                | updates (24): what would pass its end is refused by the addition
 words: HashMap[bytes32, uint256]
 
 # deployment id -> manager -> spendable (96 bits from bit 0) | expires at block (40) | permissions (8)

@@ -58,7 +58,7 @@ def _debit(account: address, amount: uint256):
 def _lock(provider: uint256, amount: uint256, cap: uint256):
     """
     @dev Take collateral from what is available. It stays committed when it is slashed: the cap bounds what an operator
-         can lose in all, not at one time.
+         can lose on this exchange in all, not at one time.
     @param provider Its number.
     @param amount Ledger units.
     @param cap The most that may be committed afterwards.

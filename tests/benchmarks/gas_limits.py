@@ -12,7 +12,7 @@ LARGEST_RATIOS = {
     "submit_lease": 1.08,
     "submit_lease_confirmation": 1.08,
     "close_deployment": 1.08,
-    # Vyper copies lists of groups into memory, and makes room for the longest: 2,700 gas
+    # Vyper copies lists of groups into memory, and makes room for the longest: 3,091 gas
     "update_deployment": 1.19,
     "update_deployment_add_group": 1.16,
     "update_deployment_add_6_groups": 1.14,
