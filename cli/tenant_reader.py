@@ -6,7 +6,9 @@ from collections.abc import Sequence
 
 from cli.core.view import Attempt, DeploymentView, Event
 from moorage.chain.contracts import DeploymentWord, Exchange
-from moorage.chain.index import Happening, LogIndex, OrderFacts, read_block
+from moorage.chain.facts import OrderFacts
+from moorage.chain.index import LogIndex, read_block
+from moorage.chain.logs import Happening
 from moorage.chain.market import Market
 from moorage.chain.rpc import NodeUnavailable, Rpc
 from moorage.snapshot import Block

@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from fractions import Fraction
 
-from moorage.chain.index import Happening
+from moorage.chain.logs import Happening
 from moorage.chain.market import Market
 from moorage.types import Address
 from moorage.units import format_duration, format_tokens, ledger_units_per_token

@@ -10,7 +10,8 @@ from demo.narrator import Narrator, Wording
 from demo.processes import DemoFailed, Processes
 from demo.tenant import DEPLOY
 from moorage.chain.contracts import Exchange
-from moorage.chain.index import Happening, LogIndex, read_block
+from moorage.chain.index import LogIndex, read_block
+from moorage.chain.logs import Happening
 from moorage.chain.market import Market
 from moorage.chain.rpc import Rpc
 from moorage.types import Lease, OrderId

@@ -51,7 +51,7 @@ async def serve(settings: Settings) -> None:
         except NodeUnavailable as error:
             raise NodeUnavailable(f"{error}: is the node running, and is --rpc (MOORAGE_RPC) right?") from error
         sender = Sender(rpc, account, market.chain_id) if account else None
-        reader = MarketReader(rpc, market, keeps_history=False)
+        reader = MarketReader(rpc, market)
         log.info("facilitator started", exchange=market.exchange, address=account.address if account else "dry mode")
         await loop.run(rpc, reader, sender, stop_on_signals())
         log.info("facilitator stopped")

@@ -70,7 +70,7 @@ async def serve(settings: Settings) -> None:
         provider, root = await check_registration(rpc, market, settings, Address(operator.address))
         identity = Identity(market.chain_id, market.exchange, provider)
         engine = await stack.enter_async_context(_engine(settings, identity))
-        reader = MarketReader(rpc, market, provider, keeps_history=False)
+        reader = MarketReader(rpc, market, provider)
         sender = Sender(rpc, operator, market.chain_id)
         market_loop = MarketLoop(rpc, reader, Registry(rpc, market), sender, provider, _offer(settings, market))
         store = ManifestFiles(settings.data_dir / "manifests")

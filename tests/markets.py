@@ -127,6 +127,6 @@ def make_snapshot(
         orders={order.id: order for order in orders},
         leases={lease.id: lease for _, lease in pairs},
         leased_orders={order.id: replace(order, deposit=0, bid_count=0) for order, _ in pairs},
-        fulfillments=tuple(fulfillments),
+        fulfillments={bid.order: bid for bid in fulfillments},
         unclaimed=tuple(unclaimed),
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -13,6 +12,7 @@ from eth_abi.abi import decode, encode
 from eth_abi.exceptions import DecodingError
 from eth_utils.crypto import keccak
 
+from moorage.chain import words
 from moorage.chain.rpc import one_line
 
 ERROR_SELECTOR = bytes.fromhex("08c379a0")
@@ -35,6 +35,7 @@ class Event:
     """Name and type of each indexed argument."""
     data: tuple[tuple[str, str], ...]
     """Name and type of each other argument."""
+    data_kinds: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +70,8 @@ class Abi:
             return None
         arguments: dict[str, Any] = {}
         for (name, kind), topic in zip(event.indexed, topics[1:], strict=True):
-            arguments[name] = _decode([kind], topic)[0]
-        values = _decode([kind for _, kind in event.data], data)
+            arguments[name] = _decode((kind,), topic)[0]
+        values = _decode(event.data_kinds, data)
         arguments.update(zip((name for name, _ in event.data), values, strict=True))
         return event.name, arguments
 
@@ -80,9 +81,9 @@ def revert_text(data: str | None, message: str) -> str:
     try:
         raw = bytes.fromhex(data.removeprefix("0x")) if data else b""
         if raw[:4] == ERROR_SELECTOR:
-            return one_line(_decode(["string"], raw[4:])[0]) or "reverted without a reason"
+            return one_line(_decode(("string",), raw[4:])[0]) or "reverted without a reason"
         if raw[:4] == PANIC_SELECTOR:
-            return f"panic {_decode(['uint256'], raw[4:])[0]:#x}"
+            return f"panic {_decode(('uint256',), raw[4:])[0]:#x}"
     except (DecodingError, ValueError):
         pass
     return message or "reverted without a reason"
@@ -105,16 +106,24 @@ def load(contract: str) -> Abi:
             named = [(item["name"], _type(item), item["indexed"]) for item in entry["inputs"]]
             indexed = tuple((name, kind) for name, kind, is_indexed in named if is_indexed)
             data = tuple((name, kind) for name, kind, is_indexed in named if not is_indexed)
-            events[topic] = Event(entry["name"], topic, indexed, data)
+            events[topic] = Event(entry["name"], topic, indexed, data, tuple(kind for _, kind in data))
     return Abi(functions, events)
 
 
-def _decode(kinds: Sequence[str], data: bytes) -> tuple[Any, ...]:
+def _decode(kinds: tuple[str, ...], data: bytes) -> tuple[Any, ...]:
     """Decode; text that is not UTF-8 gets marks in its place: strangers choose it, and no reader may fail by it."""
+    fast = _word_decoder(kinds)
+    if fast is not None:
+        return fast(data)
     values = decode([kind.replace("string", "bytes") for kind in kinds], data)
     return tuple(
         value.decode(errors="replace") if kind == "string" else value for kind, value in zip(kinds, values, strict=True)
     )
+
+
+@cache
+def _word_decoder(kinds: tuple[str, ...]) -> words.Decoder | None:
+    return words.decoder(kinds)
 
 
 def _type(item: dict[str, Any]) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from eth_abi.exceptions import DecodingError
 
 from moorage.chain.abi import Abi
@@ -23,6 +24,16 @@ class Happening:
     block_number: int
     name: str
     arguments: dict[str, Any]
+
+
+class _Log(msgspec.Struct, rename="camel"):
+    """An entry of eth_getLogs."""
+
+    address: str
+    topics: list[str]
+    data: str
+    block_number: str
+    block_hash: str
 
 
 class EventLog:
@@ -49,17 +60,19 @@ class EventLog:
             happenings += await self._range(start, min(start + RANGE_BLOCKS - 1, last), _written(topics))
         return happenings
 
-    async def of_block(self, block: Block) -> list[Happening]:
-        """Return the events of one block; a node that lacks it says so, instead of giving none.
+    async def of_blocks(self, blocks: Sequence[Block]) -> list[list[Happening]]:
+        """Return the events of each of some blocks; a node that lacks one says so, instead of giving none.
 
         Raises:
             NodeUnavailable: the node does not give them.
         """
-        query = {"address": self._address, "blockHash": f"0x{block.hash.hex()}"}
+        queries = [{"address": self._address, "blockHash": f"0x{block.hash.hex()}"} for block in blocks]
         try:
-            return self._decoded(await self._rpc.call("eth_getLogs", query), block.number, block.number)
+            answers = await self._rpc.batch([("eth_getLogs", [query]) for query in queries], list[_Log])
         except NodeRefused as error:
-            raise NodeUnavailable(f"logs of block {block.number} could not be read: {error}") from error
+            where = f"{blocks[0].number} to {blocks[-1].number}"
+            raise NodeUnavailable(f"logs of blocks {where} could not be read: {error}") from error
+        return [self._of_block(logs, block) for logs, block in zip(answers, blocks, strict=True)]
 
     def topic(self, event: str) -> bytes:
         """Return the topic of an event's name."""
@@ -70,29 +83,37 @@ class EventLog:
         if topics:
             query["topics"] = topics
         try:
-            return self._decoded(await self._rpc.call("eth_getLogs", query), first, last)
+            logs = await self._rpc.call("eth_getLogs", query, kind=list[_Log])
         except NodeRefused as error:
             if first == last:
                 raise NodeUnavailable(f"logs of block {first} could not be read: {error}") from error
+        else:
+            return self._decoded(logs, first, last)
         # many nodes limit blocks or events of one answer
         middle = (first + last) // 2
         return await self._range(first, middle, topics) + await self._range(middle + 1, last, topics)
 
-    def _decoded(self, logs: Any, first: int, last: int) -> list[Happening]:
+    def _of_block(self, logs: list[_Log], block: Block) -> list[Happening]:
+        expected = f"0x{block.hash.hex()}"
+        if any(log.block_hash != expected for log in logs):
+            raise NodeUnavailable("the node answered logs of another block than was asked for")
+        return self._decoded(logs, block.number, block.number)
+
+    def _decoded(self, logs: list[_Log], first: int, last: int) -> list[Happening]:
         try:
             found = [self._happening(log) for log in logs]
-        except (DecodingError, KeyError, TypeError, ValueError) as error:
+        except (DecodingError, ValueError) as error:
             raise NodeUnavailable(f"the node answered something that is no list of logs: {error!r}") from error
         happenings = [happening for happening in found if happening is not None]
         if any(not first <= happening.block_number <= last for happening in happenings):
             raise NodeUnavailable("the node answered logs of other blocks than were asked for")
         return happenings
 
-    def _happening(self, log: dict[str, Any]) -> Happening | None:
-        if as_bytes(log["address"]) != bytes.fromhex(self._address[2:]):
+    def _happening(self, log: _Log) -> Happening | None:
+        if log.address.lower() != self._address.lower():
             raise ValueError("logs of another contract")
-        decoded = self._abi.decode_event([as_bytes(topic) for topic in log["topics"]], as_bytes(log["data"]))
-        return None if decoded is None else Happening(as_number(log["blockNumber"]), *decoded)
+        decoded = self._abi.decode_event([as_bytes(topic) for topic in log.topics], as_bytes(log.data))
+        return None if decoded is None else Happening(as_number(log.block_number), *decoded)
 
 
 def _written(topics: Sequence[bytes | None]) -> list[str | None]:

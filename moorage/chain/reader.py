@@ -1,15 +1,22 @@
-"""Reads a market as a snapshot at one block hash: the logs say what to read, the storage says how it is."""
+"""Reads a market as a snapshot at one block hash: the logs say what to read, the storage says how it is.
+
+A snapshot is made of the one before: only what logs have touched is read again, and a few of the others in turn, so
+that an event that a node has withheld is made good for after a while.
+"""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
+import asyncio
+from collections import deque
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
 
 from moorage.chain.contracts import DeploymentWord, Exchange, OrderWord
-from moorage.chain.index import LogIndex, read_block
+from moorage.chain.index import RECENT_BLOCKS, LogIndex, read_block
 from moorage.chain.market import Market
 from moorage.chain.rpc import NodeUnavailable, Rpc
-from moorage.snapshot import Block, Snapshot
+from moorage.snapshot import Block, Snapshot, Touched
 from moorage.terms import collateral, max_charge_of
 from moorage.types import (
     Deployment,
@@ -21,34 +28,57 @@ from moorage.types import (
     OrderId,
     OrderState,
     ProviderNumber,
-    Version,
 )
 
 LIVE_LEASES = (OrderState.LEASE_ACTIVE, OrderState.LEASE_CLOSING)
+IN_TURN = 8
+"""So many orders and leases are read again at each block though nothing was told of them."""
+
+Key = TypeVar("Key")
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True)
+class _State:
+    """What lives, as the last snapshot had it. A mapping is never changed, but replaced."""
+
+    deployments: Mapping[DeploymentId, Deployment] = field(default_factory=dict)
+    orders: Mapping[OrderId, Order] = field(default_factory=dict)
+    leases: Mapping[OrderId, Lease] = field(default_factory=dict)
+    leased_orders: Mapping[OrderId, Order] = field(default_factory=dict)
+    fulfillments: Mapping[OrderId, Fulfillment] = field(default_factory=dict)
+    unclaimed: Mapping[OrderId, Lease] = field(default_factory=dict)
+
+
+@dataclass
+class _Answers:
+    """What was read of a block."""
+
+    deployments: dict[DeploymentId, DeploymentWord] = field(default_factory=dict)
+    orders: dict[OrderId, OrderWord] = field(default_factory=dict)
+    leases: dict[OrderId, Lease] = field(default_factory=dict)
+    fulfillments: list[Fulfillment] = field(default_factory=list)
 
 
 class MarketReader:
-    """Gives snapshots; remembers what has ended, so that a cycle reads only what lives."""
+    """Gives snapshots of one market."""
 
-    def __init__(
-        self, rpc: Rpc, market: Market, provider: ProviderNumber | None = None, keeps_history: bool = True
-    ) -> None:
+    def __init__(self, rpc: Rpc, market: Market, provider: ProviderNumber | None = None) -> None:
         """
         Args:
             rpc: the node.
             market: whose exchange is read.
             provider: whose fulfillments the snapshots hold, if anyone's.
-            keeps_history: whether the index keeps all events.
         """
         self._rpc = rpc
         self._market = market
         self._provider = provider
         self.exchange = Exchange(rpc, market)
-        self.index = LogIndex(rpc, market, keeps_history)
-        self._generation = 0
-        self._ended_orders: set[OrderId] = set()
-        self._ended_deployments: set[DeploymentId] = set()
-        self._settled_bids: set[OrderId] = set()
+        self.index = LogIndex(rpc, market, keeps_history=False)
+        self._state = _State()
+        self._waiting: Touched | None = None
+        self._turn: deque[OrderId] = deque()
+        self._ended: deque[tuple[int, Touched]] = deque()  # what had ended after how many steps of the index
 
     async def snapshot(self) -> Snapshot:
         """Return the market at the newest block.
@@ -60,103 +90,168 @@ class MarketReader:
         head = await read_block(self._rpc)
         await self.index.follow(head)
         if self.index.block != head:
+            self._rpc.distrust()
             raise NodeUnavailable(f"the node is behind what it said before: its newest block is {head.number}")
-        self._forget_other_branches()
-        deployments = await self._deployments(head)
-        orders, leases, stale = await self._orders(head)
-        unclaimed = await self._unclaimed(head, stale)
-        leased_orders = {lease: self._order(lease, None) for lease in leases}
-        self._check_groups(deployments, [*orders.values(), *leased_orders.values()])
-        return Snapshot(
-            block=head,
-            parameters=self._market.parameters,
-            deployments=deployments,
-            orders=orders,
-            leases=leases,
-            leased_orders=leased_orders,
-            fulfillments=await self._fulfillments(head),
-            unclaimed=tuple(unclaimed),
+        self._note(self.index.take_touched())
+        touched = self._waiting
+        orders, deployments = self._to_read(head, touched)
+        answers = await self._read(head, orders, deployments)
+        state = self._updated(touched is None, answers, orders, deployments)
+        self._check_groups(state, deployments)
+        self._take_over(state, orders, deployments)
+        read = Touched(frozenset(orders), frozenset(deployments))
+        return self._snapshot(head, read if touched is not None else None)
+
+    def reconcile(self) -> None:
+        """Have everything that lives read again at the next block."""
+        self._waiting = None
+
+    def _note(self, touched: Touched | None) -> None:
+        """Remember what has to be read until it was: a block that could not be read whole is not lost."""
+        self._waiting = None if touched is None or self._waiting is None else self._waiting | touched
+
+    def _to_read(self, head: Block, touched: Touched | None) -> tuple[set[OrderId], set[DeploymentId]]:
+        if touched is None:
+            self._turn.clear()
+            return set(self.index.facts.orders), set(self.index.facts.deployments)
+        orders = {*touched.orders, *self._in_turn(), *self._to_be_matched(head)}
+        facts = self.index.facts.orders
+        deployments = {facts[order].key.deployment for order in orders if order in facts}
+        return orders, {*touched.deployments, *deployments}
+
+    def _in_turn(self) -> list[OrderId]:
+        """Return the next few of what lives; of the leases, a provider looks after its own."""
+        if not self._turn:
+            leases = self._state.leases.values()
+            self._turn.extend(lease.id for lease in leases if self._provider in (None, lease.provider))
+            self._turn.extend(self._state.unclaimed)
+            self._turn.extend(self._state.orders)
+        return [self._turn.popleft() for _ in range(min(IN_TURN, len(self._turn)))]
+
+    def _to_be_matched(self, head: Block) -> Iterable[OrderId]:
+        """Return the orders with a bid of ours that anyone may match: a match that we miss would be slashed."""
+        orders = self._state.orders
+        ours = (orders[order] for order in self._state.fulfillments if order in orders)
+        return [order.id for order in ours if order.match_block <= head.number]
+
+    async def _read(self, head: Block, orders: Collection[OrderId], deployments: Collection[DeploymentId]) -> _Answers:
+        facts, exchange, provider = self.index.facts, self.exchange, self._provider
+        known = [order for order in orders if order in facts.orders]
+        named = [each for each in deployments if each in facts.deployments]
+        ours = [order for order in known if provider is not None and provider in facts.bidders.get(order, ())]
+        words, deployment_words, bids = await asyncio.gather(
+            exchange.orders(head, known),
+            exchange.deployments(head, named),
+            exchange.locked_bids(head, provider or ProviderNumber(0), ours),
+        )
+        answers = _Answers()
+        for order, word in zip(known, words, strict=True):
+            if word is None or word.bid_count > len(facts.bidders.get(order, ())):
+                raise self._contradiction(f"order 0x{order.hex()}")
+            answers.orders[order] = word
+        for each, found in zip(named, deployment_words, strict=True):
+            number = facts.deployments[each].update_number
+            if found is None or (found.update_number != number and found.state is not DeploymentState.CLOSED):
+                raise self._contradiction(f"deployment 0x{each.hex()}")
+            answers.deployments[each] = found
+        for order, bid in zip(ours, bids, strict=True):
+            if bid is not None:
+                answers.fulfillments.append(Fulfillment(order, bid.provider, bid.charge_per_block, bid.collateral))
+        answers.leases = await self._leases(head, answers.orders)
+        return answers
+
+    async def _leases(self, head: Block, orders: Mapping[OrderId, OrderWord]) -> dict[OrderId, Lease]:
+        asked = [order for order, word in orders.items() if word.state in LIVE_LEASES]
+        if self._provider is not None:  # what a stale lease holds for its provider has to be claimed
+            asked += [order for order, word in orders.items() if word.state is OrderState.LEASE_STALE]
+        leases: dict[OrderId, Lease] = {}
+        for order, lease in zip(asked, await self.exchange.leases(head, asked), strict=True):
+            if lease is None:
+                raise NodeUnavailable("a lease is in one view of the block and not in another")
+            leases[order] = lease
+        return leases
+
+    def _updated(
+        self, is_anew: bool, answers: _Answers, orders: Collection[OrderId], deployments: Collection[DeploymentId]
+    ) -> _State:
+        old = _State() if is_anew else self._state
+        words, leases = answers.orders, answers.leases
+        opened = {order for order, word in words.items() if word.state is OrderState.OPEN}
+        leased = {order for order, word in words.items() if word.state in LIVE_LEASES}
+        holding = {
+            order
+            for order, lease in leases.items()
+            if lease.state is OrderState.LEASE_STALE and lease.provider == self._provider and lease.unclaimed
+        }
+        living = {
+            each: self._deployment(each, word)
+            for each, word in answers.deployments.items()
+            if word.state is not DeploymentState.CLOSED
+        }
+        return _State(
+            deployments=_replaced(old.deployments, deployments, living),
+            orders=_replaced(old.orders, orders, {order: self._order(order, words[order]) for order in opened}),
+            leases=_replaced(old.leases, orders, {order: leases[order] for order in leased}),
+            leased_orders=_replaced(old.leased_orders, orders, {order: self._order(order, None) for order in leased}),
+            fulfillments=_replaced(old.fulfillments, orders, {bid.order: bid for bid in answers.fulfillments}),
+            unclaimed=_replaced(old.unclaimed, orders, {order: leases[order] for order in holding}),
         )
 
-    def _forget_other_branches(self) -> None:
-        if self.index.generation != self._generation:
-            self._generation = self.index.generation
-            for remembered in (self._ended_orders, self._ended_deployments, self._settled_bids):
-                remembered.clear()
-
-    def _check_groups(self, deployments: Mapping[DeploymentId, Deployment], orders: Iterable[Order]) -> None:
+    def _check_groups(self, state: _State, deployments: Iterable[DeploymentId]) -> None:
         """Compare what the logs have told with what the storage counts: a withheld log would be a forgotten lease."""
-        counted = Counter(order.key.deployment for order in orders)
-        for each in counted.keys() | deployments.keys():
-            deployment = deployments.get(each)
-            if deployment is None or counted[each] != deployment.live_groups:
+        for each in deployments:
+            deployment = state.deployments.get(each)
+            members = self.index.facts.orders_of.get(each, ())
+            live = sum(order in state.orders or order in state.leases for order in members)
+            if live != (deployment.live_groups if deployment is not None else 0):
                 raise self._contradiction(f"live groups of deployment 0x{each.hex()}")
 
     def _contradiction(self, what: str) -> NodeUnavailable:
         self.index.distrust()
+        self._waiting = None
         return NodeUnavailable(f"logs and state do not agree on {what}: reading all logs again")
 
-    async def _orders(self, block: Block) -> tuple[dict[OrderId, Order], dict[OrderId, Lease], list[OrderId]]:
-        ids = [order for order in self.index.facts.orders if order not in self._ended_orders]
-        orders: dict[OrderId, Order] = {}
-        leased: list[OrderId] = []
-        stale: list[OrderId] = []
-        for order, word in zip(ids, await self.exchange.orders(block, ids), strict=True):
-            if word is None or word.bid_count > len(self.index.facts.bidders.get(order, ())):
-                raise self._contradiction(f"order 0x{order.hex()}")
-            if word.state is OrderState.OPEN:
-                orders[order] = self._order(order, word)
-            elif word.state in LIVE_LEASES:
-                leased.append(order)
-            elif word.state is OrderState.LEASE_STALE and self._provider is not None:
-                stale.append(order)
-            else:
-                self._ended_orders.add(order)
-        leases: dict[OrderId, Lease] = {}
-        for lease in await self.exchange.leases(block, leased):
-            if lease is None:
-                raise NodeUnavailable("a lease is in one view of the block and not in another")
-            leases[lease.id] = lease
-        return orders, leases, stale
+    def _take_over(self, state: _State, orders: Iterable[OrderId], deployments: Iterable[DeploymentId]) -> None:
+        """Make what was read the present state; what ended so long ago that nothing can bring it back is forgotten."""
+        kept = state.orders, state.leases, state.unclaimed, state.fulfillments
+        ended = frozenset(order for order in orders if not any(order in each for each in kept))
+        closed = frozenset(each for each in deployments if each not in state.deployments)
+        if ended or closed:
+            self._ended.append((self.index.steps_made, Touched(ended, closed)))
+        self._state, self._waiting = state, Touched()
+        facts = self.index.facts
+        while self._ended and self._ended[0][0] < self.index.steps_made - RECENT_BLOCKS:
+            _, over = self._ended.popleft()
+            for order in over.orders:
+                if not any(order in each for each in kept):
+                    facts.forget_order(order)
+            for deployment in over.deployments - state.deployments.keys():
+                facts.forget_deployment(deployment)
 
-    async def _unclaimed(self, block: Block, stale: list[OrderId]) -> list[OrderId]:
-        """Return the stale leases that hold something for the provider; the others are over."""
-        found = []
-        for order, lease in zip(stale, await self.exchange.leases(block, stale), strict=True):
-            if lease is None:
-                raise NodeUnavailable("a lease is in one view of the block and not in another")
-            if lease.provider == self._provider and lease.unclaimed:
-                found.append(order)
-            else:
-                self._ended_orders.add(order)
-        return found
+    def _snapshot(self, head: Block, touched: Touched | None) -> Snapshot:
+        state = self._state
+        return Snapshot(
+            block=head,
+            parameters=self._market.parameters,
+            deployments=state.deployments,
+            orders=state.orders,
+            leases=state.leases,
+            leased_orders=state.leased_orders,
+            fulfillments=state.fulfillments,
+            unclaimed=tuple(state.unclaimed),
+            touched=touched,
+        )
 
-    async def _deployments(self, block: Block) -> dict[DeploymentId, Deployment]:
-        facts = [each for each in self.index.facts.deployments.values() if each.id not in self._ended_deployments]
-        words = await self.exchange.deployments(block, [each.id for each in facts])
-        result: dict[DeploymentId, Deployment] = {}
-        for each, word in zip(facts, words, strict=True):
-            if word is None or (word.update_number != each.update_number and word.state is not DeploymentState.CLOSED):
-                raise self._contradiction(f"deployment 0x{each.id.hex()}")
-            if word.state is DeploymentState.CLOSED:
-                self._ended_deployments.add(each.id)
-            else:
-                result[each.id] = _deployment(each.id, word, each.version)
-        return result
-
-    async def _fulfillments(self, block: Block) -> tuple[Fulfillment, ...]:
-        provider = self._provider
-        if provider is None:
-            return ()
-        bidders = self.index.facts.bidders
-        ids = [order for order in bidders if provider in bidders[order] and order not in self._settled_bids]
-        found: list[Fulfillment] = []
-        for order, bid in zip(ids, await self.exchange.locked_bids(block, provider, ids), strict=True):
-            if bid is not None:
-                found.append(Fulfillment(order, provider, bid.charge_per_block, bid.collateral))
-            elif order in self._ended_orders:
-                self._settled_bids.add(order)
-        return tuple(found)
+    def _deployment(self, deployment: DeploymentId, word: DeploymentWord) -> Deployment:
+        return Deployment(
+            id=deployment,
+            tenant=word.tenant,
+            state=word.state,
+            live_groups=word.live_groups,
+            wait_duration_blocks=word.wait_duration_blocks,
+            update_number=word.update_number,
+            version=self.index.facts.deployments[deployment].version,
+        )
 
     def _order(self, order: OrderId, word: OrderWord | None) -> Order:
         facts = self.index.facts.orders[order]
@@ -175,13 +270,13 @@ class MarketReader:
         )
 
 
-def _deployment(deployment: DeploymentId, word: DeploymentWord, version: Version) -> Deployment:
-    return Deployment(
-        id=deployment,
-        tenant=word.tenant,
-        state=word.state,
-        live_groups=word.live_groups,
-        wait_duration_blocks=word.wait_duration_blocks,
-        update_number=word.update_number,
-        version=version,
-    )
+def _replaced(old: Mapping[Key, Value], keys: Iterable[Key], new: Mapping[Key, Value]) -> Mapping[Key, Value]:
+    """Return a mapping in which some keys are as in another one, or gone; the old one if that is no change."""
+    changes = {key: value for key, value in new.items() if old.get(key) != value}
+    gone = [key for key in keys if key in old and key not in new]
+    if not changes and not gone:
+        return old
+    mapping = {**old, **changes}
+    for key in gone:
+        del mapping[key]
+    return mapping

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from functools import cache
 from types import TracebackType
 from typing import Any
 
@@ -71,6 +72,22 @@ def one_line(text: str) -> str:
     return "".join(character if character.isprintable() else " " for character in text)[:MAX_SHOWN].strip()
 
 
+class _Answer(msgspec.Struct):
+    """A response object of JSON-RPC 2.0; its result is decoded when it is known to be one."""
+
+    id: Any = None
+    result: msgspec.Raw = msgspec.Raw()
+    error: Any = None
+
+
+_ANSWERS = msgspec.json.Decoder(_Answer | list[_Answer])
+
+
+@cache
+def _decoder(kind: Any) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(kind)
+
+
 class Rpc:
     """Calls of one node over one kept HTTP connection pool. Use as an async context manager."""
 
@@ -98,18 +115,24 @@ class Rpc:
             await self._session.close()
             self._session = None
 
-    async def call(self, method: str, *params: Any) -> Any:
+    async def call(self, method: str, *params: Any, kind: Any = Any) -> Any:
         """Return the result of one method.
+
+        Args:
+            kind: the type that the result is decoded to: Any, or what msgspec can decode, which is faster.
 
         Raises:
             NodeUnavailable: no usable answer.
             NodeRefused: the node answered with an error.
         """
         request = self._request(method, params)
-        return self._result(await self._post(request), request)
+        return self._result(await self._post(request), request, kind)
 
-    async def batch(self, calls: Sequence[tuple[str, Sequence[Any]]]) -> list[Any]:
+    async def batch(self, calls: Sequence[tuple[str, Sequence[Any]]], kind: Any = Any) -> list[Any]:
         """Return the results of several calls in their order.
+
+        Args:
+            kind: the type of each result.
 
         Raises:
             NodeUnavailable: no usable answer, or one of the calls has none.
@@ -118,31 +141,37 @@ class Rpc:
         results: list[Any] = []
         for start in range(0, len(calls), BATCH_SIZE):
             requests = [self._request(method, params) for method, params in calls[start : start + BATCH_SIZE]]
-            results += self._results(await self._post(requests), requests)
+            results += self._results(await self._post(requests), requests, kind)
         return results
 
-    def _results(self, answers: Any, requests: Sequence[dict[str, Any]]) -> list[Any]:
-        if not isinstance(answers, list):  # the batch as a whole was refused
-            self._result(answers, None)
+    def distrust(self) -> None:
+        """Ask another node from now on, if there is one: this one lags, or says what cannot be."""
+
+    def _results(self, answers: Any, requests: Sequence[dict[str, Any]], kind: Any) -> list[Any]:
+        if isinstance(answers, _Answer):  # the batch as a whole was refused
+            self._result(answers, None, kind)
             raise NodeUnavailable(f"{self.name} answered a batch with a single result")
-        by_id = {answer["id"]: answer for answer in answers if isinstance(answer, dict) and _has_number(answer)}
+        by_id = {answer.id: answer for answer in answers if isinstance(answer.id, int)}
         for request in requests:
             if request["id"] not in by_id:
                 raise NodeUnavailable(f"{self.name} left a call of a batch unanswered")
-        return [self._result(by_id[request["id"]], request) for request in requests]
+        return [self._result(by_id[request["id"]], request, kind) for request in requests]
 
-    def _result(self, answer: Any, request: dict[str, Any] | None) -> Any:
+    def _result(self, answer: _Answer | list[_Answer], request: dict[str, Any] | None, kind: Any) -> Any:
         """Return what an answer says; `request` is what it has to belong to, None for a batch as a whole."""
-        if not isinstance(answer, dict):
+        if not isinstance(answer, _Answer):
             raise NodeUnavailable(f"{self.name} answered something that is not JSON-RPC")
-        error, number = answer.get("error"), answer.get("id")
+        number, error = answer.id, answer.error
         if request is not None and number != request["id"] and not (number is None and error is not None):
             raise NodeUnavailable(f"{self.name} answered another call than was made")
         if isinstance(error, dict):
             raise self._refusal(error)
-        if error is not None or "result" not in answer:
+        if error is not None or not bytes(answer.result):
             raise NodeUnavailable(f"{self.name} answered something that is not JSON-RPC")
-        return answer["result"]
+        try:
+            return _decoder(kind).decode(answer.result)
+        except (msgspec.DecodeError, UnicodeDecodeError) as problem:
+            raise NodeUnavailable(f"{self.name} answered something else than was asked for: {problem}") from problem
 
     def _refusal(self, error: dict[str, Any]) -> ChainError:
         code, data = error.get("code"), error.get("data")
@@ -156,7 +185,7 @@ class Rpc:
     def _request(self, method: str, params: Sequence[Any]) -> dict[str, Any]:
         return {"jsonrpc": "2.0", "id": next(self._ids), "method": method, "params": list(params)}
 
-    async def _post(self, body: Any) -> Any:
+    async def _post(self, body: Any) -> _Answer | list[_Answer]:
         if self._session is None:
             raise RuntimeError("Rpc is used outside of its context")
         if self.name == NO_ADDRESS:
@@ -173,7 +202,8 @@ class Rpc:
         if response.status in OVERLOADED:
             raise NodeUnavailable(f"{self.name} has no answer now ({response.status})")
         try:
-            return msgspec.json.decode(text)
+            answers: _Answer | list[_Answer] = _ANSWERS.decode(text)
+            return answers
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise NodeUnavailable(f"{self.name} answered something that is not JSON-RPC ({response.status})") from error
 
@@ -207,7 +237,3 @@ def _hex(answer: Any) -> str:
 
 def _shown(answer: Any) -> str:
     return ascii(answer)[:40]
-
-
-def _has_number(answer: dict[str, Any]) -> bool:
-    return isinstance(answer.get("id"), int)

@@ -58,10 +58,9 @@ def decide_bids(
         longest_wait_blocks: how far away a match may be: a bid holds capacity and collateral until then.
     """
     free = _minus(capacity, reserved(snapshot, provider.number))
-    bid_on = {fulfillment.order for fulfillment in snapshot.fulfillments}
     decisions: list[SubmitFulfillment | Declined] = []
     for order in sorted(snapshot.orders.values(), key=lambda order: (order.created_block, order.id)):
-        if order.id in bid_on:
+        if order.id in snapshot.fulfillments:
             continue
         if order.match_block > snapshot.block.number + longest_wait_blocks:
             decisions.append(Declined(order.id, "its match is too far away"))
@@ -77,7 +76,7 @@ def decide_bids(
 def reserved(snapshot: Snapshot, provider: ProviderNumber) -> ComputeUnit:
     """Return what our leases use and what our live bids may come to use."""
     groups = [order.group for lease, order in snapshot.leased_orders.items() if _is_ours(snapshot, lease, provider)]
-    groups += [snapshot.orders[bid.order].group for bid in snapshot.fulfillments if bid.order in snapshot.orders]
+    groups += [snapshot.orders[order].group for order in snapshot.fulfillments if order in snapshot.orders]
     return _sum(total(group) for group in groups)
 
 

@@ -64,7 +64,7 @@ def decide_chores(
     )
     earned = (lease.id for lease in active if lease.confirmed_block - lease.claimed_block >= claim_after_blocks)
     claims = (*earned, *snapshot.unclaimed)
-    lost = sorted(bid.order for bid in snapshot.fulfillments if _is_lost(snapshot, bid.order, provider))
+    lost = sorted(order for order in snapshot.fulfillments if _is_lost(snapshot, order, provider))
     return (
         *(
             ConfirmLeases(confirmations[start : start + CONFIRM_BATCH])

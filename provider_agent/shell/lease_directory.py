@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from moorage.chain.index import DeploymentFacts, OrderFacts
+from moorage.chain.facts import DeploymentFacts, OrderFacts
 from moorage.chain.reader import MarketReader
 from moorage.chain.rpc import NodeUnavailable
 from moorage.types import OrderId, Version

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
 from moorage import manifest
 from moorage.manifest import Compute, Connection, Manifest, ManifestGroup, Workload
 from moorage.snapshot import Block, Snapshot
@@ -89,11 +91,14 @@ class World:
 
         return Exchange()
 
-    async def call(self, method: str, tag: str, full: bool) -> Any:
+    async def call(self, method: str, tag: str, full: bool, kind: Any) -> Any:
         assert (method, tag) == ("eth_getBlockByNumber", "finalized")
         if self.fault is not None:
             raise self.fault
-        return {"number": hex(FINAL.number), "hash": f"0x{FINAL.hash.hex()}", "timestamp": hex(FINAL.timestamp)}
+        found = {"number": FINAL.number.to_bytes(4, "big"), "hash": FINAL.hash, "parentHash": bytes(32)}
+        return msgspec.convert(
+            {name: f"0x{raw.hex()}" for name, raw in found.items()} | {"timestamp": hex(FINAL.timestamp)}, kind
+        )
 
     def snapshot(self) -> Snapshot:
         orders = {LEASE: ORDER, OTHER_LEASE: OTHER_ORDER}

@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
+import msgspec
 from eth_abi.abi import decode, encode
 from eth_utils.crypto import keccak
 
 from moorage import terms
 from moorage.chain import abi
 from moorage.chain.market import Market
-from moorage.chain.rpc import NodeRefused, Rpc
+from moorage.chain.rpc import NodeRefused, NodeUnavailable, Rpc
 from moorage.snapshot import Block
 from moorage.types import Address, Group
 from tests.markets import DEPLOYMENT, PARAMETERS, TENANT, make_group
@@ -72,6 +73,7 @@ class MarketNode(Rpc):
     Attributes:
         faults: by method, what the next calls meet, in order; None lets one through.
         views: by function of the exchange, what it returns for its arguments, as the ABI's values.
+        distrusted: how often somebody has asked for another node.
         lag: how many blocks the node lacks of its own chain.
         most_logs: what it gives in one answer.
     """
@@ -84,6 +86,7 @@ class MarketNode(Rpc):
     views: dict[str, Callable[..., Any]] = field(default_factory=dict)
     calls: list[tuple[str, list[Any]]] = field(default_factory=list)
     lag: int = 0
+    distrusted: int = 0
     most_logs: int = 10**9
     _branch: int = 0
 
@@ -98,7 +101,9 @@ class MarketNode(Rpc):
     def add(self, *events: Event) -> Block:
         """Add a block with events."""
         number = len(self.blocks)
-        block = Block(number, keccak(f"{number} {self._branch} {events}".encode()), 1_700_000_000 + number)
+        hash_ = keccak(f"{number} {self._branch} {events}".encode())
+        parent = self.blocks[-1].hash if self.blocks else b"\0" * 32
+        block = Block(number, hash_, 1_700_000_000 + number, parent)
         self.blocks.append(block)
         self.events[block.hash] = list(events)
         return block
@@ -113,16 +118,22 @@ class MarketNode(Rpc):
     def count(self, method: str) -> int:
         return sum(1 for name, _ in self.calls if name == method)
 
-    async def call(self, method: str, *params: Any) -> Any:
+    async def call(self, method: str, *params: Any, kind: Any = Any) -> Any:
         self.calls.append((method, list(params)))
         waiting = self.faults.get(method)
         fault = waiting.pop(0) if waiting else None
         if fault is not None:
             raise fault
-        return getattr(self, f"_{method}")(*params)
+        try:
+            return msgspec.convert(getattr(self, f"_{method}")(*params), kind)
+        except msgspec.ValidationError as error:
+            raise NodeUnavailable(str(error)) from error
 
-    async def batch(self, calls: Sequence[tuple[str, Sequence[Any]]]) -> list[Any]:
-        return [await self.call(method, *params) for method, params in calls]
+    async def batch(self, calls: Sequence[tuple[str, Sequence[Any]]], kind: Any = Any) -> list[Any]:
+        return [await self.call(method, *params, kind=kind) for method, params in calls]
+
+    def distrust(self) -> None:
+        self.distrusted += 1
 
     def _eth_blockNumber(self) -> str:
         return hex(self.head.number)
@@ -138,7 +149,13 @@ class MarketNode(Rpc):
         if number > self.head.number:
             return None
         block = self.blocks[number]
-        return {"number": hex(number), "hash": f"0x{block.hash.hex()}", "timestamp": hex(block.timestamp)}
+        parent = block.parent_hash
+        return {
+            "number": hex(number),
+            "hash": f"0x{block.hash.hex()}",
+            "parentHash": f"0x{parent.hex()}",
+            "timestamp": hex(block.timestamp),
+        }
 
     def _eth_getLogs(self, query: dict[str, Any]) -> list[dict[str, Any]]:
         if "blockHash" in query:
@@ -173,6 +190,7 @@ def _log(block: Block, event: Event) -> dict[str, Any]:
     return {
         "address": EXCHANGE.lower(),
         "blockNumber": hex(block.number),
+        "blockHash": f"0x{block.hash.hex()}",
         "topics": [f"0x{topic.hex()}" for topic in topics],
         "data": f"0x{data.hex()}",
     }

@@ -80,7 +80,7 @@ async def test_snapshot__life_of_a_lease_that_is_re_created__equals_the_contract
     await story.bid(order, story.others, price=1_000)
     snapshot = await checked(story)
     assert snapshot.orders[order].bid_count == 2
-    assert snapshot.fulfillments == (Fulfillment(order, story.us, 1_000, GROUP.resources[0].collateral),)
+    assert snapshot.fulfillments == {order: Fulfillment(order, story.us, 1_000, GROUP.resources[0].collateral)}
 
     await story.chain.mine(WAIT)
     await story.match(order)
@@ -101,7 +101,7 @@ async def test_snapshot__life_of_a_lease_that_is_re_created__equals_the_contract
     snapshot = await checked(story)
     (renewed,) = snapshot.orders.values()
     assert (renewed.excluded_provider, renewed.key.nonce, snapshot.leases) == (story.us, order, {})
-    assert (snapshot.fulfillments, snapshot.unclaimed) == ((), (order,))
+    assert (snapshot.fulfillments, snapshot.unclaimed) == ({}, (order,))
 
     (before,) = await story.exchange.accounts(None, [provider_account(story.us)])
     await story.claim(order)
@@ -189,7 +189,7 @@ async def test_c15_g08_snapshot__reorganised_beyond_the_order__nothing_is_left_a
 
     await story.undo(before)
     snapshot = await checked(story)
-    assert (snapshot.orders, snapshot.deployments, snapshot.fulfillments) == ({}, {}, ())
+    assert (snapshot.orders, snapshot.deployments, snapshot.fulfillments) == ({}, {}, {})
     another = await story.order()
     assert list((await checked(story)).orders) == [another]
 
@@ -205,7 +205,7 @@ async def test_g08_snapshot__end_of_a_lease_is_reorganised_out__the_lease_is_bac
 
     snapshot = await checked(story)
     assert (list(snapshot.leases), snapshot.orders) == ([lease], {})
-    assert snapshot.fulfillments == (Fulfillment(lease, story.us, 1_000, GROUP.resources[0].collateral),)
+    assert snapshot.fulfillments == {lease: Fulfillment(lease, story.us, 1_000, GROUP.resources[0].collateral)}
 
 
 async def test_g08_snapshot__claim_of_a_stale_lease_is_reorganised_out__it_is_unclaimed_again(story: Story) -> None:

@@ -16,7 +16,7 @@ from demo.providers import CLAIM_AFTER_SECONDS, Datacenter
 from demo.story import Story
 from demo.tenant import Tenant
 from demo.watcher import Watcher, is_owed
-from moorage.chain.index import Happening
+from moorage.chain.logs import Happening
 from moorage.chain.market import Market
 from moorage.types import Address, Lease, OrderId, ProviderNumber
 from tests.factories import deployments

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from demo.watcher import is_paid
-from moorage.chain.index import Happening
+from moorage.chain.logs import Happening
 
 LEASE, OTHER = b"\x01" * 32, b"\x02" * 32
 

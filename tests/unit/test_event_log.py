@@ -106,10 +106,10 @@ async def test_g12_between__no_list_of_logs__is_unavailable(answer: Any) -> None
         await log_of(node).between(FIRST, FIRST + 9)
 
 
-async def test_of_block__node_ignores_the_hash_and_gives_others__is_unavailable() -> None:
+async def test_of_blocks__node_ignores_the_hash_and_gives_others__is_unavailable() -> None:
     node, log = MarketNode(), await good_log()
     head = node.add()
     node._eth_getLogs = lambda query: [{**log, "blockNumber": "0x1"}]  # type: ignore[method-assign]
 
-    with pytest.raises(NodeUnavailable, match="other blocks than were asked for"):
-        await log_of(node).of_block(head)
+    with pytest.raises(NodeUnavailable, match="another block than was asked for"):
+        await log_of(node).of_blocks([head])

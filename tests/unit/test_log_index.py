@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from moorage import terms
 from moorage.chain import logs as logs_module
-from moorage.chain.index import RECENT_BLOCKS, DeploymentFacts, LogIndex, MarketFacts, OrderFacts, read_block
+from moorage.chain.facts import DeploymentFacts, MarketFacts, OrderFacts
+from moorage.chain.index import RECENT_BLOCKS, LogIndex, read_block
 from moorage.chain.rpc import NodeRefused, NodeUnavailable
+from moorage.snapshot import Touched
 from moorage.types import OrderId, ProviderNumber, Version
 from tests.fakes.market_node import FIRST, MARKET, Event, MarketNode, bid, created, renewed, submitted, updated
 from tests.markets import DEPLOYMENT, PARAMETERS, TENANT, make_group
@@ -75,8 +79,7 @@ def test_g20_facts__group_with_any_bytes_as_its_name__has_the_key_of_the_exchang
     facts = MarketFacts(PARAMETERS)
     event, arguments = created(name=name)
 
-    facts.apply(logs_module.Happening(1, *submitted()))
-    facts.apply(logs_module.Happening(1, event, arguments))
+    facts.apply([logs_module.Happening(1, *submitted()), logs_module.Happening(1, event, arguments)])
 
     (order,) = facts.orders.values()
     assert terms.order_id(order.key) == order.id
@@ -137,17 +140,20 @@ async def test_g17_follow__one_block_is_refused__is_unavailable_after_a_few_ques
 
 
 @pytest.mark.parametrize("depth", [1, 2])
-async def test_g08_follow__reorganised__facts_are_made_anew_and_the_generation_grows(depth: int) -> None:
+async def test_g08_follow__reorganised__what_the_other_branch_told_is_taken_back(depth: int) -> None:
     node = MarketNode()
-    node.add(submitted(), created())
-    node.add(bid(ORDER, 7))
     index = await followed(node)
-    generation = index.generation
+    for events in ([submitted(), created()], [bid(ORDER, 7)]):
+        node.add(*events)
+        await followed(node, index)
+    index.take_touched()
+    node.calls.clear()
 
     node.reorganise(depth, *[[]] * (depth - 1), [submitted(TWO)], [])
     await followed(node, index)
 
-    assert index.generation == generation + 1
+    assert index.take_touched() == Touched(frozenset([ORDER]), frozenset([DEPLOYMENT]))
+    assert all("blockHash" in params[0] for method, params in node.calls if method == "eth_getLogs")
     assert index.facts.bidders == {}
     assert list(index.facts.orders) == ([ORDER] if depth == 1 else [])
     assert index.facts.deployments[DEPLOYMENT].version == TWO
@@ -172,11 +178,12 @@ async def test_g16_follow__node_falls_behind__what_is_known_stays_known() -> Non
     index = await followed(node)
     node.add(bid(ORDER, 7))
     await followed(node, index)
-    generation, block, node.lag = index.generation, index.block, 1
+    block, node.lag = index.block, 1
+    index.take_touched()
 
     await followed(node, index)
 
-    assert (index.generation, index.block) == (generation, block)
+    assert (index.take_touched(), index.block) == (Touched(), block)
     assert index.facts.bidders == {ORDER: {7}}
 
 
@@ -218,13 +225,11 @@ async def test_g13_follow__event_about_something_unknown__reads_all_logs_again(w
     index = await followed(node)
     block = node.add(*withheld)
     whole = [submitted(), created(), updated(TWO, 2), renewed(RENEWED, ORDER)]
-    if withheld != [created()]:
-        with pytest.raises(NodeUnavailable, match="withheld"):
-            await followed(node, index)
-        assert index.block is None
+    with pytest.raises(NodeUnavailable, match="withheld"):
+        await followed(node, index)
+    assert index.block is None
 
     node.events[block.hash] = whole
-    index.distrust()
     await followed(node, index)
 
     assert names(index) == [name for name, _ in whole]
@@ -237,4 +242,35 @@ async def test_follow__long_chain__remembers_few_blocks() -> None:
         node.add()
         await followed(node, index)
 
-    assert len(index._recent) == RECENT_BLOCKS
+    assert len(index._steps) == RECENT_BLOCKS
+
+
+@pytest.mark.parametrize("depth", [RECENT_BLOCKS - 1, RECENT_BLOCKS + 5])
+async def test_g08_follow__reorganised_deeply__facts_are_those_of_the_new_branch(depth: int) -> None:
+    node = MarketNode()
+    index = await followed(node)
+    node.add(submitted(), created())
+    for number in range(RECENT_BLOCKS + 10):
+        node.add(*([bid(ORDER, number)] if number % 3 == 0 else []))
+        await followed(node, index)
+
+    node.reorganise(depth, *[[bid(ORDER, 1_000 + number)] for number in range(depth + 1)])
+    await followed(node, index)
+
+    assert index.facts == (await followed(node)).facts
+
+
+async def test_g16_follow__blocks_of_two_branches_at_once__is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A load balancer asks one node for a block and another one for the next."""
+    node = MarketNode()
+    index = await followed(node)
+    for _ in range(3):
+        node.add()
+    good, node.blocks[-2] = node.blocks[-2], replace(node.blocks[-2], hash=b"\x66" * 32)
+
+    with pytest.raises(NodeUnavailable, match="different branches"):
+        await index.follow(node.head)
+
+    node.blocks[-2] = good
+    await index.follow(node.head)
+    assert index.block == node.head

@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
-from moorage.chain.reader import MarketReader
+from moorage.chain.index import RECENT_BLOCKS
+from moorage.chain.reader import IN_TURN, MarketReader
 from moorage.chain.rpc import NodeRefused, NodeUnavailable
 from moorage.types import DeploymentState, Fulfillment, Lease, OrderId, OrderState, Version
 from tests.fakes.market_node import MARKET, MarketNode, bid, created, renewed, submitted, updated
-from tests.markets import DEPLOYMENT, OTHERS, TENANT, US
+from tests.markets import DEPLOYMENT, OTHERS, TENANT, US, make_group
 
 ORDER = OrderId(created()[1]["order"])
 RENEWED = OrderId(b"\x77" * 32)
@@ -61,13 +62,18 @@ class World:
         if name == "stale":
             self.leases[ORDER] = stale_row(earned=0)
         self.deployment = (TENANT, state, live, 1, 1, 50)
+        self.tell()
+
+    def tell(self) -> None:
+        """Add a block with an event of the order."""
+        self.node.add(("LeaseConfirmed", {"lease": ORDER}))
 
 
 @pytest.fixture
 def world() -> World:
     world = World()
-    world.node.add(submitted(), created(), bid(ORDER, US))
     world.set("open")
+    world.node.add(submitted(), created(), bid(ORDER, US))
     world.locked[ORDER, US] = (US, 40, 500)
     return world
 
@@ -79,7 +85,7 @@ async def test_snapshot__open_order__has_terms_and_place_in_the_book(world: Worl
     assert snapshot.block == world.node.head
     assert (order.match_block, order.bid_count, order.deposit, order.state) == (61, 1, 10_000, OrderState.OPEN)
     assert (order.max_charge_per_block, order.collateral, order.excluded_provider) == (40, 500, None)
-    assert snapshot.fulfillments == (Fulfillment(ORDER, US, 40, 500),)
+    assert snapshot.fulfillments == {ORDER: Fulfillment(ORDER, US, 40, 500)}
     assert snapshot.deployments[DEPLOYMENT].state is DeploymentState.ACTIVE
     assert (snapshot.leases, snapshot.leased_orders) == ({}, {})
 
@@ -102,12 +108,81 @@ async def test_snapshot__ended__is_gone_and_not_read_again(world: World, state: 
     world.set(state, live=0)
     del world.locked[ORDER, US]
     await world.reader.snapshot()
+    world.node.add()
     world.node.calls.clear()
 
     snapshot = await world.reader.snapshot()
 
-    assert (snapshot.orders, snapshot.leases, snapshot.fulfillments) == ({}, {}, ())
-    assert world.node.count("eth_call") == 1  # the deployment, which lives
+    assert (snapshot.orders, snapshot.leases, snapshot.fulfillments) == ({}, {}, {})
+    assert world.node.count("eth_call") == 0
+
+
+async def test_g25_snapshot__ended_long_ago__is_forgotten(world: World) -> None:
+    world.set("closed", live=0, state=3)
+    del world.locked[ORDER, US]
+    await world.reader.snapshot()
+    assert list(world.reader.index.facts.orders) == [ORDER]
+
+    for _ in range(RECENT_BLOCKS + 2):
+        world.node.add()
+        await world.reader.snapshot()
+
+    facts = world.reader.index.facts
+    assert (facts.orders, facts.bidders, facts.deployments, facts.orders_of) == ({}, {}, {}, {})
+
+
+async def test_snapshot__nothing_told__costs_a_few_reads_whatever_lives(world: World) -> None:
+    group = make_group()
+    orders = [created(group, nonce) for nonce in range(1, 100)]
+    world.node.add(*orders)
+    world.orders |= {arguments["order"]: OPEN for _, arguments in orders}
+    world.deployment = (TENANT, 1, 100, 1, 1, 50)
+    for _, arguments in orders:
+        world.node.events[world.node.head.hash].append(bid(arguments["order"], OTHERS))
+    assert len((await world.reader.snapshot()).orders) == 100
+    world.node.calls.clear()
+
+    for _ in range(10):
+        world.node.add()
+        snapshot = await world.reader.snapshot()
+
+    assert len(snapshot.orders) == 100
+    assert snapshot.touched is not None and len(snapshot.touched.orders) <= IN_TURN + 1
+    assert world.node.count("eth_call") <= 10 * (IN_TURN + 1 + 2)
+
+
+async def test_g10_snapshot__event_missed_for_ever__is_made_good_for_in_turn(world: World) -> None:
+    await world.reader.snapshot()
+    world.orders[ORDER] = (1, 99_000, 61, 1, 0)
+
+    world.node.add()
+
+    assert (await world.reader.snapshot()).orders[ORDER].deposit == 99_000
+
+
+async def test_g12_snapshot__block_could_not_be_read__what_it_told_is_read_with_the_next(world: World) -> None:
+    await world.reader.snapshot()
+    world.reader._turn.append(OrderId(b"\x55" * 32))  # nothing is read in turn
+    world.orders[ORDER] = (1, 99_000, 61, 1, 0)
+    world.node.add(("OrderFunded", {"order": ORDER, "payer": TENANT, "amount": 1}))
+    world.node.faults["eth_call"] = [NodeUnavailable("no")]
+    with pytest.raises(NodeUnavailable):
+        await world.reader.snapshot()
+    world.reader._turn.append(OrderId(b"\x55" * 32))
+    world.node.add()
+
+    assert (await world.reader.snapshot()).orders[ORDER].deposit == 99_000
+
+
+async def test_snapshot__order_with_our_bid_may_be_matched__is_read_at_each_block(world: World) -> None:
+    while world.node.head.number < 61:
+        world.node.add()
+    await world.reader.snapshot()
+    world.node.add()
+    world.orders[ORDER], world.leases[ORDER] = in_state("active"), lease_row("active")
+    world.reader._turn.append(OrderId(b"\x55" * 32))
+
+    assert list((await world.reader.snapshot()).leases) == [ORDER]
 
 
 @pytest.mark.parametrize("provider", [US, OTHERS])
@@ -117,14 +192,17 @@ async def test_snapshot__stale_lease_with_earnings__is_unclaimed_until_they_are_
     world.set("stale", live=0)
     world.leases[ORDER] = stale_row(2_000, provider)
     for _ in range(2):
+        world.node.add()
         assert (await world.reader.snapshot()).unclaimed == ((ORDER,) if provider == US else ())
 
     world.leases[ORDER] = stale_row(0, provider)
+    world.tell()
     assert (await world.reader.snapshot()).unclaimed == ()
+    world.node.add()
     world.node.calls.clear()
 
     assert (await world.reader.snapshot()).unclaimed == ()
-    assert world.node.count("eth_call") == 2  # the deployment, and the bid that is still locked
+    assert world.node.count("eth_call") == 0
 
 
 async def test_snapshot__deployment_closed__is_gone_and_not_read_again(world: World) -> None:
@@ -139,27 +217,28 @@ async def test_snapshot__deployment_closed__is_gone_and_not_read_again(world: Wo
 
 async def test_snapshot__bid_lost__is_there_until_its_collateral_has_moved(world: World) -> None:
     world.set("closed", live=0)
-    assert (await world.reader.snapshot()).fulfillments == (Fulfillment(ORDER, US, 40, 500),)
+    assert (await world.reader.snapshot()).fulfillments == {ORDER: Fulfillment(ORDER, US, 40, 500)}
 
     del world.locked[ORDER, US]
+    world.tell()
 
-    assert (await world.reader.snapshot()).fulfillments == ()
+    assert (await world.reader.snapshot()).fulfillments == {}
 
 
 async def test_snapshot__bids_of_others_or_no_provider_given__are_not_read(world: World) -> None:
     world.locked[ORDER, OTHERS] = (OTHERS, 39, 500)
 
-    assert (await MarketReader(world.node, MARKET).snapshot()).fulfillments == ()
-    assert (await MarketReader(world.node, MARKET, OTHERS).snapshot()).fulfillments == ()
+    assert (await MarketReader(world.node, MARKET).snapshot()).fulfillments == {}
+    assert (await MarketReader(world.node, MARKET, OTHERS).snapshot()).fulfillments == {}
 
 
 async def test_snapshot__evicted_and_bid_again__is_there(world: World) -> None:
     bid_again = world.locked.pop((ORDER, US))
-    assert (await world.reader.snapshot()).fulfillments == ()
+    assert (await world.reader.snapshot()).fulfillments == {}
 
     world.locked[ORDER, US] = bid_again
 
-    assert (await world.reader.snapshot()).fulfillments == (Fulfillment(ORDER, US, 40, 500),)
+    assert (await world.reader.snapshot()).fulfillments == {ORDER: Fulfillment(ORDER, US, 40, 500)}
 
 
 async def test_snapshot__re_created__has_the_new_order_and_who_may_not_bid(world: World) -> None:
@@ -197,7 +276,7 @@ FAULTS: list[Callable[[], Exception]] = [lambda: NodeUnavailable("no"), lambda: 
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-@pytest.mark.parametrize(("method", "number"), [("eth_getBlockByNumber", 1), ("eth_getLogs", 2), ("eth_call", 3)])
+@pytest.mark.parametrize(("method", "number"), [("eth_getBlockByNumber", 1), ("eth_getLogs", 1), ("eth_call", 4)])
 async def test_g12_snapshot__any_one_answer_fails__there_is_none_and_then_the_right_one(
     world: World, method: str, number: int, fault: Callable[[], Exception]
 ) -> None:
@@ -237,7 +316,7 @@ async def test_g13_snapshot__other_logs_withheld__are_noticed(world: World, kept
     block = world.node.head
     world.node.events[block.hash] = [world.node.events[block.hash][index] for index in kept]
 
-    with pytest.raises(NodeUnavailable, match="do not agree"):
+    with pytest.raises(NodeUnavailable, match=r"do not agree|withheld"):
         await world.reader.snapshot()
 
 
