@@ -39,23 +39,37 @@ class ReleaseFulfillment:
     order: OrderId
 
 
+@dataclass(frozen=True, slots=True)
+class Due:
+    """Leases and bids of ours that there may be something to do about."""
+
+    leases: tuple[OrderId, ...]
+    bids: tuple[OrderId, ...]
+
+
 Chore = ConfirmLeases | ConfirmClosed | ClaimLeases | ReleaseFulfillment
 
 
 def decide_chores(
-    snapshot: Snapshot, provider: ProviderNumber, reset: Collection[OrderId], claim_after_blocks: int
+    snapshot: Snapshot,
+    provider: ProviderNumber,
+    reset: Collection[OrderId],
+    claim_after_blocks: int,
+    due: Due | None = None,
 ) -> tuple[Chore, ...]:
     """Return what to send, the most urgent first. Confirmations never wait for anything but their time.
 
     Args:
         reset: closing leases of which nothing is left on the engine.
         claim_after_blocks: how many confirmed blocks are claimed at once; what a stale lease holds is claimed at once.
+        due: what to look at; None is everything.
     """
     block = snapshot.block.number + 1
     period = snapshot.parameters.reconfirmation_period_blocks
+    due = due or Due((*snapshot.leases,), (*snapshot.fulfillments,))
+    found = (snapshot.leases[each] for each in {*due.leases, *reset} if each in snapshot.leases)
     ours = sorted(
-        (lease for lease in snapshot.leases.values() if lease.provider == provider),
-        key=lambda lease: (lease.confirmed_block, lease.id),
+        (lease for lease in found if lease.provider == provider), key=lambda lease: (lease.confirmed_block, lease.id)
     )
     active = [lease for lease in ours if lease.state is OrderState.LEASE_ACTIVE]
     confirmations = _confirmations(active, block, period)
@@ -64,7 +78,7 @@ def decide_chores(
     )
     earned = (lease.id for lease in active if lease.confirmed_block - lease.claimed_block >= claim_after_blocks)
     claims = (*earned, *snapshot.unclaimed)
-    lost = sorted(order for order in snapshot.fulfillments if _is_lost(snapshot, order, provider))
+    lost = sorted(each for each in due.bids if is_lost(snapshot, each, provider))
     return (
         *(
             ConfirmLeases(confirmations[start : start + CONFIRM_BATCH])
@@ -95,8 +109,9 @@ def _age(lease: Lease, block: int, period: int) -> int:
     return min(block, lease.funded_block) - lease.confirmed_block
 
 
-def _is_lost(snapshot: Snapshot, order: OrderId, provider: ProviderNumber) -> bool:
-    if order in snapshot.orders:
+def is_lost(snapshot: Snapshot, order: OrderId, provider: ProviderNumber) -> bool:
+    """Return whether the provider has a bid on an order that it can't win any more."""
+    if order in snapshot.orders or order not in snapshot.fulfillments:
         return False
     lease = snapshot.leases.get(order)
     return lease is None or lease.provider != provider
