@@ -157,8 +157,8 @@ class Killing:
 
 def run(killing: Killing) -> int:
     """Collect the tests and let the plugin work on them."""
-    places = [place for place in (WALKS, *FOLDERS) if (ROOT / place).exists()]
-    for place in (WALKS, *FOLDERS):
+    places = [place for place in (*WALKS, *FOLDERS) if (ROOT / place).exists()]
+    for place in (*WALKS, *FOLDERS):
         if place not in places:
             print(f"{place} is not there: passed over", flush=True)
     options = [

@@ -14,7 +14,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from tests.stateful.evm import market
 from tests.stateful.exchange_machine import ExchangeMachine, FullBooks
 
-WALKS = "tests/stateful/test_walks.py"
+WALKS = ("tests/stateful/test_walks.py", "tests/stateful/test_rare_walks.py")
 FOLDERS = ("tests/tokens", "tests/matrices", "tests/adversaries")
 """Tests in this process, in the order in which they are tried; a folder that is not there is passed over."""
 WALKING = "walks"
@@ -49,7 +49,7 @@ class Stages:
     def __init__(self, items: Sequence[pytest.Item], budget: Budget) -> None:
         self._items = {item.nodeid: item for item in items}
         self._tests: dict[str, list[str]] = {
-            WALKING: self._below(WALKS),
+            WALKING: [name for walks in WALKS for name in self._below(walks)],
             "state machine, at first": _seeds("any", range(budget.first_seeds)),
             **{folder: self._below(f"{folder}/") for folder in FOLDERS},
             "full books": _seeds("full books", range(budget.full_books)),

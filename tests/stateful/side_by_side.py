@@ -48,7 +48,7 @@ class SideBySide(RuleBasedStateMachine):
     def begin(self, setting: Setting) -> None:
         """Take the market of a setting as it was when it was opened."""
         self.market = market(setting)
-        self.numbers = range(1, len(setting.providers) + 1)
+        self.numbers: Sequence[int] = range(1, len(setting.providers) + 1)
         self.snapshot = boa.env.evm.snapshot()
         boa.env.sha3_trace.clear()  # it would grow with each run
         self.model = setting.model()

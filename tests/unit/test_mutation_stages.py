@@ -20,7 +20,7 @@ def stages(*names: str) -> Stages:
 
 
 def test_stage__tests_likely_to_fail__go_first_unless_they_share_fixtures_with_others() -> None:
-    walks, folder = ([f"{place}::{number}" for number in range(3)] for place in (WALKS, f"{FOLDERS[0]}/test_a.py"))
+    walks, folder = ([f"{place}::{number}" for number in range(3)] for place in (WALKS[0], f"{FOLDERS[0]}/test_a.py"))
     all_stages = stages(*walks, *folder)
     likely = [folder[2], walks[2], "machine:any:1", "gone"]
 
@@ -34,7 +34,7 @@ def test_stage__tests_likely_to_fail__go_first_unless_they_share_fixtures_with_o
 
 
 def test_stages__some_likely_to_kill__go_first_and_empty_ones_are_passed_over() -> None:
-    all_stages = stages(f"{WALKS}::0", f"{FOLDERS[0]}/test_a.py::0", f"{FOLDERS[1]}/test_a.py::0")
+    all_stages = stages(f"{WALKS[0]}::0", f"{FOLDERS[0]}/test_a.py::0", f"{FOLDERS[1]}/test_a.py::0")
 
     order = all_stages.order([FOLDERS[1], "gone", FOLDERS[2], "walks"])
 
