@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from moorage.chain.index import LogIndex, read_block
 from moorage.snapshot import Snapshot
 from tests.datacenters import Site, died, make_manifest, open_site
 
@@ -49,8 +50,9 @@ async def test_c21_facilitators__two_at_once__each_order_is_matched_once(site: S
     for deployment in deployments:
         await site.closed(deployment)
 
-    happened = Counter((each.name, each.arguments.get("lease")) for each in site.reader.index.facts.happenings)
+    index = LogIndex(site.chain.rpc, site.market)
+    await index.follow(await read_block(site.chain.rpc))
+    happened = Counter((each.name, each.arguments.get("lease")) for each in index.facts.happenings)
     assert all(happened["LeaseCreated", lease.id] == 1 for lease in leases)
-    closed = Counter(each.name for each in site.reader.index.facts.happenings)
-    assert closed["DeploymentClosed"] == len(deployments)
+    assert sum(each.name == "DeploymentClosed" for each in index.facts.happenings) == len(deployments)
     assert all(facilitator.poll() is None for facilitator in facilitators)
