@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.mutation.catalogue import DELETION, Mutant, mutants_of, sampled
-from tests.mutation.report import EQUIVALENT, Explanation, Report, explanations
+from tests.mutation.report import EQUIVALENT, FILE, KINDS, LEAST_SCORE, Explanation, Report, explanations
 from tests.mutation.selection import Selection
 from tests.mutation.sources import DELETIONS_ALONE, MONEY, OTHERS, ROOT, Source, read
 from tests.mutation.verdicts import Outcome, Verdict
@@ -184,6 +185,24 @@ def test_report__content__counts_equivalent_mutants_apart(source: Source) -> Non
     assert report.score == 66.66
     assert report.unexplained() == [fourth]
     assert not report.is_good
+
+
+def test_report__committed__explains_each_survivor_and_says_of_which_contracts_it_is() -> None:
+    report = json.loads(FILE.read_text(encoding="utf-8"))
+    explained = explanations()
+    survivors = report["survivors"]
+    equivalent = sum(survivor["kind"] == EQUIVALENT for survivor in survivors)
+
+    assert [each["mutant"] for each in survivors if each["kind"] not in KINDS or not each["why"]] == []
+    for survivor in survivors:
+        assert explained[survivor["mutant"]] == Explanation(survivor["mutant"], survivor["kind"], survivor["why"])
+    assert report["mutants"] == report["killed"] + len(survivors)
+    assert report["mutants"] - report["deletions"] >= 400
+    assert report["score_per_cent"] == report["killed"] * 10_000 // (report["mutants"] - equivalent) / 100
+    assert report["score_per_cent"] >= LEAST_SCORE
+    # the contracts may have changed since: then the report says by its commit and digest that it is of others
+    assert len(bytes.fromhex(report["contracts"])) == 20
+    assert len(bytes.fromhex(report["digest_of_sources"])) == 32
 
 
 def test_faster_compiler__mutant__is_what_the_compiler_makes_of_it(tmp_path: Path) -> None:
