@@ -29,7 +29,7 @@ from tests.docker_world import engine_url
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "webapp"
 URL = engine_url()
-START_SECONDS = 60
+START_SECONDS = 180
 
 pytestmark = [
     pytest.mark.skipif(URL is None, reason="no Docker engine at DOCKER_HOST or /var/run/docker.sock"),
