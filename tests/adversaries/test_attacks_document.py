@@ -9,7 +9,7 @@ from decimal import Decimal
 
 import pytest
 
-from moorage.chain.sender import FEE_LIMIT
+from moorage.chain.fees import FEE_LIMIT
 from provider_agent.core.chores import DUE_FRACTION
 from tests.adversaries.attack_costs import (
     CONFIRMATION_GAS,

@@ -13,12 +13,11 @@ from moorage.chain.rpc import NodeUnavailable
 from moorage.chain.sender import NotSent, Refused, Sender, Sent
 from moorage.types import Address
 from tests.fakes.node import Refusal
-from tests.fakes.pool import CHAIN_ID, GAS, Entry, Pool
+from tests.fakes.pool import CHAIN_ID, GAS, USED, Entry, Pool
 
 ACCOUNT: LocalAccount = Account.from_key(b"\x01" * 32)
 TO = Address("0x5FbDB2315678afecb367f032d93F642f64180aa3")
 SILENT = NodeUnavailable("no answer")
-FOREVER = 10**6
 
 
 def call(number: int) -> Call:
@@ -35,8 +34,8 @@ def pool(monkeypatch: pytest.MonkeyPatch) -> Pool:
     return Pool()
 
 
-def sender(pool: Pool, limit: float = 60, replace_after: float = FOREVER) -> Sender:
-    return Sender(pool.rpc, ACCOUNT, CHAIN_ID, limit, replace_after)
+def sender(pool: Pool, limit: float = 60) -> Sender:
+    return Sender(pool.rpc, ACCOUNT, CHAIN_ID, limit)
 
 
 def fees(entry: Entry) -> tuple[int, int]:
@@ -47,7 +46,7 @@ async def test_send__accepted__is_signed_for_the_chain_with_a_margin_of_gas(pool
     sent = await sender(pool).send(call(7))
 
     (entry,) = pool.seen
-    assert sent == Sent(call(7), entry.hash, 1, 21_000, ())
+    assert sent == Sent(call(7), entry.hash, 1, USED, ())
     assert entry.sender == ACCOUNT.address
     assert (entry.fields["chainId"], entry.fields["nonce"], entry.fields["value"]) == (CHAIN_ID, 0, 0)
     assert entry.fields["gas"] == GAS * 130 // 100
@@ -105,9 +104,7 @@ async def test_g05_send__node_knows_it_already__is_success(pool: Pool, words: st
     pool.lost_answers["eth_sendRawTransaction"] = 1
     pool.is_mining = False
     pool.faults["eth_sendRawTransaction"] = [None, _refused(words)]
-    pool.faults["eth_getTransactionReceipt"] = [None, None, None]
-    real = pool.eth_getTransactionReceipt
-    pool.eth_getTransactionReceipt = lambda each: pool.mine(pool.seen[0]) or real(each)  # type: ignore[func-returns-value,method-assign]
+    pool.before["eth_getTransactionCount"] = lambda: pool.pass_blocks(len(pool.calls) > 20)
 
     sent = await sender(pool).send(call(1))
 
@@ -161,46 +158,39 @@ async def test_c21_send__reverts_in_its_block_but_not_after_it__somebody_was_fas
     assert outcome == Refused(call(1), "reverted in block 1: somebody else was faster")
 
 
-@pytest.mark.parametrize(
-    ("method", "fault", "expected"),
-    [
-        ("eth_sendRawTransaction", "nonce too low", NotSent),
-        ("eth_estimateGas", "insufficient funds for gas * price + value", NotSent),
-        ("eth_estimateGas", None, NodeUnavailable),
-    ],
-)
-async def test_send_all__a_later_one_cannot_be_sent__the_earlier_ones_are_waited_for(
-    pool: Pool, method: str, fault: str | None, expected: type[Exception]
-) -> None:
-    pool.faults[method] = [None, SILENT if fault is None else _refused(fault)]
+async def test_send_all__one_cannot_be_sent__the_others_are_waited_for(pool: Pool) -> None:
+    pool.refusals["0x02"] = _refused("insufficient funds for gas * price + value")
     pool.faults["eth_getTransactionReceipt"] = [SILENT]
 
-    with pytest.raises(expected):
+    with pytest.raises(NotSent, match="too little of the chain's coin"):
         await sender(pool).send_all([call(1), call(2), call(3)])
 
-    assert [bytes(entry.fields["data"]) for entry in pool.seen] == [b"\1"]
-    assert pool.calls.count("eth_getTransactionReceipt") == 2  # the second look has found it
+    assert pool.effects() == [b"\1", b"\3"]
+
+
+async def test_send_all__node_does_not_take_one__the_others_are_waited_for(pool: Pool) -> None:
+    pool.refused[b"\2"] = _refused("transaction type not supported")
+
+    with pytest.raises(NotSent, match="call 2: the node refuses it: transaction type not supported"):
+        await sender(pool).send_all([call(1), call(2), call(3)])
+
+    assert pool.effects() == [b"\1", b"", b"\3"]  # what fills the gap does nothing
 
 
 async def test_send_all__one_is_stuck__the_others_are_waited_for_all_the_same(pool: Pool) -> None:
     pool.is_mining = False
+    first_look = iter([lambda: pool.mine(pool.seen[0])])
+    pool.before["eth_getTransactionCount"] = lambda: pool.seen and next(first_look, lambda: None)()
 
-    def mine_the_second(transaction: str) -> object:
-        if len(pool.seen) == 2 and not pool.receipts:
-            pool.mine(pool.seen[1])
-        return pool.receipts.get(transaction)
+    with pytest.raises(NotSent, match="call 2: not in a block"):
+        await sender(pool, limit=0.2).send_all([call(1), call(2)])
 
-    pool.eth_getTransactionReceipt = mine_the_second  # type: ignore[method-assign,assignment]
-
-    with pytest.raises(NotSent, match="call 1: not in a block"):
-        await sender(pool, limit=0.1).send_all([call(1), call(2)])
-
-    assert pool.seen[1].hash in pool.receipts
+    assert pool.effects() == [b"\1"]
 
 
 @pytest.mark.parametrize("method", ["eth_getTransactionCount", "eth_getBlockByNumber"])
 async def test_g12_send__node_does_not_answer_before__nothing_is_sent(pool: Pool, method: str) -> None:
-    pool.faults[method] = [_refused("busy")]
+    pool.hidden.add(method)
 
     with pytest.raises(NodeUnavailable):
         await sender(pool).send(call(1))

@@ -1,0 +1,208 @@
+"""Gets signed transactions to nodes: sends again what they lack, raises fees of what is stuck, fills gaps of nonces."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import structlog
+
+from moorage.chain.answers import each_answer
+from moorage.chain.budget import Budget
+from moorage.chain.fees import Quote, raised, read_quote
+from moorage.chain.jobs import Cause, Limits, Observer, Rejected
+from moorage.chain.journal_rows import Row, State
+from moorage.chain.nonces import Nonces
+from moorage.chain.receipts import Sight
+from moorage.chain.refusals import PoolAnswer, pool_answer
+from moorage.chain.rpc import ChainError, NodeRefused, NodeUnavailable, Rpc, as_number
+from moorage.chain.signer import Signer
+from moorage.chain.transactions import Fees, Transaction
+from moorage.crash import crash_point
+from moorage.snapshot import Block
+
+FILL = "fill"
+"""The kind of what does nothing but use a nonce up."""
+FILL_GAS = 21_000
+
+log = structlog.get_logger(__name__)
+
+
+class Delivery:
+    """Brings the open rows of a key to its nodes."""
+
+    def __init__(
+        self,
+        rpc: Rpc,
+        signer: Signer,
+        chain_id: int,
+        nonces: Nonces,
+        limits: Limits,
+        observer: Observer,
+        read_budget: Callable[[Quote], Awaitable[Budget]],
+    ) -> None:
+        self._rpc = rpc
+        self._signer = signer
+        self._chain_id = chain_id
+        self._nonces = nonces
+        self._limits = limits
+        self._observer = observer
+        self._read_budget = read_budget
+        self._gaps_since: dict[int, int] = {}
+
+    async def send_first(self, rows: Sequence[Row], block_number: int) -> list[Rejected]:
+        """Send what was never sent, and give up what a node will not take whenever it is asked."""
+        rejected: list[Rejected] = []
+        changed: list[Row] = []
+        for row, error in await self._send(rows, block_number):
+            answer = pool_answer(error)
+            if answer not in (PoolAnswer.NO_COIN, PoolAnswer.NEVER):
+                continue
+            changed.append(replace(row, state=State.VOID, void_from=len(row.hashes)))
+            cause = Cause.NO_COIN if answer is PoolAnswer.NO_COIN else Cause.NODE_REFUSED
+            rejected.append(Rejected(row.kind, row.items, f"the node refuses it: {error.message}", cause))
+        self._nonces.record(changed, unaccepted={row.nonce for row in changed})
+        return rejected
+
+    async def push(self, sight: Sight, head: Block) -> None:
+        """Send again what the node lacks, with higher fees what is stuck, and something else for what was given up."""
+        waiting = [row for row in self._nonces.open() if row.nonce >= sight.mined]
+        gaps = self._gaps(waiting, sight, head)
+        missing = [row for row in waiting if row.state is State.PREPARED or row.nonce >= sight.known]
+        stuck = {row.nonce for row in waiting if head.number - row.last_block >= self._limits.replace_after_blocks}
+        void = [row for row in waiting if row.state is State.VOID]
+        if not (missing or stuck or gaps or void):
+            return
+        quote = await read_quote(self._rpc)
+        replaced = await self._replacements(waiting, missing, stuck, sight, quote, head)
+        replaced += [row for nonce in gaps if (row := await self._filler(nonce, quote, head)) is not None]
+        self._nonces.record(replaced)
+        crash_point("outbox-replaced")
+        newest = {row.nonce: row for row in replaced}
+        again = [row for row in missing if row.nonce not in newest and row.state is not State.VOID]
+        for row in again:
+            log.info("sent again", transaction=row.description, nonce=row.nonce)
+        for row, error in await self._send([*again, *replaced], head.number):
+            log.warning("node refuses a transaction", transaction=row.description, reason=error.message)
+
+    async def _replacements(
+        self,
+        waiting: Sequence[Row],
+        missing: Sequence[Row],
+        stuck: set[int],
+        sight: Sight,
+        quote: Quote,
+        head: Block,
+    ) -> list[Row]:
+        """Sign anew what has too low fees to get in, as far as they may be raised."""
+        lacking = {row.nonce for row in missing}
+        replaced: list[Row] = []
+        budget: Budget | None = None
+        for row in waiting:
+            is_hopeless = row.nonce in lacking and row.fees.max_wei < quote.base_wei
+            is_due = row.nonce in stuck and (row.nonce == sight.mined or _is_low(row.fees, quote))
+            if not (row.state is State.VOID or is_hopeless or is_due):
+                continue
+            budget = budget or await self._read_budget(quote)
+            newer = await self._replacement(row, quote, budget, head, is_lacking=row.nonce in lacking)
+            if newer is not None:
+                replaced.append(newer)
+        return replaced
+
+    async def _replacement(
+        self, row: Row, quote: Quote, budget: Budget, head: Block, *, is_lacking: bool
+    ) -> Row | None:
+        content = row if row.state is not State.VOID else await self._emptied(row)
+        most = None if content.worth_wei is None else content.worth_wei // row.gas
+        fees = raised(row.fees, quote, most, self._limits.fee_multiple)
+        if fees is None and is_lacking and row.state is State.VOID:
+            fees = quote.fees  # nothing is replaced
+        fits = fees is not None and budget.take(content.gas * fees.max_wei - row.most_wei) is None
+        if fees is None or not fits:
+            log.warning(
+                "transaction at risk: its fees may not be raised any more",
+                transaction=row.description,
+                nonce=row.nonce,
+                items=[item.hex() for item in row.items],
+                max_wei=row.fees.max_wei,
+                asked_wei=quote.need_wei,
+            )
+            return None
+        newer = await self._signed(replace(content, fees=fees, state=State.PREPARED, last_block=head.number))
+        if newer is not None:
+            self._observer.replaced(row.kind)
+            log.info("fees raised", transaction=row.description, nonce=row.nonce, max_wei=fees.max_wei)
+        return newer
+
+    async def _emptied(self, row: Row) -> Row:
+        """Return a row whose next transaction does nothing."""
+        gas = await self._fill_gas()
+        return replace(row, to=self._signer.address, data=b"", gas=gas, worth_wei=None)
+
+    async def _filler(self, nonce: int, quote: Quote, head: Block) -> Row | None:
+        log.warning("gap before what was sent: filling it", nonce=nonce)
+        row = Row(
+            nonce=nonce,
+            state=State.PREPARED,
+            kind=FILL,
+            items=(),
+            description=f"{FILL} {nonce}",
+            to=self._signer.address,
+            data=b"",
+            gas=await self._fill_gas(),
+            fees=quote.fees,
+            worth_wei=None,
+            hashes=(),
+            void_from=0,
+            raw="",
+            first_block=head.number,
+            last_block=head.number,
+        )
+        return await self._signed(row)
+
+    async def _fill_gas(self) -> int:
+        address = self._signer.address
+        try:
+            estimate = await self._rpc.call("eth_estimateGas", {"from": address, "to": address, "data": "0x"}, "latest")
+            return max(FILL_GAS, as_number(estimate))
+        except (NodeRefused, NodeUnavailable):
+            return FILL_GAS
+
+    async def _signed(self, row: Row) -> Row | None:
+        """Return the row with what its fields say signed, or None if the signer does not."""
+        transaction = Transaction(self._chain_id, row.nonce, row.to, row.data, row.gas, row.fees)
+        try:
+            signed = await self._signer.sign(transaction)
+        except ChainError as error:
+            log.warning("not signed", transaction=row.description, reason=str(error))
+            return None
+        return replace(row, hashes=(*row.hashes, signed.hash), raw=signed.raw)
+
+    async def _send(self, rows: Sequence[Row], block_number: int) -> list[tuple[Row, NodeRefused]]:
+        """Send the newest of each row, take note of what nodes have, and return what they refuse.
+
+        What stays unanswered stays as it is, and is sent again the next time.
+        """
+        answers: list[Any] = await each_answer(self._rpc, [("eth_sendRawTransaction", (row.raw,)) for row in rows])
+        refused: list[tuple[Row, NodeRefused]] = []
+        sent: list[Row] = []
+        for row, answer in zip(rows, answers, strict=True):
+            if isinstance(answer, NodeRefused) and pool_answer(answer) is not PoolAnswer.KNOWN:
+                refused.append((row, answer))
+            elif not isinstance(answer, NodeUnavailable) and row.state is State.PREPARED:
+                sent.append(replace(row, state=State.SENT, last_block=block_number))
+        self._nonces.record(sent)
+        return refused
+
+    def _gaps(self, waiting: Sequence[Row], sight: Sight, head: Block) -> list[int]:
+        """Return nonces before ours that nobody uses: another program's transaction is gone, and all of ours wait."""
+        last = waiting[-1].nonce if waiting else 0
+        gaps = [nonce for nonce in range(sight.known, last) if nonce not in self._nonces]
+        self._gaps_since = {nonce: self._gaps_since.get(nonce, head.number) for nonce in gaps}
+        wait = self._limits.replace_after_blocks
+        return [nonce for nonce, since in self._gaps_since.items() if head.number - since >= wait]
+
+
+def _is_low(fees: Fees, quote: Quote) -> bool:
+    return fees.max_wei < quote.need_wei or (fees.tip_wei or 0) < (quote.fees.tip_wei or 0)

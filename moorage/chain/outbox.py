@@ -1,0 +1,312 @@
+"""The one writer of a key: brings what has to take place onto the chain, once, whatever nodes and crashes do."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+
+import structlog
+
+from moorage.chain.budget import Budget, price
+from moorage.chain.delivery import Delivery
+from moorage.chain.fees import Quote, read_quote
+from moorage.chain.inclusions import Inclusions
+from moorage.chain.index import read_block
+from moorage.chain.jobs import Cause, Job, Landed, Limits, NobodyObserves, Observer, Outcome, Rejected
+from moorage.chain.journal import Journal, JournalFault
+from moorage.chain.journal_rows import Row, State
+from moorage.chain.key_lock import KeyInUse, KeyLock
+from moorage.chain.nonces import Nonces
+from moorage.chain.receipts import look
+from moorage.chain.rpc import ChainError, NodeRefused, NodeUnavailable, Rpc, as_number
+from moorage.chain.signer import Signer, SigningRefused
+from moorage.chain.simulation import Part, Ready, simulate
+from moorage.chain.transactions import Transaction
+from moorage.crash import crash_point
+from moorage.snapshot import Block
+from moorage.types import Address
+
+POLL_SECONDS = 0.2
+SECONDS_PER_DAY = 86_400
+URGENT_GAS = 200_000
+"""What a transaction of priority 0 is thought to need before there was one."""
+
+log = structlog.get_logger(__name__)
+
+
+class Outbox:
+    """Use as an async context manager, or call `open` and `close`."""
+
+    def __init__(
+        self,
+        rpc: Rpc,
+        signer: Signer,
+        chain_id: int,
+        journal_path: Path | None = None,
+        limits: Limits | None = None,
+        observer: Observer | None = None,
+    ) -> None:
+        """
+        Args:
+            rpc: the node, or several.
+            signer: the key.
+            chain_id: of the node.
+            journal_path: where what is sent is written down first; None for a program that does not come back.
+            limits: what is kept to.
+            observer: counts what happens.
+        """
+        self._rpc = rpc
+        self._signer = signer
+        self._chain_id = chain_id
+        self._path = journal_path
+        self._limits = limits or Limits()
+        self._observer = observer or NobodyObserves()
+        self._turn = asyncio.Lock()  # whoever sends or looks does it alone
+        self._key_lock: KeyLock | None = None
+        self._journal: Journal | None = None
+        self._urgent_gas = URGENT_GAS
+
+    @property
+    def address(self) -> Address:
+        return self._signer.address
+
+    async def __aenter__(self) -> Outbox:
+        await self.open()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    async def open(self) -> None:
+        """Become the writer of the key.
+
+        Raises:
+            KeyInUse: another program is; the message says what to do.
+            JournalFault: the journal cannot be used.
+            NodeUnavailable: the node does not answer.
+        """
+        if self._path is not None:
+            self._key_lock = KeyLock(self._path.with_name(f"{self._path.name}.lock"))
+        try:
+            self._journal = Journal(self._path, self._chain_id, self.address)
+            self._nonces = Nonces(self._journal, lambda: int(time.time()) // SECONDS_PER_DAY)
+            self._delivery = Delivery(
+                self._rpc, self._signer, self._chain_id, self._nonces, self._limits, self._observer, self._read_budget
+            )
+            self._inclusions = Inclusions(self._rpc, self.address, self._nonces, self._limits, self._observer)
+            await self._check_alone()
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Let go of journal and key; what is under way stays under way."""
+        if self._journal is not None:
+            self._journal.close()
+            self._journal = None
+        if self._key_lock is not None:
+            self._key_lock.release()
+            self._key_lock = None
+
+    def is_under_way(self, kind: str, item: bytes) -> bool:
+        """Return whether a transaction acts on something and is in no block yet."""
+        return self._nonces.is_under_way(kind, item)
+
+    @property
+    def count_under_way(self) -> int:
+        """How many transactions are in no block yet."""
+        return len(self._nonces.open())
+
+    def newest_hash(self, kind: str, item: bytes) -> str | None:
+        """Return the hash of what is under way and acts on something."""
+        rows = [row for row in self._nonces.open() if row.kind == kind and item in row.items]
+        return rows[-1].hashes[-1] if rows else None
+
+    async def submit(self, jobs: Sequence[Job]) -> list[Outcome]:
+        """Send what is not under way, the most urgent first, and return at once what cannot be sent.
+
+        Raises:
+            NodeUnavailable: the node does not answer; nothing was sent.
+            JournalFault: the journal cannot be written; nothing was sent.
+        """
+        async with self._turn:
+            parts = list(self._fresh(jobs))
+            if not parts:
+                return []
+            quote, balance, _ = await asyncio.gather(read_quote(self._rpc), self._balance(), self._follow_others())
+            budget = self._budget(quote, balance)
+            ready, rejected = await simulate(self._rpc, self.address, parts, self._limits, quote.gas_limit)
+            crash_point("outbox-simulated")
+            rows, refused = await self._prepare(ready, quote, budget)
+            crash_point("outbox-signed")
+            self._nonces.record(rows)
+            crash_point("outbox-journaled")
+            for row in rows:
+                self._observer.submitted(row.kind)
+            refused += await self._delivery.send_first(rows, quote.block_number)
+            crash_point("outbox-sent")
+            return self._told([*rejected, *refused])
+
+    async def advance(self, head: Block) -> list[Outcome]:
+        """See what became of everything, and see to it that it gets into blocks.
+
+        Args:
+            head: the newest block that is decided from; what is in later ones is told later.
+
+        Returns:
+            What was settled since the last time. After a reorganisation something may be told again.
+
+        Raises:
+            NodeUnavailable: the node does not answer.
+            JournalFault: the journal cannot be written; nothing was sent.
+        """
+        async with self._turn:
+            mined = self._nonces.mined()
+            if not mined and not self._nonces.open():
+                return []
+            sight = await look(self._rpc, self.address, mined)
+            self._inclusions.take_back(mined, sight, head)
+            outcomes = await self._inclusions.include(sight, head)
+            self._inclusions.finish(mined, sight, head)
+            await self._delivery.push(sight, head)
+            return self._told(outcomes)
+
+    async def settle(self, timeout_seconds: float) -> list[Outcome]:
+        """Advance until nothing is under way, or the time is over; return what was settled."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + timeout_seconds
+        outcomes: list[Outcome] = []
+        while self.count_under_way:
+            try:
+                outcomes += await self.advance(await read_block(self._rpc))
+            except NodeUnavailable as error:
+                log.warning("node unavailable", reason=str(error))
+            if not self.count_under_way or loop.time() >= until:
+                break
+            await asyncio.sleep(POLL_SECONDS)
+        return outcomes
+
+    async def give_up(self, kind: str, item: bytes) -> None:
+        """Stop bringing a transaction onto the chain; its nonce is used up by one that does nothing.
+
+        It may take place all the same.
+        """
+        async with self._turn:
+            given_up = [row for row in self._nonces.open() if row.kind == kind and item in row.items]
+            self._nonces.record(_voided(row) for row in given_up)
+
+    async def _check_alone(self) -> None:
+        """Refuse if somebody else sends with the key, or the chain is not the one of the journal."""
+        sight = await look(self._rpc, self.address, ())
+        others = [nonce for nonce in range(sight.mined, sight.known) if nonce not in self._nonces]
+        if self._path is not None and others:
+            raise KeyInUse(
+                f"{self.address} has {len(others)} transactions in the pool that are not in {self._path}: another "
+                "program sends with this key, or its journal was removed. End it, or wait until they are in blocks"
+            )
+        assert self._journal is not None
+        final = self._journal.final_nonce() + 1
+        if sight.mined < final:
+            raise JournalFault(
+                f"{self._path}: the node counts {sight.mined} transactions of {self.address} where {final} are final: "
+                "it is behind, wait for it; or the chain was started anew, then remove the journal"
+            )
+        self._nonces.follow(sight.known)
+
+    async def _follow_others(self) -> None:
+        """Queue behind what somebody else has sent with this key, and say so."""
+        sight = await look(self._rpc, self.address, ())
+        others = self._nonces.follow(sight.known)
+        if others and self._path is not None:
+            log.error("another program sends with this key", address=self.address, transactions=others)
+
+    def _fresh(self, jobs: Sequence[Job]) -> Iterator[Part]:
+        """Yield the items of each job that nothing acts on."""
+        taken: set[tuple[str, bytes]] = set()
+        for job in jobs:
+            positions = []
+            for position, item in enumerate(job.items):
+                if (job.kind, item) not in taken and not self.is_under_way(job.kind, item):
+                    taken.add((job.kind, item))
+                    positions.append(position)
+            if positions or not job.items:
+                yield Part(job, tuple(positions))
+
+    async def _prepare(self, ready: Sequence[Ready], quote: Quote, budget: Budget) -> tuple[list[Row], list[Rejected]]:
+        rows: list[Row] = []
+        rejected: list[Rejected] = []
+        for each in ready:
+            fees = price(each, quote, budget)
+            if isinstance(fees, Rejected):
+                rejected.append(fees)
+                continue
+            part, call = each.part, each.call
+            nonce = self._nonces.next + len(rows)
+            if part.job.priority == 0:
+                self._urgent_gas = max(self._urgent_gas, each.gas)
+            try:
+                signed = await self._signer.sign(Transaction(self._chain_id, nonce, call.to, call.data, each.gas, fees))
+            except ChainError as error:
+                cause = Cause.BUG if isinstance(error, SigningRefused) else Cause.NO_ANSWER
+                rejected.append(part.rejected(str(error), cause))
+                continue
+            rows.append(
+                Row(
+                    nonce=nonce,
+                    state=State.PREPARED,
+                    kind=part.job.kind,
+                    items=part.items,
+                    description=call.description,
+                    to=call.to,
+                    data=call.data,
+                    gas=each.gas,
+                    fees=fees,
+                    worth_wei=part.worth_wei,
+                    hashes=(signed.hash,),
+                    void_from=None,
+                    raw=signed.raw,
+                    first_block=quote.block_number,
+                    last_block=quote.block_number,
+                )
+            )
+        return rows, rejected
+
+    async def _balance(self) -> int | None:
+        """Return what the key has, or None: whoever has too little is told when it is sent."""
+        try:
+            balance = as_number(await self._rpc.call("eth_getBalance", self.address, "latest"))
+        except (NodeUnavailable, NodeRefused):
+            return None
+        self._observer.balance(balance)
+        return balance
+
+    def _budget(self, quote: Quote, balance: int | None) -> Budget:
+        limits, nonces = self._limits, self._nonces
+        coin = None if balance is None else balance - nonces.committed_wei()
+        today = None if limits.daily_wei is None else limits.daily_wei - nonces.spent_today_wei()
+        return Budget(coin, today, limits.reserve_transactions * self._urgent_gas * quote.fees.max_wei)
+
+    async def _read_budget(self, quote: Quote) -> Budget:
+        return self._budget(quote, await self._balance())
+
+    def _told(self, outcomes: Sequence[Outcome]) -> list[Outcome]:
+        for outcome in outcomes:
+            match outcome:
+                case Landed(kind=kind):
+                    self._observer.landed(kind)
+                case Rejected(kind=kind, cause=cause):
+                    self._observer.rejected(kind, cause)
+                    if cause in (Cause.NO_COIN, Cause.SPENDING_CAP, Cause.TOO_DEAR):
+                        items = [item.hex() for item in outcome.items]
+                        log.warning("not sent", kind=kind, cause=cause, reason=outcome.reason, items=items)
+        return list(outcomes)
+
+
+def _voided(row: Row) -> Row:
+    return row if row.void_from is not None else replace(row, state=State.VOID, void_from=len(row.hashes))

@@ -1,0 +1,97 @@
+"""A key elsewhere, asked by JSON-RPC (eth_signTransaction); what comes back has to be what was asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from eth_keys.datatypes import Signature as EthSignature
+from eth_keys.exceptions import BadSignature
+from eth_utils.exceptions import ValidationError
+
+from moorage.chain.rpc import NodeRefused, Rpc, as_bytes
+from moorage.chain.signer import Allowed, SigningRefused
+from moorage.chain.transactions import NotRlp, Signature, Signed, Transaction, read, signed, signing_hash
+from moorage.types import Address
+
+_HALF_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141 // 2
+"""Of secp256k1: the greater half of s is refused by every node (EIP-2)."""
+
+
+class RemoteSigner:
+    """A signer at an address of its own: web3signer, Clef, or a node with keys."""
+
+    def __init__(self, rpc: Rpc, address: Address, allowed: Allowed | None) -> None:
+        """
+        Args:
+            rpc: the signer; its context is open as long as this is used.
+            address: whose signature is asked for.
+            allowed: what is asked for at all; None for anything.
+        """
+        self.address = address
+        self._rpc = rpc
+        self._allowed = allowed
+
+    async def sign(self, transaction: Transaction) -> Signed:
+        """See moorage.chain.signer.Signer."""
+        if self._allowed is not None:
+            self._allowed.check(transaction, self.address)
+        try:
+            answer = await self._rpc.call("eth_signTransaction", self._request(transaction))
+        except NodeRefused as error:
+            raise SigningRefused(f"the signer at {self._rpc.name} refuses: {error}") from error
+        return self._checked(transaction, as_bytes(answer.get("raw") if isinstance(answer, dict) else answer))
+
+    def _request(self, transaction: Transaction) -> dict[str, str]:
+        fees = transaction.fees
+        request = {
+            "from": self.address,
+            "to": transaction.to,
+            "value": "0x0",
+            "data": f"0x{transaction.data.hex()}",
+            "gas": hex(transaction.gas),
+            "nonce": hex(transaction.nonce),
+            "chainId": hex(transaction.chain_id),
+        }
+        if fees.tip_wei is None:
+            return request | {"gasPrice": hex(fees.max_wei)}
+        return request | {"maxFeePerGas": hex(fees.max_wei), "maxPriorityFeePerGas": hex(fees.tip_wei)}
+
+    def _checked(self, asked: Transaction, raw: bytes) -> Signed:
+        try:
+            made, signature, value = read(raw)
+        except NotRlp as error:
+            raise SigningRefused(f"the signer at {self._rpc.name} gave no transaction: {error}") from None
+        different = list(_differences(asked, made, value))
+        if not different and _signer(asked, signature) != self.address:
+            different.append("signer")
+        result = signed(asked, signature)
+        if different or result.raw != f"0x{raw.hex()}":
+            names = ", ".join(different) or "spelling"
+            raise SigningRefused(f"the signer at {self._rpc.name} signed something else: another {names}")
+        return result
+
+
+def _differences(asked: Transaction, made: Transaction, value: int) -> Iterator[str]:
+    pairs: dict[str, tuple[Any, Any]] = {
+        "chain id": (asked.chain_id, made.chain_id),
+        "nonce": (asked.nonce, made.nonce),
+        "recipient": (asked.to, made.to),
+        "value": (0, value),
+        "data": (asked.data, made.data),
+        "gas": (asked.gas, made.gas),
+        "maximum fee": (asked.fees.max_wei, made.fees.max_wei),
+        "priority fee": (asked.fees.tip_wei, made.fees.tip_wei),
+    }
+    yield from (name for name, (ours, theirs) in pairs.items() if ours != theirs)
+
+
+def _signer(transaction: Transaction, signature: Signature) -> Address | None:
+    """Return whose signature it is; None if it is nobody's."""
+    if signature.parity > 1 or signature.s > _HALF_ORDER:
+        return None
+    try:
+        made = EthSignature(vrs=(signature.parity, signature.r, signature.s))
+        return Address(made.recover_public_key_from_msg_hash(signing_hash(transaction)).to_checksum_address())
+    except (BadSignature, ValidationError):
+        return None

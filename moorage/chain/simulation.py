@@ -1,0 +1,139 @@
+"""Tries jobs before they are sent: what each needs of gas, and why it would fail. Batches are split until they fit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from moorage.chain.answers import each_answer
+from moorage.chain.contracts import Call
+from moorage.chain.jobs import Cause, Job, Limits, Rejected
+from moorage.chain.refusals import has_reason, is_no_coin, reason_of
+from moorage.chain.rpc import ChainError, NodeRefused, NodeUnavailable, Rpc, as_number
+from moorage.types import Address
+
+MOST_GAS = 2**24
+"""Of one transaction (EIP-7825)."""
+_NO_PENDING = ("pending", "block tag", "block number", "unknown block", "invalid block")
+"""What nodes say that have no pending state."""
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A job, or some of the items of one."""
+
+    job: Job
+    positions: tuple[int, ...]
+
+    @property
+    def items(self) -> tuple[bytes, ...]:
+        return tuple(self.job.items[position] for position in self.positions)
+
+    @property
+    def worth_wei(self) -> int | None:
+        """What the gas may cost, by the items that are in it."""
+        worth = self.job.worth_wei
+        return worth if worth is None or not self.positions else worth * len(self.positions) // len(self.job.items)
+
+    def rejected(self, reason: str, cause: Cause) -> Rejected:
+        return Rejected(self.job.kind, self.items, reason, cause)
+
+    def halves(self) -> tuple[Part, Part]:
+        middle = len(self.positions) // 2
+        return Part(self.job, self.positions[:middle]), Part(self.job, self.positions[middle:])
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """What would succeed now."""
+
+    part: Part
+    call: Call
+    gas: int
+    """With the margin."""
+
+
+def message(sender: Address, call: Call) -> dict[str, str]:
+    """Return the JSON-RPC form of a call."""
+    return {"from": sender, "to": call.to, "data": f"0x{call.data.hex()}"}
+
+
+async def simulate(
+    rpc: Rpc, sender: Address, parts: Iterable[Part], limits: Limits, block_gas_limit: int
+) -> tuple[list[Ready], list[Rejected]]:
+    """Try everything on top of what is waiting in the pool, the most urgent first.
+
+    Raises:
+        NodeUnavailable: the node says nothing about any of it.
+    """
+    hard_limit = min(MOST_GAS, block_gas_limit)
+    soft_limit = min(limits.gas_per_transaction, hard_limit)
+    ready: list[Ready] = []
+    rejected: list[Rejected] = []
+    todo = sorted(parts, key=lambda part: part.job.priority)
+    while todo:
+        calls = [part.job.make(part.positions) for part in todo]
+        halves: list[Part] = []
+        for part, call, answer in zip(todo, calls, await _estimates(rpc, sender, calls), strict=True):
+            gas = _gas(answer)
+            wanted = None if gas is None else gas * (100 + limits.gas_margin_percent) // 100
+            if len(part.positions) > 1 and (_is_unclear(answer) if wanted is None else wanted > soft_limit):
+                halves += part.halves()
+            elif wanted is None:
+                rejected.append(_refused(part, answer))
+            elif gas is not None and gas > hard_limit:
+                rejected.append(part.rejected(f"needs {gas} gas, {hard_limit} are possible", Cause.INVALID))
+            else:
+                ready.append(Ready(part, call, min(wanted, hard_limit)))
+        todo = halves
+    ready.sort(key=lambda each: each.part.job.priority)
+    _check_answered(ready, rejected)
+    return ready, rejected
+
+
+async def _estimates(rpc: Rpc, sender: Address, calls: Sequence[Call]) -> list[Any | ChainError]:
+    answers = await _estimates_at(rpc, sender, calls, "pending")
+    lacking = [index for index, answer in enumerate(answers) if _is_without_pending(answer)]
+    if lacking:
+        again = await _estimates_at(rpc, sender, [calls[index] for index in lacking], "latest")
+        for index, answer in zip(lacking, again, strict=True):
+            answers[index] = answer
+    return answers
+
+
+async def _estimates_at(rpc: Rpc, sender: Address, calls: Sequence[Call], tag: str) -> list[Any | ChainError]:
+    return await each_answer(rpc, [("eth_estimateGas", (message(sender, call), tag)) for call in calls])
+
+
+def _is_without_pending(answer: Any) -> bool:
+    if not isinstance(answer, NodeRefused) or answer.data is not None:
+        return False
+    return any(words in answer.message.lower() for words in _NO_PENDING)
+
+
+def _gas(answer: Any) -> int | None:
+    try:
+        return None if isinstance(answer, ChainError) else as_number(answer)
+    except NodeUnavailable:
+        return None
+
+
+def _is_unclear(answer: Any) -> bool:
+    """Return whether one odd entry of a batch, or its size, may be why it is refused: parts of it may succeed."""
+    return isinstance(answer, NodeRefused) and not has_reason(answer) and not is_no_coin(answer)
+
+
+def _refused(part: Part, answer: Any) -> Rejected:
+    if isinstance(answer, NodeRefused):
+        return part.rejected(*reason_of(answer))
+    return part.rejected(str(answer) if isinstance(answer, ChainError) else "no number of gas", Cause.NO_ANSWER)
+
+
+def _check_answered(ready: Sequence[Ready], rejected: Sequence[Rejected]) -> None:
+    if not ready and rejected and all(each.cause is Cause.NO_ANSWER for each in rejected):
+        raise NodeUnavailable(rejected[0].reason)
