@@ -81,8 +81,8 @@ class Delivery:
         crash_point("outbox-replaced")
         newest = {row.nonce: row for row in replaced}
         again = [row for row in missing if row.nonce not in newest and row.state is not State.VOID]
-        for row in again:
-            log.info("sent again", transaction=row.description, nonce=row.nonce)
+        if again:
+            log.info("sent again", transactions=len(again), first_nonce=again[0].nonce, last_nonce=again[-1].nonce)
         for row, error in await self._send([*again, *replaced], head.number):
             log.warning("node refuses a transaction", transaction=row.description, reason=error.message)
 

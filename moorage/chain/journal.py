@@ -135,7 +135,7 @@ class Journal:
         self._database.execute("PRAGMA synchronous = FULL")
         ((verdict,),) = self._database.execute("PRAGMA integrity_check(1)").fetchall()
         if verdict != "ok":
-            raise JournalFault(f"{self._name} is damaged ({verdict}): {_REMEDY}")
+            raise JournalFault(f"{self._name} is damaged ({' '.join(verdict.split())}): {_REMEDY}")
         self._migrate()
         with self._transaction():
             known = self._database.execute("SELECT chain_id, address FROM identity").fetchone()
@@ -174,11 +174,12 @@ class Journal:
             yield
         except sqlite3.Error as error:
             said = str(error)
-            if "malformed" in said or "not a database" in said:
+            if any(words in said for words in _DAMAGED):
                 raise JournalFault(f"{self._name} is damaged ({said}): {_REMEDY}") from error
             raise JournalFault(f"{self._name}: {said}: nothing is sent until it can be written") from error
 
 
+_DAMAGED = ("malformed", "not a database", "unsupported file format")
 _REMEDY = (
     "put it aside and start again when no transaction of the key is waiting, the state is read from the chain anew"
 )

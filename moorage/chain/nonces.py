@@ -87,7 +87,10 @@ class Nonces:
 
     def _forget(self, nonce: int) -> None:
         row = self._rows.pop(nonce, None)
-        self._under_way -= Counter(_claims(row) if row is not None else ())
+        for claim in _claims(row) if row is not None else ():
+            self._under_way[claim] -= 1
+            if not self._under_way[claim]:
+                del self._under_way[claim]
 
 
 def _claims(row: Row) -> list[tuple[str, bytes]]:

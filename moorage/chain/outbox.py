@@ -11,7 +11,7 @@ from types import TracebackType
 
 import structlog
 
-from moorage.chain.budget import Budget, price
+from moorage.chain.budget import Budget
 from moorage.chain.delivery import Delivery
 from moorage.chain.fees import Quote, read_quote
 from moorage.chain.inclusions import Inclusions
@@ -21,11 +21,11 @@ from moorage.chain.journal import Journal, JournalFault
 from moorage.chain.journal_rows import Row, State
 from moorage.chain.key_lock import KeyInUse, KeyLock
 from moorage.chain.nonces import Nonces
+from moorage.chain.preparation import prepare
 from moorage.chain.receipts import look
-from moorage.chain.rpc import ChainError, NodeRefused, NodeUnavailable, Rpc, as_number
-from moorage.chain.signer import Signer, SigningRefused
-from moorage.chain.simulation import Part, Ready, simulate
-from moorage.chain.transactions import Transaction
+from moorage.chain.rpc import NodeRefused, NodeUnavailable, Rpc, as_number
+from moorage.chain.signer import Signer
+from moorage.chain.simulation import Part, simulate
 from moorage.crash import crash_point
 from moorage.snapshot import Block
 from moorage.types import Address
@@ -69,6 +69,8 @@ class Outbox:
         self._key_lock: KeyLock | None = None
         self._journal: Journal | None = None
         self._urgent_gas = URGENT_GAS
+        self._untold: list[Outcome] = []
+        """What was settled before a look failed."""
 
     @property
     def address(self) -> Address:
@@ -143,7 +145,9 @@ class Outbox:
             budget = self._budget(quote, balance)
             ready, rejected = await simulate(self._rpc, self.address, parts, self._limits, quote.gas_limit)
             crash_point("outbox-simulated")
-            rows, refused = await self._prepare(ready, quote, budget)
+            urgent = [each.gas for each in ready if each.part.job.priority == 0]
+            self._urgent_gas = max([self._urgent_gas, *urgent])
+            rows, refused = await prepare(ready, quote, budget, self._signer, self._chain_id, self._nonces.next)
             crash_point("outbox-signed")
             self._nonces.record(rows)
             crash_point("outbox-journaled")
@@ -151,7 +155,7 @@ class Outbox:
                 self._observer.submitted(row.kind)
             refused += await self._delivery.send_first(rows, quote.block_number)
             crash_point("outbox-sent")
-            return self._told([*rejected, *refused])
+            return self._counted([*rejected, *refused])
 
     async def advance(self, head: Block) -> list[Outcome]:
         """See what became of everything, and see to it that it gets into blocks.
@@ -168,14 +172,14 @@ class Outbox:
         """
         async with self._turn:
             mined = self._nonces.mined()
-            if not mined and not self._nonces.open():
-                return []
-            sight = await look(self._rpc, self.address, mined)
-            self._inclusions.take_back(mined, sight, head)
-            outcomes = await self._inclusions.include(sight, head)
-            self._inclusions.finish(mined, sight, head)
-            await self._delivery.push(sight, head)
-            return self._told(outcomes)
+            if mined or self._nonces.open():
+                sight = await look(self._rpc, self.address, mined)
+                self._inclusions.take_back(mined, sight, head)
+                self._untold += self._counted(await self._inclusions.include(sight, head))
+                self._inclusions.finish(mined, sight, head)
+                await self._delivery.push(sight, head)
+            outcomes, self._untold = self._untold, []
+            return outcomes
 
     async def settle(self, timeout_seconds: float) -> list[Outcome]:
         """Advance until nothing is under way, or the time is over; return what was settled."""
@@ -238,45 +242,6 @@ class Outbox:
             if positions or not job.items:
                 yield Part(job, tuple(positions))
 
-    async def _prepare(self, ready: Sequence[Ready], quote: Quote, budget: Budget) -> tuple[list[Row], list[Rejected]]:
-        rows: list[Row] = []
-        rejected: list[Rejected] = []
-        for each in ready:
-            fees = price(each, quote, budget)
-            if isinstance(fees, Rejected):
-                rejected.append(fees)
-                continue
-            part, call = each.part, each.call
-            nonce = self._nonces.next + len(rows)
-            if part.job.priority == 0:
-                self._urgent_gas = max(self._urgent_gas, each.gas)
-            try:
-                signed = await self._signer.sign(Transaction(self._chain_id, nonce, call.to, call.data, each.gas, fees))
-            except ChainError as error:
-                cause = Cause.BUG if isinstance(error, SigningRefused) else Cause.NO_ANSWER
-                rejected.append(part.rejected(str(error), cause))
-                continue
-            rows.append(
-                Row(
-                    nonce=nonce,
-                    state=State.PREPARED,
-                    kind=part.job.kind,
-                    items=part.items,
-                    description=call.description,
-                    to=call.to,
-                    data=call.data,
-                    gas=each.gas,
-                    fees=fees,
-                    worth_wei=part.worth_wei,
-                    hashes=(signed.hash,),
-                    void_from=None,
-                    raw=signed.raw,
-                    first_block=quote.block_number,
-                    last_block=quote.block_number,
-                )
-            )
-        return rows, rejected
-
     async def _balance(self) -> int | None:
         """Return what the key has, or None: whoever has too little is told when it is sent."""
         try:
@@ -295,7 +260,7 @@ class Outbox:
     async def _read_budget(self, quote: Quote) -> Budget:
         return self._budget(quote, await self._balance())
 
-    def _told(self, outcomes: Sequence[Outcome]) -> list[Outcome]:
+    def _counted(self, outcomes: Sequence[Outcome]) -> list[Outcome]:
         for outcome in outcomes:
             match outcome:
                 case Landed(kind=kind):

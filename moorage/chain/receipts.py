@@ -55,7 +55,7 @@ async def look(rpc: Rpc, sender: Address, mined: Sequence[Row]) -> Sight:
     heights = sorted({row.inclusion.block_number for row in mined if row.inclusion})
     counts = [("eth_getTransactionCount", (sender, tag)) for tag in ("latest", "pending")]
     blocks = [("eth_getBlockByNumber", (tag, False)) for tag in ("finalized", *map(hex, heights))]
-    latest, pending, final, *answers = await each_answer(rpc, [*counts, *(blocks if mined else blocks[:1])])
+    latest, pending, final, *answers = await each_answer(rpc, [*counts, *blocks])
     if isinstance(latest, ChainError):
         raise NodeUnavailable(f"the transactions of {sender} could not be counted: {latest}") from latest
     count = as_number(latest)

@@ -143,16 +143,16 @@ def _head(base: int, length: int) -> bytes:
 
 
 def _items(raw: bytes) -> list[Item]:
-    item, end = _item(raw, 0)
+    item, end = _item(raw, 0, 0)
     if end != len(raw) or not isinstance(item, list):
         raise NotRlp("not one list")
     return item
 
 
-def _item(raw: bytes, start: int) -> tuple[Item, int]:
+def _item(raw: bytes, start: int, depth: int) -> tuple[Item, int]:
     """Return what begins there, and where it ends."""
-    if start >= len(raw):
-        raise NotRlp("cut off")
+    if start >= len(raw) or depth > 1:
+        raise NotRlp("cut off, or a list of lists")
     first = raw[start]
     if first < 0x80:
         return raw[start : start + 1], start + 1
@@ -167,7 +167,7 @@ def _item(raw: bytes, start: int) -> tuple[Item, int]:
         return raw[begin:end], end
     items: list[Item] = []
     while begin < end:
-        item, begin = _item(raw[:end], begin)
+        item, begin = _item(raw[:end], begin, depth + 1)
         items.append(item)
     return items, end
 
