@@ -18,6 +18,7 @@ from cli.records import Record, Records
 from cli.session import Session
 from moorage import manifest, terms, units
 from moorage.chain.sender import NotSent, Refused, Sender
+from moorage.chain.signer import market_calls
 from moorage.deployment_file import CompiledDeployment
 from moorage.types import Address
 
@@ -71,7 +72,7 @@ async def submit(
         NodeUnavailable: the node does not answer.
     """
     records.save(record)
-    sender = Sender(session.rpc, account, session.market.chain_id)
+    sender = Sender(session.rpc, account, session.market.chain_id, allowed=market_calls(session.market))
     if plan.missing_base_units:
         sent = await deposit(session, sender, account, plan.missing_base_units)
         paid = units.to_ledger_units(plan.missing_base_units, session.market.parameters.token_decimals)

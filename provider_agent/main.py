@@ -10,6 +10,7 @@ import click
 from moorage.chain.market import load_market
 from moorage.chain.rpc import ChainError
 from moorage.chain.sender import Sender
+from moorage.chain.signer import market_calls
 from moorage.daemon import run_program
 from moorage.keys import KeyFileError, load_key
 from moorage.pki import PkiError
@@ -66,7 +67,7 @@ def fund_command(config_file: Path, key_file: Path, password_file: Path | None, 
         provider = load_registration(settings, market).provider
         payer = load_key(key_file, password_file)
         async with market_node(settings, market) as rpc:
-            treasury = Treasury(rpc, market, Sender(rpc, payer, market.chain_id))
+            treasury = Treasury(rpc, market, Sender(rpc, payer, market.chain_id, allowed=market_calls(market)))
             base_units = treasury.base_units(amount, "AMOUNT")
             await treasury.check(None, base_units)
             await treasury.pay(provider, base_units)

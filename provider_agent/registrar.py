@@ -19,6 +19,7 @@ from moorage.chain.contracts import Registry
 from moorage.chain.market import Market
 from moorage.chain.rpc import NodeRefused, NodeUnavailable, Rpc, as_number
 from moorage.chain.sender import Sender
+from moorage.chain.signer import market_calls
 from moorage.crash import crash_point
 from moorage.types import Address, ProviderNumber
 from provider_agent.collateral import Treasury
@@ -53,7 +54,7 @@ class Registrar:
         self._owner = Address(owner.address)
         self._tell = tell
         self._registry = Registry(rpc, market)
-        self._sender = Sender(rpc, owner, market.chain_id)
+        self._sender = Sender(rpc, owner, market.chain_id, allowed=market_calls(market))
         self._treasury = Treasury(rpc, market, self._sender)
 
     async def register(self, operator: Address, deposit: str) -> Registration:

@@ -23,6 +23,7 @@ from cli.session import Session, open_session
 from moorage.chain.contracts import Call
 from moorage.chain.rpc import NodeUnavailable
 from moorage.chain.sender import Refused, Sender
+from moorage.chain.signer import market_calls
 from moorage.types import DeploymentState
 
 RETRY_SECONDS = 2.0
@@ -70,7 +71,7 @@ async def _close(
     environment: Environment, options: Options, session: Session, selected: Selected, is_detached: bool
 ) -> Selected:
     account = wallet.unlock(environment, options)
-    sender = Sender(session.rpc, account, session.market.chain_id)
+    sender = Sender(session.rpc, account, session.market.chain_id, allowed=market_calls(session.market))
     told = {(line.block_number, line.text) for line in tell(selected.view, session.money)}
     view = selected.view
     with open_screen(environment, options.output) as screen:

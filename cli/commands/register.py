@@ -18,6 +18,7 @@ from cli.session import Session, open_session
 from moorage import units
 from moorage.chain.index import read_block
 from moorage.chain.sender import Sender
+from moorage.chain.signer import market_calls
 from moorage.types import Address
 
 COIN_DECIMALS = 18
@@ -88,7 +89,8 @@ async def _deposit(
     shown = session.money.at_most(units.to_ledger_units(base_units, session.market.parameters.token_decimals))
     question = f"Pay {shown} from wallet {address} into its account on exchange {session.market.exchange}?"
     environment.confirm(question, is_agreed=options.is_agreed)
-    sent = await deposit(session, Sender(session.rpc, account, session.market.chain_id), account, base_units)
+    sender = Sender(session.rpc, account, session.market.chain_id, allowed=market_calls(session.market))
+    sent = await deposit(session, sender, account, base_units)
     note(f"block {sent.block_number}  paid in {shown}")
 
 
