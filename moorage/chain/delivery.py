@@ -50,30 +50,28 @@ class Delivery:
         self._observer = observer
         self._read_budget = read_budget
         self._gaps_since: dict[int, int] = {}
+        self._warned: dict[int, tuple[str, ...]] = {}
+        """What was said to be at risk, by nonce: once for each of its transactions."""
 
     async def send_first(self, rows: Sequence[Row], block_number: int) -> list[Rejected]:
         """Send what was never sent, and give up what a node will not take whenever it is asked."""
-        rejected: list[Rejected] = []
-        changed: list[Row] = []
-        for row, error in await self._send(rows, block_number):
-            answer = pool_answer(error)
-            if answer not in (PoolAnswer.NO_COIN, PoolAnswer.NEVER):
-                continue
-            changed.append(replace(row, state=State.VOID, void_from=len(row.hashes)))
-            cause = Cause.NO_COIN if answer is PoolAnswer.NO_COIN else Cause.NODE_REFUSED
-            rejected.append(Rejected(row.kind, row.items, f"the node refuses it: {error.message}", cause))
-        self._nonces.record(changed, unaccepted={row.nonce for row in changed})
-        return rejected
+        refused = [each for each in await self._send(rows, block_number) if _is_for_good(each[1])]
+        self._nonces.record((_voided(row) for row, _ in refused), unaccepted={row.nonce for row, _ in refused})
+        return [_rejected(row, error) for row, error in refused]
 
-    async def push(self, sight: Sight, head: Block) -> None:
-        """Send again what the node lacks, with higher fees what is stuck, and something else for what was given up."""
+    async def push(self, sight: Sight, head: Block) -> list[Rejected]:
+        """Send again what the node lacks, with higher fees what is stuck, and something else for what was given up.
+
+        Returns:
+            What is given up now: the node lacks it and does not take it, and all later ones would wait for it.
+        """
         waiting = [row for row in self._nonces.open() if row.nonce >= sight.mined]
         gaps = self._gaps(waiting, sight, head)
         missing = [row for row in waiting if row.state is State.PREPARED or row.nonce >= sight.known]
         stuck = {row.nonce for row in waiting if head.number - row.last_block >= self._limits.replace_after_blocks}
         void = [row for row in waiting if row.state is State.VOID]
         if not (missing or stuck or gaps or void):
-            return
+            return []
         quote = await read_quote(self._rpc)
         replaced = await self._replacements(waiting, missing, stuck, sight, quote, head)
         replaced += [row for nonce in gaps if (row := await self._filler(nonce, quote, head)) is not None]
@@ -83,8 +81,16 @@ class Delivery:
         again = [row for row in missing if row.nonce not in newest and row.state is not State.VOID]
         if again:
             log.info("sent again", transactions=len(again), first_nonce=again[0].nonce, last_nonce=again[-1].nonce)
-        for row, error in await self._send([*again, *replaced], head.number):
+        refused = await self._send([*again, *replaced], head.number)
+        for row, error in refused:
             log.warning("node refuses a transaction", transaction=row.description, reason=error.message)
+        hopeless = [
+            (row, error)
+            for row, error in refused
+            if row.nonce >= sight.known and row.void_from is None and _is_for_good(error)
+        ]
+        self._nonces.record(_voided(row) for row, _ in hopeless)
+        return [_rejected(row, error) for row, error in hopeless]
 
     async def _replacements(
         self,
@@ -120,20 +126,27 @@ class Delivery:
             fees = quote.fees  # nothing is replaced
         fits = fees is not None and budget.take(content.gas * fees.max_wei - row.most_wei) is None
         if fees is None or not fits:
-            log.warning(
-                "transaction at risk: its fees may not be raised any more",
-                transaction=row.description,
-                nonce=row.nonce,
-                items=[item.hex() for item in row.items],
-                max_wei=row.fees.max_wei,
-                asked_wei=quote.need_wei,
-            )
+            self._warn_of(row, quote)
             return None
         newer = await self._signed(replace(content, fees=fees, state=State.PREPARED, last_block=head.number))
         if newer is not None:
             self._observer.replaced(row.kind)
             log.info("fees raised", transaction=row.description, nonce=row.nonce, max_wei=fees.max_wei)
         return newer
+
+    def _warn_of(self, row: Row, quote: Quote) -> None:
+        if self._warned.get(row.nonce) == row.hashes:
+            return
+        self._warned = {nonce: hashes for nonce, hashes in self._warned.items() if nonce in self._nonces}
+        self._warned[row.nonce] = row.hashes
+        log.warning(
+            "transaction at risk: its fees may not be raised any more",
+            transaction=row.description,
+            nonce=row.nonce,
+            items=[item.hex() for item in row.items],
+            max_wei=row.fees.max_wei,
+            asked_wei=quote.need_wei,
+        )
 
     async def _emptied(self, row: Row) -> Row:
         """Return a row whose next transaction does nothing."""
@@ -202,6 +215,19 @@ class Delivery:
         self._gaps_since = {nonce: self._gaps_since.get(nonce, head.number) for nonce in gaps}
         wait = self._limits.replace_after_blocks
         return [nonce for nonce, since in self._gaps_since.items() if head.number - since >= wait]
+
+
+def _is_for_good(error: NodeRefused) -> bool:
+    return pool_answer(error) in (PoolAnswer.NO_COIN, PoolAnswer.NEVER)
+
+
+def _voided(row: Row) -> Row:
+    return replace(row, state=State.VOID, void_from=len(row.hashes))
+
+
+def _rejected(row: Row, error: NodeRefused) -> Rejected:
+    cause = Cause.NO_COIN if pool_answer(error) is PoolAnswer.NO_COIN else Cause.NODE_REFUSED
+    return Rejected(row.kind, row.items, f"the node refuses it: {error.message}", cause)
 
 
 def _is_low(fees: Fees, quote: Quote) -> bool:

@@ -41,7 +41,7 @@ class Job:
     items: tuple[bytes, ...]
     """Ids of what it acts on; (kind, item) is never in two transactions at a time."""
     make: Callable[[Sequence[int]], Call]
-    """Gives the call for the items at these positions."""
+    """Gives the call for the items at these positions; values that can't be encoded are the job's fault alone."""
     priority: int = 0
     """0 goes first, and is the last to be held back when coin runs out."""
     worth_wei: int | None = None
@@ -50,7 +50,10 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Landed:
-    """A transaction that is in a block and succeeded. If a reorganisation takes it back it is sent again."""
+    """A transaction that is in a block and succeeded. If a reorganisation takes it back it is sent again.
+
+    The exchange skips what it can't act on in a batch: the logs say on which of the items it has.
+    """
 
     kind: str
     items: tuple[bytes, ...]

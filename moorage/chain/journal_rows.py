@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
+
+import msgspec
 
 from moorage.chain.transactions import Fees
 from moorage.types import Address
@@ -80,7 +81,7 @@ def to_columns(row: Row) -> tuple[Any, ...]:
         row.nonce,
         row.state,
         row.kind,
-        json.dumps([item.hex() for item in row.items]),
+        _packed([item.hex() for item in row.items]),
         row.description,
         row.to,
         row.data,
@@ -88,14 +89,14 @@ def to_columns(row: Row) -> tuple[Any, ...]:
         str(row.fees.max_wei),
         _text(row.fees.tip_wei),
         _text(row.worth_wei),
-        json.dumps(row.hashes),
+        _packed(row.hashes),
         row.void_from,
         row.raw,
         row.first_block,
         row.last_block,
         None
         if inclusion is None
-        else json.dumps([inclusion.transaction, inclusion.block_number, inclusion.block_hash, inclusion.cost_wei]),
+        else _packed([inclusion.transaction, inclusion.block_number, inclusion.block_hash, inclusion.cost_wei]),
     )
 
 
@@ -107,20 +108,24 @@ def from_columns(columns: Sequence[Any]) -> Row:
         nonce=nonce,
         state=State(state),
         kind=kind,
-        items=tuple(bytes.fromhex(item) for item in json.loads(items)),
+        items=tuple(bytes.fromhex(item) for item in msgspec.json.decode(items)),
         description=description,
         to=Address(to),
         data=data,
         gas=gas,
         fees=Fees(int(most), _wei(tip)),
         worth_wei=_wei(worth),
-        hashes=tuple(json.loads(hashes)),
+        hashes=tuple(msgspec.json.decode(hashes)),
         void_from=void_from,
         raw=raw,
         first_block=first_block,
         last_block=last_block,
-        inclusion=None if inclusion is None else Inclusion(*json.loads(inclusion)),
+        inclusion=None if inclusion is None else Inclusion(*msgspec.json.decode(inclusion)),
     )
+
+
+def _packed(values: Sequence[object]) -> str:
+    return msgspec.json.encode(values).decode()
 
 
 def _text(wei: int | None) -> str | None:

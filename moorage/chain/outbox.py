@@ -177,7 +177,7 @@ class Outbox:
                 self._inclusions.take_back(mined, sight, head)
                 self._untold += self._counted(await self._inclusions.include(sight, head))
                 self._inclusions.finish(mined, sight, head)
-                await self._delivery.push(sight, head)
+                self._untold += self._counted(await self._delivery.push(sight, head))
             outcomes, self._untold = self._untold, []
             return outcomes
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import structlog
+from eth_abi.exceptions import EncodingError
 
 from moorage.chain.answers import each_answer
 from moorage.chain.contracts import Call
@@ -17,10 +17,9 @@ from moorage.types import Address
 
 MOST_GAS = 2**24
 """Of one transaction (EIP-7825)."""
+_NOT_ENCODABLE = (EncodingError, ValueError, TypeError, ArithmeticError, LookupError)
 _NO_PENDING = ("pending", "block tag", "block number", "unknown block", "invalid block")
 """What nodes say that have no pending state."""
-
-log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +76,8 @@ async def simulate(
     rejected: list[Rejected] = []
     todo = sorted(parts, key=lambda part: part.job.priority)
     while todo:
-        calls = [part.job.make(part.positions) for part in todo]
         halves: list[Part] = []
+        todo, calls = _made(todo, halves, rejected)
         for part, call, answer in zip(todo, calls, await _estimates(rpc, sender, calls), strict=True):
             gas = _gas(answer)
             wanted = None if gas is None else gas * (100 + limits.gas_margin_percent) // 100
@@ -94,6 +93,22 @@ async def simulate(
     ready.sort(key=lambda each: each.part.job.priority)
     _check_answered(ready, rejected)
     return ready, rejected
+
+
+def _made(parts: Sequence[Part], halves: list[Part], rejected: list[Rejected]) -> tuple[list[Part], list[Call]]:
+    """Return the parts of which calls can be made, and those calls; add to the other two what can't be encoded."""
+    made: list[Part] = []
+    calls: list[Call] = []
+    for part in parts:
+        try:
+            calls.append(part.job.make(part.positions))
+            made.append(part)
+        except _NOT_ENCODABLE as error:
+            if len(part.positions) > 1:
+                halves += part.halves()
+            else:
+                rejected.append(part.rejected(f"not encodable: {type(error).__name__}", Cause.BUG))
+    return made, calls
 
 
 async def _estimates(rpc: Rpc, sender: Address, calls: Sequence[Call]) -> list[Any | ChainError]:

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 import structlog
 
+from moorage.chain import abi
+from moorage.chain.contracts import Call
 from moorage.chain.jobs import Cause, Job, Landed, Rejected
 from moorage.chain.outbox import Outbox
 from moorage.chain.refusals import LOST_RACES, reason_of
 from moorage.chain.rpc import NodeRefused, NodeUnavailable
 from moorage.chain.signer import Allowed, LocalSigner
 from tests.bytecode import ROOT
-from tests.fakes.outboxes import ACCOUNT, Seen, advance, fees, job, outbox, refused, reverting
+from tests.fakes.outboxes import ACCOUNT, TO, Seen, advance, fees, job, outbox, refused, reverting
 from tests.fakes.pool import CHAIN_ID, GAS, USED, Pool
 
 GWEI = 10**9
+TOKEN = abi.load("ERC20")
 MOST = GAS * 130 // 100 * 3 * GWEI
 """What a transaction of the pool can cost at most."""
 
@@ -209,6 +213,22 @@ async def test_g20_submit__one_odd_item_of_a_batch__is_found_and_the_others_are_
 
     assert rejected == [Rejected("confirm", (b"\3",), "execution reverted", Cause.BUG)]
     assert [entry.data for entry in pool.seen] == [b"\1\2", b"\4"]
+
+
+async def test_g20_submit__one_that_cannot_be_encoded__does_not_keep_the_others() -> None:
+    pool = Pool(is_mining=False)
+    async with outbox(pool) as sending:
+        amounts = {b"\2": 2**256, b"\4": 5}
+        items = tuple(amounts)
+
+        def make(positions: Sequence[int]) -> Call:
+            data = b"".join(TOKEN.encode("approve", TO, amounts[items[position]]) for position in positions)
+            return Call(TO, data, "odd")
+
+        rejected = await sending.submit([job(1), Job("confirm", items, make), job(3)])
+
+    assert rejected == [Rejected("confirm", (b"\2",), "not encodable: ValueOutOfBounds", Cause.BUG)]
+    assert [entry.data[-1:] for entry in pool.seen] == [b"\1", b"\3", b"\5"]
 
 
 async def test_d03_submit__coin_for_two_more__bids_stop_and_confirmations_go_on() -> None:

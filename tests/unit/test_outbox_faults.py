@@ -96,6 +96,37 @@ async def test_g01_outbox__fees_have_fallen_far_below_those_of_a_gap__it_is_fill
     assert pool.effects() == [b"", b"\2"]
 
 
+@pytest.mark.parametrize("words", ["insufficient funds for gas * price + value", "exceeds block gas limit"])
+async def test_g01_outbox__lost_and_not_taken_any_more__is_given_up_so_that_the_later_ones_take_place(
+    words: str,
+) -> None:
+    pool = Pool(is_mining=False)
+    async with outbox(pool) as sending:
+        await sending.submit([job(1), job(2)])
+        pool.pool.clear()
+        pool.refused[b"\1"] = refused(words)
+        (rejected,) = await sending.advance(pool.head)
+        assert isinstance(rejected, Rejected) and rejected.items == (b"\1",)
+        assert not sending.is_under_way("confirm", b"\1")
+        await sending.advance(pool.head)
+        await advance(pool, sending)
+
+    assert pool.effects() == [b"", b"\2"]
+
+
+async def test_d03_outbox__no_coin_for_a_replacement__the_older_one_stays() -> None:
+    pool = Pool(is_mining=False)
+    async with outbox(pool, replace_after_blocks=1) as sending:
+        await sending.submit([job(1)])
+        pool.faults["eth_sendRawTransaction"] = [refused("insufficient funds for gas")] * 3
+        for _ in range(3):
+            pool.pass_empty()
+            assert await sending.advance(pool.head) == []
+        (landed,) = await advance(pool, sending)
+
+    assert isinstance(landed, Landed)
+
+
 async def test_g02_outbox__second_start_on_the_same_journal__is_refused_naming_the_holder(path: Path) -> None:
     pool = Pool()
     async with outbox(pool, path):
@@ -285,6 +316,22 @@ async def test_g05_outbox__accepted_but_answers_are_lost__each_takes_place_once(
 
     assert pool.effects() == EACH_ONCE
     assert len(outcomes) == len({entry.hash for entry in pool.seen}) == 10
+
+
+async def test_g05_outbox__replacement_never_reaches_the_node__is_sent_again_although_the_older_one_is_there() -> None:
+    pool = Pool(is_mining=False)
+    async with outbox(pool, replace_after_blocks=5) as sending:
+        await sending.submit([job(1)])
+        pool.pass_empty(5)
+        pool.faults["eth_sendRawTransaction"] = [SILENT]
+        await sending.advance(pool.head)
+        assert len(pool.seen) == 1
+        pool.pass_empty()
+        await sending.advance(pool.head)
+        await advance(pool, sending)
+
+    assert [fees(entry)[0] for entry in pool.seen] == [3 * GWEI, 3 * GWEI * 9 // 8]
+    assert pool.effects() == [b"\1"]
 
 
 async def test_g06_outbox__older_one_is_mined__is_found() -> None:
@@ -552,6 +599,8 @@ async def test_g27_outbox__replacement_beyond_what_it_is_worth__stays_as_it_is_a
         pool.base_fee *= 10**6
         pool.pass_empty()
         with structlog.testing.capture_logs() as logs:
+            await sending.advance(pool.head)
+            pool.pass_empty()
             await sending.advance(pool.head)
 
     assert len(pool.seen) == 1
