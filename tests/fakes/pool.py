@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 import rlp
 from eth_account import Account
 from eth_account.typed_transactions.typed_transaction import TypedTransaction
@@ -188,7 +189,9 @@ class Pool:
         if not 0 <= number <= self.blocks[-1].number:
             return None
         block = self.blocks[number]
-        found = {"number": hex(number), "hash": block.hash, "timestamp": "0x1", "gasLimit": hex(self.gas_limit)}
+        parent = self.blocks[number - 1].hash if number else f"0x{'0' * 64}"
+        found = {"number": hex(number), "hash": block.hash, "parentHash": parent, "timestamp": "0x1"}
+        found |= {"gasLimit": hex(self.gas_limit)}
         return found if self.is_legacy else found | {"baseFeePerGas": hex(self.base_fee)}
 
     def eth_feeHistory(self, count: str, tag: str, percentiles: list[int]) -> dict[str, Any]:
@@ -245,19 +248,19 @@ class _PoolRpc(Rpc):
         super().__init__("http://127.0.0.1:1")
         self._pool = pool
 
-    async def call(self, method: str, *params: Any) -> Any:
+    async def call(self, method: str, *params: Any, kind: Any = Any) -> Any:
         try:
-            return self._pool.answer(method, list(params))
+            return msgspec.convert(self._pool.answer(method, list(params)), kind)
         except Refusal as refusal:
             error = refusal.error
             raise NodeRefused(error["code"], error["message"], error.get("data")) from refusal
 
-    async def batch(self, calls: Sequence[tuple[str, Sequence[Any]]]) -> list[Any]:
+    async def batch(self, calls: Sequence[tuple[str, Sequence[Any]]], kind: Any = Any) -> list[Any]:
         """Carry all calls out, as nodes do, and fail by the first that is refused or lost."""
         results: list[Any] = []
         for method, params in calls:
             try:
-                results.append(await self.call(method, *params))
+                results.append(await self.call(method, *params, kind=kind))
             except (NodeRefused, NodeUnavailable) as error:
                 results.append(error)
         for result in results:
