@@ -7,12 +7,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from cli.core.money import Money
 from cli.options import Options
 from cli.tenant_reader import TenantReader
 from moorage.chain.contracts import Exchange, Token
 from moorage.chain.market import Market, MarketError, check_market, load_market
 from moorage.chain.rpc import NodeRefused, Rpc
+from moorage.money import Money
 
 
 @dataclass(frozen=True, slots=True)

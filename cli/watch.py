@@ -19,13 +19,13 @@ from cli.core.agents import (
     tell_change,
 )
 from cli.core.hints import hints
-from cli.core.money import Money
 from cli.core.report import heading, rows
 from cli.core.story import Line, tell
 from cli.core.view import DeploymentView
 from cli.failures import ExitStatus, Failure
 from cli.output import Screen
 from moorage.chain.rpc import NodeUnavailable
+from moorage.money import Money
 from moorage.types import DeploymentId, DeploymentState, OrderId, Version
 
 RETRY_SECONDS = 2.0

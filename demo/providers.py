@@ -19,6 +19,7 @@ region = "local"
 endpoint = "https://127.0.0.1:{port}"
 listen = "127.0.0.1:{port}"
 docker = "{docker}"
+metrics = ""
 collateral_cap = "500"
 claim_after = "{claim_after}s"
 
@@ -53,6 +54,7 @@ class Datacenter:
     def start(self, processes: Processes) -> None:
         """Start its agent."""
         command: list[str | Path] = [sys.executable, "-m", "provider_agent.main", "run", "-c", self.settings]
+        command.append("--accept-known-holes")  # whatever engine is here runs only the demo's own images
         processes.start(self.process, command, {"PYTHONPATH": str(ROOT)})
 
 

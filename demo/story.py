@@ -85,7 +85,8 @@ class Story:
             self.narrator.say(f"provider {number} registered; it wants {price} {market.token_symbol} per core and hour")
             center.start(self.processes)
         command = [sys.executable, "-m", "facilitator_bot.main", "run", "--rpc", url, "--market", market_file]
-        command += ["--key-file", actors.key_files["facilitator"]]
+        command += ["--key-file", actors.key_files["facilitator"], "--metrics", ""]
+        command += ["--data-dir", self.processes.folder / "facilitator-data"]
         self.processes.start("facilitator", [str(part) for part in command], {"PYTHONPATH": str(ROOT)})
         self.narrator.say("both agents and the facilitator run as processes of their own")
         return centers

@@ -21,7 +21,9 @@ def run_program(name: str, program: click.Group, expected: tuple[type[Exception]
     """
     log.configure()
     try:
-        program(prog_name=name, standalone_mode=False)
+        code = program(prog_name=name, standalone_mode=False)
+        if code:  # a command that has done its work, and says by this what it found
+            sys.exit(code)
     except click.exceptions.NoArgsIsHelpError as error:
         print(error.format_message(), file=sys.stderr)
         sys.exit(FAILED)

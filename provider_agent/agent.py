@@ -19,13 +19,14 @@ from moorage.keys import load_key
 from moorage.request_auth import Domain
 from moorage.signals import stop_on_signals
 from moorage.types import Address
-from provider_agent.core.pricing import PricePolicy
 from provider_agent.core.workloads import Identity
+from provider_agent.offer import admission, price_policy
 from provider_agent.registration import check_registration
 from provider_agent.settings import Settings, SettingsError
 from provider_agent.shell.connection_guard import ConnectionLimits
 from provider_agent.shell.docker_engine import DockerEngine, DockerOptions, connected
 from provider_agent.shell.engine import EngineUnavailable
+from provider_agent.shell.engine_probe import check_holes, probe
 from provider_agent.shell.https_server import serving
 from provider_agent.shell.lease_access import LeaseGate
 from provider_agent.shell.lease_directory import ChainLeases
@@ -57,8 +58,11 @@ async def market_node(settings: Settings, market: Market) -> AsyncIterator[Rpc]:
         yield rpc
 
 
-async def serve(settings: Settings) -> None:
+async def serve(settings: Settings, accepts_holes: bool = False) -> None:
     """Run the agent until SIGTERM or SIGINT. All that can be wrong with its surroundings is found before it begins.
+
+    Args:
+        accepts_holes: whether it may run on an engine with known holes.
 
     Raises:
         ChainError, EngineError, KeyFileError, PkiError, SettingsError: it cannot start; the message says what to do.
@@ -69,7 +73,7 @@ async def serve(settings: Settings) -> None:
         rpc = await stack.enter_async_context(market_node(settings, market))
         provider, root = await check_registration(rpc, market, settings, Address(operator.address))
         identity = Identity(market.chain_id, market.exchange, provider)
-        engine = await stack.enter_async_context(_engine(settings, identity))
+        engine = await stack.enter_async_context(_engine(settings, identity, accepts_holes))
         reader = MarketReader(rpc, market, provider)
         sender = Sender(rpc, operator, market.chain_id)
         market_loop = MarketLoop(rpc, reader, Registry(rpc, market), sender, provider, _offer(settings, market))
@@ -80,7 +84,7 @@ async def serve(settings: Settings) -> None:
             rpc, reader.exchange, identity, runner, store, leases.versions, lambda: market_loop.newest
         )
         gate = LeaseGate(provider, Domain(market.chain_id, market.exchange), leases)
-        service = ManifestService(gate, store, workloads, lambda _: workloads.wake())
+        service = ManifestService(gate, store, workloads, lambda _: workloads.wake(), images=settings.images)
         certificate = ServerCertificate(root, settings.data_dir / "server.pem", datetime.now(UTC))
         port = await stack.enter_async_context(_listening(settings, service, certificate))
         stop = stop_on_signals()
@@ -94,7 +98,7 @@ async def serve(settings: Settings) -> None:
 
 
 @asynccontextmanager
-async def _engine(settings: Settings, identity: Identity) -> AsyncIterator[DockerEngine]:
+async def _engine(settings: Settings, identity: Identity, accepts_holes: bool) -> AsyncIterator[DockerEngine]:
     """Open the engine, and see that it answers: that there is none has to be said now, not at the first lease."""
     options = DockerOptions(publish_address=settings.publish_address)
     async with connected(settings.docker_url, identity.labels, options) as engine:
@@ -105,6 +109,9 @@ async def _engine(settings: Settings, identity: Identity) -> AsyncIterator[Docke
                 f"no Docker engine at {settings.docker_url}: {error}: is it running, and is docker in "
                 f"{settings.file} right?"
             ) from error
+        holes = check_holes(await probe(settings.docker_url), accepts_holes)
+        if holes is not None:
+            log.warning("engine with known holes accepted", holes=holes)
         yield engine
 
 
@@ -126,19 +133,16 @@ async def _listening(
 
 
 def _offer(settings: Settings, market: Market) -> Offer:
-    """Turn hourly prices in tokens into ledger units per block."""
-    token = units.ledger_units_per_token(market.parameters.token_decimals)
-    per_block = token * market.seconds_per_block / units.SECONDS_PER_HOUR
-    prices = settings.prices
-    policy = PricePolicy(
-        per_milli_cpu=prices.core * per_block / 1_000,
-        per_memory_byte=prices.memory_gib * per_block / 2**30,
-        per_disk_byte=prices.disk_gb * per_block / 10**9,
-        minimum=max(1, int(prices.minimum * per_block)),
-    )
+    """Return what this provider sells, in the chain's units."""
     claim_after_blocks = max(1, units.to_blocks(settings.claim_after_seconds, market.seconds_per_block))
     longest_wait_blocks = units.to_blocks(settings.longest_wait_seconds, market.seconds_per_block)
-    return Offer(settings.capacity, policy, claim_after_blocks, longest_wait_blocks)
+    return Offer(
+        settings.capacity,
+        price_policy(settings, market),
+        claim_after_blocks,
+        longest_wait_blocks,
+        admission(settings, market),
+    )
 
 
 async def _keep_fresh(certificate: ServerCertificate, stop: asyncio.Event) -> None:

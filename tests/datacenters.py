@@ -69,6 +69,7 @@ region = "local"
 endpoint = "https://127.0.0.1:{port}"
 listen = "127.0.0.1:{port}"
 docker = "{docker}"
+metrics = ""
 collateral_cap = "1000"
 claim_after = "1h"
 [capacity]
@@ -176,12 +177,13 @@ class Site:
 
     def start_agent(self, index: int = 0, crash_at: str = "") -> subprocess.Popen[bytes]:
         """Start an agent; with `crash_at` it kills itself at that point."""
-        command = ["provider_agent.main", "run", "-c", f"provider-{index}.toml"]
+        command = ["provider_agent.main", "run", "-c", f"provider-{index}.toml", "--accept-known-holes"]
         return self._start(command, f"agent-{index}", {"MOORAGE_CRASH_AT": crash_at})
 
     def start_facilitator(self, account: int = 2) -> subprocess.Popen[bytes]:
         key = self.write_key(f"facilitator-{account}", account)
         command = ["facilitator_bot.main", "run", "--rpc", self.chain.url, "--market", "market.json"]
+        command += ["--data-dir", f"facilitator-data-{account}", "--metrics", ""]
         return self._start([*command, "--key-file", str(key)], f"facilitator-{account}", {})
 
     def _start(self, command: Sequence[str], name: str, more: dict[str, str]) -> subprocess.Popen[bytes]:

@@ -30,6 +30,7 @@ region = "local"
 endpoint = "https://127.0.0.1:8443"
 listen = "127.0.0.1:8443"
 docker = "unix:///nowhere/docker.sock"
+metrics = ""
 collateral_cap = "1000"
 [capacity]
 cpu = 2
@@ -101,7 +102,12 @@ class Desk:
             module,
             *arguments,
             cwd=self.folder,
-            env={**os.environ, "PYTHONPATH": str(ROOT), "MOORAGE_CRASH_AT": crash_at},
+            env={
+                **os.environ,
+                "PYTHONPATH": str(ROOT),
+                "MOORAGE_CRASH_AT": crash_at,
+                "MOORAGE_ACCEPT_KNOWN_HOLES": "1",
+            },
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -9,7 +9,6 @@ import click
 
 from cli import wallet
 from cli.core.closing import Done, EndDeployment, FinishLeases, GiveUp, Settlement, Wait, next_step, settlement
-from cli.core.money import Money
 from cli.core.report import heading, rows
 from cli.core.story import Line, tell
 from cli.core.view import DeploymentView, full
@@ -24,6 +23,7 @@ from moorage.chain.contracts import Call
 from moorage.chain.rpc import NodeUnavailable
 from moorage.chain.sender import Refused, Sender
 from moorage.chain.signer import market_calls
+from moorage.money import Money
 from moorage.types import DeploymentState
 
 RETRY_SECONDS = 2.0

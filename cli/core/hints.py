@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cli.core.money import Money
 from cli.core.story import Line
 from cli.core.view import Attempt, DeploymentView, full, short
+from moorage.money import Money
 from moorage.types import DeploymentState, OrderState
 
 PATIENCE_BLOCKS = 5

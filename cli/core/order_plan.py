@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from cli.core.money import Money
 from moorage import regions, terms, units
+from moorage.money import Money
 from moorage.types import MAX_BLOCKS, MAX_MONEY, Group, Parameters
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from cli.core.agents import NOTHING_KNOWN, Knowledge
-from cli.core.money import Money
 from cli.core.view import Attempt, DeploymentView, full
+from moorage.money import Money
 from moorage.types import Lease, OrderId, OrderState
 
 STATE_WORDS = {

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from cli.core.money import Money
 from cli.core.view import DeploymentView, Event, full, short
 from moorage import terms
+from moorage.money import Money
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,6 +110,15 @@ def load(contract: str) -> Abi:
     return Abi(functions, events)
 
 
+def missing_functions(contract: str, code: bytes) -> list[str]:
+    """Return the functions of our ABI that a contract can't have: it branches on selectors, so they are in its code.
+
+    Compilers write a selector with a leading zero in fewer bytes; those are not looked for.
+    """
+    functions = load(contract).functions.values()
+    return sorted(each.name for each in functions if each.selector[0] and each.selector not in code)
+
+
 def _decode(kinds: tuple[str, ...], data: bytes) -> tuple[Any, ...]:
     """Decode; text that is not UTF-8 gets marks in its place: strangers choose it, and no reader may fail by it."""
     fast = _word_decoder(kinds)

@@ -10,14 +10,16 @@ from eth_abi.exceptions import DecodingError
 from eth_utils.address import to_checksum_address
 
 from moorage import terms
+from moorage.advertisement import Advertisement
 from moorage.chain import abi
-from moorage.chain.logs import EventLog
+from moorage.chain.logs import RANGE_BLOCKS, EventLog, Happening
 from moorage.chain.market import Market
 from moorage.chain.rpc import NodeRefused, NodeUnavailable, Rpc, as_bytes
 from moorage.snapshot import Block
 from moorage.types import (
     Account,
     Address,
+    ComputeUnit,
     DeploymentId,
     DeploymentState,
     Group,
@@ -281,10 +283,33 @@ class Registry(Contract):
             certificates += [log["certificate"] for log in logs if log["fingerprint"] == fingerprint][-1:]
         return tuple(certificates)
 
+    async def advertisement(self, provider: ProviderNumber, first: int, last: int) -> Advertisement | None:
+        """Return what a provider has advertised last within some blocks, both included; read backwards.
+
+        Raises:
+            NodeUnavailable: the node does not give the events.
+        """
+        while first <= last:
+            start = max(first, last - RANGE_BLOCKS + 1)
+            found = await self._happenings("CapacityAdvertised", provider, start, last)
+            if found:
+                newest, arguments = found[-1].block_number, found[-1].arguments
+                free = ComputeUnit(arguments["milli_cpu"], arguments["memory_bytes"], arguments["disk_bytes"])
+                return Advertisement(newest, free, arguments["price"])
+            last = start - 1
+        return None
+
     async def _events(self, event: str, provider: ProviderNumber, block_number: int) -> list[dict[str, Any]]:
+        found = await self._happenings(event, provider, block_number, block_number)
+        return [happening.arguments for happening in found]
+
+    async def _happenings(self, event: str, provider: ProviderNumber, first: int, last: int) -> list[Happening]:
         log = EventLog(self._rpc, self.address, self._abi)
-        topics = (log.topic(event), provider.to_bytes(32, "big"))
-        return [happening.arguments for happening in await log.between(block_number, block_number, *topics)]
+        return await log.between(first, last, log.topic(event), provider.to_bytes(32, "big"))
+
+    def advertise(self, provider: ProviderNumber, free: ComputeUnit, price: int) -> Call:
+        capacity = free.milli_cpu, free.memory_bytes, free.disk_bytes
+        return self.call("advertise", provider, *capacity, price, about=str(provider))
 
     def register_provider(
         self, operator: Address, region: int, collateral_cap: int, endpoint: str, attributes: str, certificate: bytes

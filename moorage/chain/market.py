@@ -17,6 +17,7 @@ from moorage.chain.rpc import ChainError, NodeRefused, Rpc, as_bytes, as_number
 from moorage.types import Address, Parameters
 from moorage.units import UnitError, parse_block_time, to_ledger_units
 
+MAX_MISSING_SHOWN = 3
 REMEDY = "get the file that `brownie run deploy` wrote from whoever deployed the market"
 _Count = Annotated[int, msgspec.Meta(ge=0)]
 
@@ -177,6 +178,18 @@ async def _check_code(rpc: Rpc, market: Market) -> None:
             raise MarketError(
                 f"the contract at {address} has other code than the deployments file says: do not use it, {REMEDY}"
             )
+        _check_version(market, address, raw)
+
+
+def _check_version(market: Market, address: Address, code: bytes) -> None:
+    """See that the contract has all functions that this program knows: their selectors are in its code."""
+    name = {market.exchange: "Exchange", market.registry: "ProviderRegistry"}.get(address)
+    missing = [] if name is None else abi.missing_functions(name, code)
+    if missing:
+        raise MarketError(
+            f"the contract at {address} is of another version than this program: it has no "
+            f"{', '.join(missing[:MAX_MISSING_SHOWN])}: install the program's version that this market is for"
+        )
 
 
 async def _check_parameters(rpc: Rpc, market: Market) -> None:

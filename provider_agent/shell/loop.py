@@ -16,6 +16,7 @@ from moorage.chain.rpc import ChainError, Rpc
 from moorage.chain.sender import Sender
 from moorage.snapshot import Snapshot
 from moorage.types import Account, ComputeUnit, OrderId, Provider, ProviderNumber
+from provider_agent.core.admission import Admission
 from provider_agent.core.bidding import Declined, SubmitFulfillment, decide_bids
 from provider_agent.core.chores import Chore, ConfirmLeases, decide_chores
 from provider_agent.core.pricing import PricePolicy
@@ -34,6 +35,7 @@ class Offer:
     prices: PricePolicy
     claim_after_blocks: int
     longest_wait_blocks: int
+    admission: Admission | None = None
 
 
 class MarketLoop:
@@ -112,7 +114,8 @@ class MarketLoop:
         self, snapshot: Snapshot, provider: Provider, account: Account
     ) -> tuple[SubmitFulfillment | Declined, ...]:
         offer = self._offer
-        return decide_bids(snapshot, provider, account, offer.capacity, offer.prices, offer.longest_wait_blocks)
+        terms = offer.capacity, offer.prices, offer.longest_wait_blocks, offer.admission
+        return decide_bids(snapshot, provider, account, *terms)
 
     def _bids(self, snapshot: Snapshot, provider: Provider, account: Account) -> list[SubmitFulfillment]:
         bids: list[SubmitFulfillment] = []

@@ -18,6 +18,7 @@ from moorage import agent_api, manifest
 from moorage.agent_api import LeaseStatus
 from moorage.request_auth import Action
 from moorage.types import OrderId
+from provider_agent.core.image_policy import ImagePolicy
 from provider_agent.shell.lease_access import LeaseContext, LeaseGate, Refusal
 from provider_agent.shell.rate_limit import Rate, TokenBuckets, peer_of
 
@@ -56,12 +57,14 @@ class ManifestService:
         statuses: StatusSource,
         on_accepted: Callable[[OrderId], None],
         peer_rate: Rate = PEER_RATE,
+        images: ImagePolicy | None = None,
     ) -> None:
         self._gate = gate
         self._store = store
         self._statuses = statuses
         self._on_accepted = on_accepted
         self._peers = TokenBuckets(peer_rate)
+        self._images = images or ImagePolicy()
 
     def application(self) -> web.Application:
         """Return the routes as an aiohttp application."""
@@ -77,7 +80,7 @@ class ManifestService:
         if isinstance(admitted, Refusal):
             return _problem(admitted)
         context, body = admitted
-        refusal = await asyncio.to_thread(_check_manifest, body, context)
+        refusal = await asyncio.to_thread(_check_manifest, body, context, self._images)
         if refusal is not None:
             return _problem(refusal)
         await self._store.put(lease, body)
@@ -146,7 +149,7 @@ async def _health(_: web.Request) -> web.Response:
     return web.json_response({"state": "ok"})
 
 
-def _check_manifest(body: bytes, context: LeaseContext) -> Refusal | None:
+def _check_manifest(body: bytes, context: LeaseContext, images: ImagePolicy) -> Refusal | None:
     """Check bytes against chain and lease. Takes a while for a big manifest: not for the event loop's thread."""
     if manifest.version_of(body) != context.version:
         return Refusal(HTTPStatus.CONFLICT, f"the version on chain is {context.version.hex()}")
@@ -158,7 +161,9 @@ def _check_manifest(body: bytes, context: LeaseContext) -> Refusal | None:
         manifest.check_against_lease(decoded, context.group)
     except manifest.ManifestError as error:
         return Refusal(HTTPStatus.CONFLICT, str(error))
-    return None
+    ours = next(group for group in decoded.groups if group.name == context.group.name)
+    objections = images.objections(workload.image for workload in ours.workloads)
+    return Refusal(HTTPStatus.FORBIDDEN, "; ".join(objections)) if objections else None
 
 
 def _lease_of(request: web.Request) -> OrderId:

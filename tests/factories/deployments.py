@@ -5,9 +5,9 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Any
 
-from cli.core.money import Money
 from cli.core.view import Attempt, DeploymentView, Event
 from moorage import terms
+from moorage.money import Money
 from moorage.types import (
     Address,
     ComputeUnit,

@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import pytest
 
-from cli.core.money import Money
+from moorage.money import Money
 
 MOOR = Money("MOOR", 18, Fraction(12))
 USD = Money("USD", 6, Fraction(1, 3))

@@ -17,19 +17,24 @@ from moorage.chain import abi
 from moorage.chain.market import REMEDY, MarketError, check_market, load_market
 from moorage.chain.rpc import NodeUnavailable
 from moorage.types import Parameters
+from tests.bytecode import creation_code
 from tests.fakes.node import Refusal, fake_node
 
 EXCHANGE = "0x5FbDB2315678afecb367f032d93F642f64180aa3"
 REGISTRY = "0xe7f1725E7734CE288F8367e1Bb143E90bb3F0512"
 TOKEN = "0x9fE46736679d2D9a65F0992F2272dE9f3c7fa6e0"
-CODE = {EXCHANGE: b"exchange", REGISTRY: b"registry", TOKEN: b"token"}
+CODE = {
+    EXCHANGE: b"exchange" + b"".join(each.selector for each in abi.load("Exchange").functions.values()),
+    REGISTRY: b"registry" + b"".join(each.selector for each in abi.load("ProviderRegistry").functions.values()),
+    TOKEN: b"token",
+}
 DOCUMENT: dict[str, Any] = {
     "chain_id": 31337,
     "block": 4,
     "seconds_per_block": "0.5",
     "contracts": {
-        "Exchange": {"address": EXCHANGE, "code_hash": f"0x{keccak(b'exchange').hex()}", "extra": 1},
-        "ProviderRegistry": {"address": REGISTRY.lower(), "code_hash": keccak(b"registry").hex()},
+        "Exchange": {"address": EXCHANGE, "code_hash": f"0x{keccak(CODE[EXCHANGE]).hex()}", "extra": 1},
+        "ProviderRegistry": {"address": REGISTRY.lower(), "code_hash": keccak(CODE[REGISTRY]).hex()},
         "Token": {"address": TOKEN, "code_hash": keccak(b"token").hex(), "symbol": "MOOR", "decimals": 6},
     },
     "parameters": {
@@ -232,3 +237,35 @@ async def test_check_market__node_refuses_or_answers_nonsense__is_no_traceback(p
     async with fake_node(lambda asked, params: answer(asked, params) if asked != method else None) as (_, rpc):
         with pytest.raises(NodeUnavailable):
             await check_market(rpc, load_market(path))
+
+
+def older_market(path: Path, name: str, function: str) -> bytes:
+    """Write a market with a contract that lacks a function, and return that contract's code."""
+    document = json.loads(path.read_text())
+    contract = document["contracts"][name]
+    older = CODE[EXCHANGE if name == "Exchange" else REGISTRY].replace(abi.load(name).functions[function].selector, b"")
+    contract["code_hash"] = keccak(older).hex()
+    path.write_text(json.dumps(document))
+    return older
+
+
+@pytest.mark.parametrize(("contract", "function"), [(EXCHANGE, "submit_lease"), (REGISTRY, "advertise")])
+async def test_g30_check_market__contract_of_another_version__names_what_is_missing(
+    path: Path, contract: str, function: str
+) -> None:
+    older = older_market(path, "Exchange" if contract == EXCHANGE else "ProviderRegistry", function)
+
+    async with fake_node(lambda method, params: answer(method, params, code={**CODE, contract: older})) as (_, rpc):
+        with pytest.raises(MarketError) as caught:
+            await check_market(rpc, load_market(path))
+
+    assert str(caught.value) == (
+        f"the contract at {contract} is of another version than this program: it has no {function}: "
+        "install the program's version that this market is for"
+    )
+
+
+@pytest.mark.parametrize("contract", ["Exchange", "ProviderRegistry"])
+def test_g30_missing_functions__contracts_as_they_are_compiled__lack_none(contract: str) -> None:
+    assert abi.missing_functions(contract, creation_code(contract)) == []
+    assert abi.missing_functions(contract, b"") != []

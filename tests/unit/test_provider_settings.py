@@ -12,7 +12,8 @@ import pytest
 
 from moorage.regions import REGIONS, mask_of
 from moorage.types import ComputeUnit
-from provider_agent.settings import KNOWN, HourlyPrices, Settings, SettingsError, load_settings
+from provider_agent.core.image_policy import ImagePolicy
+from provider_agent.settings import KNOWN, AdmissionLimits, HourlyPrices, Settings, SettingsError, load_settings
 
 MINIMAL = """
 rpc = "http://127.0.0.1:8545"
@@ -84,7 +85,7 @@ def test_load_settings__only_what_is_needed__has_the_defaults(path: Path) -> Non
 
     assert load(path) == Settings(
         file=path,
-        rpc_url="http://127.0.0.1:8545",
+        rpc_urls=("http://127.0.0.1:8545",),
         market_file=folder / "deployments/31337.json",
         data_dir=folder / "data",
         operator_key_file=folder / "operator.key",
@@ -93,14 +94,21 @@ def test_load_settings__only_what_is_needed__has_the_defaults(path: Path) -> Non
         endpoint="https://203.0.113.5:8443",
         listen_host="0.0.0.0",
         listen_port=8443,
+        metrics=("127.0.0.1", 9421),
         docker_url="unix:///var/run/docker.sock",
         publish_address="127.0.0.1",
         public_host="127.0.0.1",
         collateral_cap="1000",
         claim_after_seconds=3_600,
         longest_wait_seconds=3_600,
+        advertise_every_seconds=86_400,
+        coins_per_token=None,
         capacity=ComputeUnit(8_000, 16 * 2**30, 200 * 10**9),
         prices=HourlyPrices(Fraction(1, 50), Fraction(1, 200), Fraction(0), Fraction(0)),
+        admission=AdmissionLimits(),
+        images=ImagePolicy(),
+        policy=None,
+        pricing=None,
     )
 
 

@@ -1,4 +1,4 @@
-"""Money and spans of blocks in the words of a tenant: tokens, tokens per hour, hours."""
+"""Money and spans of blocks as people are shown them: tokens, tokens per hour, hours."""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""The commands of `moorage-facilitator`, one file each."""

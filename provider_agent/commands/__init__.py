@@ -1,0 +1,1 @@
+"""The commands of `moorage-provider`, one file each."""

@@ -1,0 +1,56 @@
+"""Decides which images a provider runs: patterns of registries and names, a refusal before a permission."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+DEFAULT_REGISTRY = "docker.io"
+ALIASES = ("index.docker.io", "registry-1.docker.io", "registry.hub.docker.com")
+"""Other names of the default registry: what is refused there must not get in by one of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImagePolicy:
+    """Patterns such as `docker.io/library/*`; a star takes everything, slashes too. Case counts but for hosts."""
+
+    allow: tuple[str, ...] = ()
+    """Empty: everything that is not refused."""
+    deny: tuple[str, ...] = ()
+
+    def objection(self, image: str) -> str | None:
+        """Return why an image is not run, None if it is.
+
+        Args:
+            image: as a manifest has it: `[registry[:port]/]repository[:tag][@digest]`.
+        """
+        name = full_name(image)
+        if _matches(name, self.deny):
+            return f"this provider does not run {name}"
+        if self.allow and not _matches(name, self.allow):
+            return f"this provider runs only images of its list, and {name} is not on it"
+        return None
+
+    def objections(self, images: Iterable[str]) -> tuple[str, ...]:
+        """Return why images are not run, each reason once."""
+        found = (self.objection(image) for image in images)
+        return tuple(dict.fromkeys(reason for reason in found if reason is not None))
+
+
+def full_name(image: str) -> str:
+    """Return `registry/repository` of an image, as an engine would understand it; tag and digest are left out."""
+    name = image.partition("@")[0]
+    first, slash, rest = name.partition("/")
+    is_host = bool(slash) and ("." in first or ":" in first or first == "localhost" or first != first.lower())
+    registry, repository = (first.lower().removesuffix(":443"), rest) if is_host else (DEFAULT_REGISTRY, name)
+    if registry in ALIASES:
+        registry = DEFAULT_REGISTRY
+    repository = repository.partition(":")[0]
+    if registry == DEFAULT_REGISTRY and "/" not in repository:
+        repository = f"library/{repository}"
+    return f"{registry}/{repository}"
+
+
+def _matches(name: str, patterns: Iterable[str]) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in patterns)
