@@ -34,10 +34,18 @@ def write_private(path: Path, data: bytes) -> None:
 def is_private(path: Path) -> bool:
     """Return whether only the owner has any right on the file.
 
+    Of what systemd hands over as a credential, others may have none; it may let its reader in as if by the group.
+
     Raises:
         FileNotFoundError: there is no such file.
     """
-    return stat.S_IMODE(path.stat().st_mode) & 0o077 == 0
+    forbidden = 0o007 if _is_credential(path) else 0o077
+    return stat.S_IMODE(path.stat().st_mode) & forbidden == 0
+
+
+def _is_credential(path: Path) -> bool:
+    directory = os.environ.get("CREDENTIALS_DIRECTORY")
+    return bool(directory) and path.resolve().parent == Path(str(directory)).resolve()
 
 
 def _sync_directory(directory: Path) -> None:

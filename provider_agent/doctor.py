@@ -18,7 +18,7 @@ from moorage.doctor.chain import (
     check_finality,
     compare_endpoints,
 )
-from moorage.doctor.finding import Check, Finding, at_once, examine, ok, warning
+from moorage.doctor.finding import Check, Finding, at_once, examine, failure, ok, warning
 from moorage.doctor.host import check_data_dir, check_key, check_port, is_answering
 from moorage.money import Money
 from moorage.pki import PkiError
@@ -31,7 +31,7 @@ from provider_agent.doctor_market import check_account, check_certificates, chec
 from provider_agent.offer import admission
 from provider_agent.registration import check_registration
 from provider_agent.settings import Settings, SettingsError
-from provider_agent.shell.engine import EngineError
+from provider_agent.shell.engine import EngineError, EngineUnavailable
 from provider_agent.shell.engine_probe import probe
 from provider_agent.status import Status, read_status
 
@@ -64,7 +64,11 @@ async def diagnose(settings: Settings, clock: Callable[[], float] = time.time) -
 
 def _of_the_host(settings: Settings, market: Market, clock: Callable[[], float]) -> list[Check]:
     async def look_at_engine() -> list[Finding]:
-        facts = await probe(settings.docker_url)
+        try:
+            facts = await probe(settings.docker_url)
+        except EngineUnavailable as error:
+            remedy = f"start Docker, let this user at it, or correct docker in {settings.file}"
+            return [failure("docker", str(error), remedy)]
         return [*check_engine(facts), *check_capacity(facts, settings.capacity)]
 
     def look_at_policy() -> list[Finding]:

@@ -33,6 +33,7 @@ class ProviderMetrics:
         self._deadline = self._gauge(
             "blocks_to_deadline", "Until a lease is lost for want of a confirmation; +Inf without leases"
         )
+        self._period = self._gauge("period_blocks", "How long a confirmation lasts on this market")
         self._bids = self._gauge("bids_open", "Bids on orders that are not matched yet")
         self._lost_bids = self._gauge("bids_lost", "Lost bids whose collateral is not back yet")
         self._locked = self._gauge("collateral_locked_tokens", "Collateral of live bids and leases")
@@ -54,6 +55,7 @@ class ProviderMetrics:
             self._leases.labels(standing.value).set(counts[standing])
         blocks = summary.blocks_to_deadline
         self._deadline.set(math.inf if blocks is None else blocks)
+        self._period.set(summary.period_blocks)
         self._bids.set(len(summary.open_bids))
         self._lost_bids.set(summary.lost_bids)
         self._locked.set(self._tokens(summary.locked))

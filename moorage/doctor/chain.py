@@ -61,14 +61,14 @@ def compare_endpoints(endpoints: Sequence[Endpoint]) -> list[Finding]:
 
 async def check_contracts(rpc: Rpc, market: Market) -> list[Finding]:
     """Compare code, parameters and functions of the contracts with what this program was built for."""
-    where = f"market {market.exchange}"
+    where = "market"
     try:
         await check_market(rpc, market)
     except NodeUnavailable as error:
         return [failure(where, f"could not be read: {error}", "see the findings about rpc")]
     except ChainError as error:
         return [failure(where, str(error), MARKET_REMEDY)]
-    return [ok(where, "code and parameters are those of the market's file")]
+    return [ok(where, f"exchange {market.exchange}: code and parameters are those of the market's file")]
 
 
 async def check_finality(rpc: Rpc) -> list[Finding]:
@@ -105,22 +105,24 @@ async def check_coin(rpc: Rpc, address: Address, need_wei_per_hour: int, least_h
         need_wei_per_hour: what the key is expected to spend at what gas costs now.
         least_hours: what it should last for.
     """
-    where = f"coin of {address}"
+    where = "coin"
     try:
         balance = as_number(await rpc.call("eth_getBalance", address, "latest"))
     except (NodeUnavailable, NodeRefused) as error:
         return [failure(where, f"could not be read: {error}", "see the findings about rpc")]
     shown = f"{balance / WEI_PER_COIN:.6g} coins"
     if balance == 0:
-        return [failure(where, "none: nothing can be sent", f"send some of the chain's coin to {address}")]
+        return [
+            failure(where, f"{address} has none: nothing can be sent", f"send some of the chain's coin to {address}")
+        ]
     if not need_wei_per_hour:
-        return [ok(where, shown)]
+        return [ok(where, f"{address} has {shown}")]
     hours = balance // need_wei_per_hour
     if hours < least_hours:
         top_up = (least_hours * need_wei_per_hour - balance) / WEI_PER_COIN
-        what = f"{shown}, enough for about {hours} hours at what gas costs now"
+        what = f"{address} has {shown}, enough for about {hours} hours at what gas costs now"
         return [warning(where, what, f"send at least {top_up:.6g} coins to {address}")]
-    return [ok(where, f"{shown}, enough for about {min(hours, 9_999)} hours")]
+    return [ok(where, f"{address} has {shown}, enough for about {min(hours, 9_999)} hours")]
 
 
 async def base_fee(rpc: Rpc) -> tuple[int, int]:

@@ -15,7 +15,8 @@ from moorage.doctor.finding import Finding, Level, is_sound
 
 STYLES = {Level.OK: "green", Level.WARNING: "yellow", Level.FAILURE: "bold red"}
 ORDER = (Level.FAILURE, Level.WARNING, Level.OK)
-NARROWEST = 100
+NARROWEST = 120
+WHERE_WIDTH = 36
 
 
 def as_json(findings: Sequence[Finding]) -> str:
@@ -29,13 +30,14 @@ def show(findings: Sequence[Finding], stream: IO[str] | None = None) -> None:
     if not console.is_terminal:
         console.width = max(console.width, NARROWEST)
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("", "WHERE", "WHAT", "WHAT TO DO"):
-        table.add_column(name, overflow="fold")
+    table.add_column("")
+    table.add_column("WHERE", max_width=WHERE_WIDTH, overflow="fold")
+    table.add_column("WHAT, AND WHAT TO DO", overflow="fold")
     for finding in sorted(findings, key=lambda each: ORDER.index(each.level)):
         level = Text(finding.level.value, STYLES[finding.level])
-        table.add_row(level, Text(finding.where), Text(finding.what), Text(finding.remedy))
+        remedy = f"\n-> {finding.remedy}" if finding.remedy else ""
+        table.add_row(level, Text(finding.where), Text(f"{finding.what}{remedy}"))
     console.print(table)
     counts = {level: sum(finding.level is level for finding in findings) for level in Level}
-    console.print(
-        f"{counts[Level.FAILURE]} failures, {counts[Level.WARNING]} warnings, {counts[Level.OK]} in order", markup=False
-    )
+    total = f"failures: {counts[Level.FAILURE]}, warnings: {counts[Level.WARNING]}, in order: {counts[Level.OK]}"
+    console.print(total, markup=False)

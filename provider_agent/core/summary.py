@@ -71,6 +71,8 @@ class Summary:
     free: ComputeUnit
     charge_per_block: int
     """Of the leases that earn now."""
+    period_blocks: int
+    """How long a confirmation lasts."""
     blocks_to_deadline: int | None
     """Until the first confirmation comes too late; below 0: one is. None without leases that have to be confirmed."""
 
@@ -102,6 +104,7 @@ def summarise(snapshot: Snapshot, provider: Provider, account: Account, capacity
         reserved=held,
         free=ComputeUnit(*(max(0, part) for part in _parts(minus(capacity, held)))),
         charge_per_block=sum(line.charge_per_block for line in lines if line.standing is Standing.ACTIVE),
+        period_blocks=period,
         blocks_to_deadline=min(deadlines) - snapshot.block.number if deadlines else None,
     )
 

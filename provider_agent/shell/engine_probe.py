@@ -54,7 +54,9 @@ async def probe(url: str) -> EngineFacts:
             return facts_of(await docker.version(), await docker.system.info())
     except TimeoutError as error:
         raise EngineUnavailable(f"no answer from the engine in {PROBE_SECONDS} s") from error
-    except (aiohttp.ClientError, aiodocker.DockerError, OSError) as error:
+    except aiodocker.DockerError as error:
+        raise EngineUnavailable(f"no answer from the engine at {url}: {error.message}") from error
+    except (aiohttp.ClientError, OSError) as error:
         raise EngineUnavailable(f"no answer from the engine at {url}: {error}") from error
     finally:
         await docker.close()

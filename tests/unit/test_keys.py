@@ -206,3 +206,26 @@ def assert_silent(error: BaseException) -> None:
     assert KEY.hex()[-12:] not in printed
     assert "canary" not in printed
     assert "00" * 32 not in printed
+
+
+@pytest.mark.parametrize(("mode", "is_read"), [(0o400, True), (0o440, True), (0o444, False)])
+def test_g26_load_key__handed_over_by_systemd__may_be_readable_by_its_group_and_no_further(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: int, is_read: bool
+) -> None:
+    folder = tmp_path / "credentials"
+    folder.mkdir()
+    path = folder / "operator.key"
+    path.write_text("11" * 32)
+    path.chmod(mode)
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(folder))
+    beside = tmp_path / "operator.key"
+    beside.write_text("11" * 32)
+    beside.chmod(0o440)
+
+    if is_read:
+        assert load_key(path).address
+    else:
+        with pytest.raises(KeyFileError, match="others may read this key"):
+            load_key(path)
+    with pytest.raises(KeyFileError, match="others may read this key"):
+        load_key(beside)
