@@ -15,11 +15,16 @@ from moorage.chain.market import Market, check_market, load_market
 from moorage.chain.reader import MarketReader
 from moorage.chain.rpc import NodeUnavailable, Rpc
 from moorage.chain.sender import Sender
+from moorage.doctor.chain import base_fee
+from moorage.doctor.finding import Level
 from moorage.keys import load_key
+from moorage.money import Money
 from moorage.request_auth import Domain
 from moorage.signals import stop_on_signals
 from moorage.types import Address
+from provider_agent.core.stuffing import Gas
 from provider_agent.core.workloads import Identity
+from provider_agent.doctor_market import exposure, judge_period
 from provider_agent.offer import admission, price_policy
 from provider_agent.registration import check_registration
 from provider_agent.settings import Settings, SettingsError
@@ -72,6 +77,7 @@ async def serve(settings: Settings, accepts_holes: bool = False) -> None:
     async with AsyncExitStack() as stack:
         rpc = await stack.enter_async_context(market_node(settings, market))
         provider, root = await check_registration(rpc, market, settings, Address(operator.address))
+        await _warn_of_short_period(rpc, market, settings)
         identity = Identity(market.chain_id, market.exchange, provider)
         engine = await stack.enter_async_context(_engine(settings, identity, accepts_holes))
         reader = MarketReader(rpc, market, provider)
@@ -95,6 +101,17 @@ async def serve(settings: Settings, accepts_holes: bool = False) -> None:
             await market_loop.run(stop, lambda: workloads.reset, workloads.wake)
             workloads.wake()
         log.info("agent stopped", provider=provider)
+
+
+async def _warn_of_short_period(rpc: Rpc, market: Market, settings: Settings) -> None:
+    """Say it at the start if it pays to keep this provider's confirmations out of blocks."""
+    decimals = market.parameters.token_decimals
+    money = Money(market.token_symbol, decimals, market.seconds_per_block)
+    exposed = exposure(0, units.parse_amount(settings.collateral_cap, decimals), settings, money)
+    base, limit = await base_fee(rpc)
+    for finding in judge_period(exposed, settings, money, market.parameters, Gas(limit, base)):
+        if finding.level is Level.WARNING:
+            log.warning("period too short for the collateral", reason=finding.what, remedy=finding.remedy)
 
 
 @asynccontextmanager

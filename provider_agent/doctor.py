@@ -27,7 +27,7 @@ from moorage.types import Address
 from provider_agent.core.spending import wei_per_hour
 from provider_agent.core.stuffing import Gas
 from provider_agent.doctor_engine import check_capacity, check_engine
-from provider_agent.doctor_market import check_account, check_certificates, check_profile, judge_period
+from provider_agent.doctor_market import check_account, check_certificates, check_profile, exposure, judge_period
 from provider_agent.offer import admission
 from provider_agent.registration import check_registration
 from provider_agent.settings import Settings, SettingsError
@@ -110,11 +110,16 @@ def _of_the_chain(
         return [
             *check_profile(status.summary.provider, settings),
             *check_account(status.summary, settings, money),
-            *judge_period(status.summary, settings, money, market.parameters, Gas(limit, base)),
+            *judge_period(_exposed(status, settings, money), settings, money, market.parameters, Gas(limit, base)),
             *await check_coin(rpc, operator, _need(status, market, base), LEAST_HOURS),
         ]
 
     return [*checks, Check("registration", look_at_registration), Check("account", look_at_account)]
+
+
+def _exposed(status: Status, settings: Settings, money: Money) -> int:
+    summary = status.summary
+    return exposure(summary.locked, summary.provider.collateral_cap, settings, money)
 
 
 def _need(status: Status, market: Market, base_fee_wei: int) -> int:

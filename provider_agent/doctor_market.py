@@ -74,11 +74,14 @@ def check_certificates(settings: Settings, now: datetime) -> list[Finding]:
     return [ok(f"certificate {path}", f"good for {days} days; the server's is renewed each day")]
 
 
-def judge_period(summary: Summary, settings: Settings, money: Money, parameters: Parameters, gas: Gas) -> list[Finding]:
+def judge_period(exposed: int, settings: Settings, money: Money, parameters: Parameters, gas: Gas) -> list[Finding]:
     """Say whether the market's period is long enough for the collateral that may be on it.
 
     What a token is worth in the chain's coin is the operator's to say (`coins_per_token`); without it the sum is told
     up to which collateral is safe.
+
+    Args:
+        exposed: collateral that may be lost at once, in ledger units; see `exposure`.
     """
     where, period = "period", parameters.reconfirmation_period_blocks
     window = window_blocks(period)
@@ -88,7 +91,6 @@ def judge_period(summary: Summary, settings: Settings, money: Money, parameters:
     if settings.coins_per_token is None:
         what = f"{price}: collateral worth less than {shown} at one tenant is safe"
         return [ok(where, f"{what}; set coins_per_token to have yours compared")]
-    exposed = summary.locked if settings.admission.exposure is None else _exposure(summary, settings, money)
     worth = int(settings.coins_per_token * exposed * WEI_PER_COIN / ledger_units_per_token(money.decimals))
     if is_long_enough(period, worth, gas):
         return [ok(where, f"{price}; your {money.amount(exposed)} are worth {worth / WEI_PER_COIN:.4g}")]
@@ -97,12 +99,12 @@ def judge_period(summary: Summary, settings: Settings, money: Money, parameters:
     return [warning(where, what, remedy)]
 
 
-def _exposure(summary: Summary, settings: Settings, money: Money) -> int:
-    """Return what may come to be locked by what the settings allow; at least what is."""
-    allowed = settings.admission.exposure or 0
-    return max(
-        summary.locked, min(int(allowed * ledger_units_per_token(money.decimals)), summary.provider.collateral_cap)
-    )
+def exposure(locked: int, cap: int, settings: Settings, money: Money) -> int:
+    """Return the collateral that may be lost at once: what is locked, or what the settings let come to be locked."""
+    if settings.admission.exposure is None:
+        return locked
+    allowed = int(settings.admission.exposure * ledger_units_per_token(money.decimals))
+    return max(locked, min(allowed, cap))
 
 
 def _region(mask: int) -> str:

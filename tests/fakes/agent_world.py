@@ -21,6 +21,7 @@ from moorage.agent_client import Agent
 from moorage.manifest import Compute, Manifest, ManifestGroup, Workload
 from moorage.request_auth import Action, Domain, sign
 from moorage.types import Address, ComputeUnit, Group, Lease, OrderId, OrderState, ProviderNumber, ResourceGroup
+from provider_agent.core.image_policy import ImagePolicy
 from provider_agent.shell.connection_guard import ConnectionLimits
 from provider_agent.shell.https_server import serving
 from provider_agent.shell.lease_access import LeaseContext, LeaseGate, NoLease
@@ -171,7 +172,11 @@ async def assert_refused(world: World, answer: Answer, status: int, detail: str)
 
 @asynccontextmanager
 async def running(
-    directory: Path, peer_rate: Rate = FAST, limits: ConnectionLimits = LIMITS, store: ManifestMemory | None = None
+    directory: Path,
+    peer_rate: Rate = FAST,
+    limits: ConnectionLimits = LIMITS,
+    store: ManifestMemory | None = None,
+    images: ImagePolicy | None = None,
 ) -> AsyncIterator[World]:
     """Run a service on loopback, with its keys in a directory."""
     now = datetime.now(UTC)
@@ -179,6 +184,6 @@ async def running(
     certificate = ServerCertificate(root, directory / "server.pem", now)
     world = World(root, store=store or ManifestMemory())
     gate = LeaseGate(PROVIDER, DOMAIN, world.directory)
-    world.service = ManifestService(gate, world.store, Statuses(), world.accepted.append, peer_rate)
+    world.service = ManifestService(gate, world.store, Statuses(), world.accepted.append, peer_rate, images)
     async with serving(world.service.application(), "127.0.0.1", 0, certificate.context, limits) as world.port:
         yield world

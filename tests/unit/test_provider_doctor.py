@@ -18,7 +18,7 @@ from moorage.types import Address, ComputeUnit
 from provider_agent.core.stuffing import Gas, cost_of_stuffing
 from provider_agent.core.summary import Summary, summarise
 from provider_agent.doctor_engine import check_capacity, check_engine, enforces_size
-from provider_agent.doctor_market import check_account, check_certificates, check_profile, judge_period
+from provider_agent.doctor_market import check_account, check_certificates, check_profile, exposure, judge_period
 from provider_agent.registration import root_file
 from provider_agent.settings import AdmissionLimits, Settings, load_settings
 from provider_agent.shell.engine_probe import EngineFacts, UnsafeEngine, check_holes, facts_of
@@ -179,7 +179,7 @@ def test_check_certificates__days_after_it_was_made__warns_in_time(
 def judge(settings: Settings, locked: int, coins_per_token: Fraction | None, period: int = 100) -> list[Finding]:
     parameters = replace(PARAMETERS, reconfirmation_period_blocks=period)
     settings = replace(settings, coins_per_token=coins_per_token)
-    return judge_period(summary(locked=locked), settings, MONEY, parameters, GAS)
+    return judge_period(locked, settings, MONEY, parameters, GAS)
 
 
 def test_d01_doctor__collateral_is_worth_more_than_a_tenth_of_what_stuffing_costs__warns(settings: Settings) -> None:
@@ -200,8 +200,8 @@ def test_d01_doctor__what_a_token_is_worth_is_not_known__tells_the_sum(settings:
 
 def test_d01_doctor__exposure_that_the_settings_allow__counts_although_it_is_not_locked_yet(settings: Settings) -> None:
     allowed = replace(settings, admission=AdmissionLimits(exposure=Fraction(10**9)))
-    with_cap = summary(cap=cost_of_stuffing(50, GAS) // 10 + 1)
 
-    findings = judge_period(with_cap, replace(allowed, coins_per_token=Fraction(1)), MONEY, PARAMETERS, GAS)
-
-    assert levels(findings) == ["warning period"]
+    assert exposure(7, 9 * 10**18, settings, MONEY) == 7
+    assert exposure(7, 9 * 10**18, allowed, MONEY) == 9 * 10**18
+    assert exposure(7, 10**30, allowed, MONEY) == 10**27
+    assert exposure(10**28, 10**30, allowed, MONEY) == 10**28

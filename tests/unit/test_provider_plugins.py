@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +11,9 @@ import pytest
 
 from moorage.types import ComputeUnit
 from provider_agent import plugins
-from provider_agent.core.pricing import price_per_block
+from provider_agent.core.pricing import PricePolicy, price_per_block
 from provider_agent.settings import SettingsError, load_settings
+from tests.markets import UNIT, make_order, make_snapshot
 from tests.unit.test_provider_settings import MINIMAL
 
 MODULE = """
@@ -28,6 +31,19 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "operators_own_rules.py").write_text(MODULE)
     (tmp_path / "operators_broken_rules.py").write_text("raise RuntimeError('no table')")
     return tmp_path
+
+
+def test_plugins__example_of_the_documentation__is_loaded_and_decides(folder: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "operations" / "provider.md").read_text(encoding="utf-8")
+    code = page.partition("```python\n# my_rules.py\n")[2].partition("```")[0]
+    (folder / "my_rules.py").write_text(code)
+    prices = PricePolicy(Fraction(1, 100), Fraction(0), Fraction(0), 1)
+
+    policy, pricing = load(folder, 'policy = "my_rules:admit"'), load(folder, 'pricing = "my_rules:price"')
+
+    assert policy(make_snapshot(), make_order(), (36,)) is None
+    assert policy(make_snapshot(), make_order(), (37,)) == "it pays too little above our price"
+    assert (pricing(UNIT, prices), pricing(replace(UNIT, memory_bytes=2**36), prices)) == (10, 20)
 
 
 def load(folder: Path, line: str) -> Any:
