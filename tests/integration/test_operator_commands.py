@@ -114,7 +114,7 @@ async def test_g26_doctor_and_status__token_in_a_nodes_address_and_keys__are_nev
     await desk.register()
     canaries = [TOKEN, *((desk.folder / name).read_text()[2:34] for name in ("operator", "owner"))]
     shown = []
-    answering = f"{desk.chain.url}/{TOKEN}"
+    answering = f"{desk.chain.url}/?key={TOKEN}"
     for old, new in ((desk.chain.url, answering), (answering, f"http://user:{TOKEN}@127.0.0.1:1/{TOKEN}?key={TOKEN}")):
         desk.change(old, new)
         for command in ("doctor", "status"):
