@@ -125,6 +125,7 @@ async def test_registry__newest_advertisement__is_looked_for_backwards() -> None
                 "topics": params[0]["topics"],
                 "data": f"0x{encode(['uint256'] * 4, [cpu, 2, 3, 4]).hex()}",
                 "blockNumber": hex(block),
+                "blockHash": f"0x{block:064x}",
             }
             for block, cpu in happened.items()
             if first <= block <= last
