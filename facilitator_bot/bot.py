@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import structlog
 
+from facilitator_bot.metrics import FacilitatorMetrics
 from facilitator_bot.settings import Settings
-from facilitator_bot.shell import loop
+from facilitator_bot.shell.executor import PRIORITIES
+from facilitator_bot.shell.loop import Crank
+from moorage.chain.heads import HeadFeed
 from moorage.chain.market import Market, check_market, load_market
+from moorage.chain.nodes import connect
+from moorage.chain.outbox import Outbox
 from moorage.chain.reader import MarketReader
 from moorage.chain.rpc import NodeUnavailable, Rpc
-from moorage.chain.sender import Sender
+from moorage.chain.signer import LocalSigner, market_calls
+from moorage.cycles import run_cycles
+from moorage.dispatch import Dispatch
+from moorage.health import Health, limit_seconds, telling
 from moorage.keys import load_key
+from moorage.maintenance import Maintenance
+from moorage.monitor import Monitor
 from moorage.signals import stop_on_signals
+from moorage.watchdog import Watchdog
+
+WATCHDOG_SECONDS = 120.0
 
 log = structlog.get_logger(__name__)
 
@@ -27,7 +40,7 @@ async def market_node(settings: Settings, market: Market) -> AsyncIterator[Rpc]:
         MarketError: it is not.
         NodeUnavailable: the node does not answer.
     """
-    async with Rpc(settings.rpc_url) as rpc:
+    async with connect(settings.rpc_urls) as rpc:
         try:
             await check_market(rpc, market)
         except NodeUnavailable as error:
@@ -43,9 +56,24 @@ async def serve(settings: Settings) -> None:
     """
     market = load_market(settings.market_file)
     account = load_key(settings.key_file, settings.password_file) if settings.key_file else None
-    async with market_node(settings, market) as rpc:
-        sender = Sender(rpc, account, market.chain_id) if account else None
-        reader = MarketReader(rpc, market)
-        log.info("facilitator started", exchange=market.exchange, address=account.address if account else "dry mode")
-        await loop.run(rpc, reader, sender, stop_on_signals())
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    async with AsyncExitStack() as stack:
+        rpc = await stack.enter_async_context(market_node(settings, market))
+        metrics = FacilitatorMetrics(market.parameters.token_decimals)
+        health = Health(limit_seconds(float(market.seconds_per_block)))
+        watchdog = stack.enter_context(Watchdog(WATCHDOG_SECONDS))
+        monitor = Monitor(metrics.chain, metrics.cycles, metrics.transactions, health, watchdog)
+        outbox = None
+        if account is not None:
+            signer = LocalSigner(account, market_calls(market, PRIORITIES, ()))
+            journal = settings.data_dir / "transactions.db"
+            outbox = await stack.enter_async_context(Outbox(rpc, signer, market.chain_id, journal, observer=monitor))
+        crank = Crank(MarketReader(rpc, market), Dispatch(outbox), Maintenance(settings.data_dir))
+        await stack.enter_async_context(telling(settings.metrics, health, metrics.registry))
+        stop = stop_on_signals()
+        address = account.address if account else "dry mode"
+        watchdog.ready(address)
+        log.info("facilitator started", exchange=market.exchange, address=address)
+        feed = HeadFeed(settings.ws_url) if settings.ws_url else None
+        await run_cycles(rpc, stop, crank.cycle, monitor, feed)
         log.info("facilitator stopped")

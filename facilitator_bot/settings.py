@@ -18,6 +18,7 @@ KNOWN: dict[str, tuple[str, ...]] = {
     "data_dir": (),
     "key_file": (),
     "password_file": (),
+    "ws": (),
     "metrics": (),
 }
 
@@ -44,6 +45,8 @@ class Settings:
     password_file: Path | None
     data_dir: Path
     """The journal of transactions, and what the operator asks of the running program."""
+    ws_url: str | None
+    """ws(s)://host:port of a node that tells of new blocks; None: nodes are asked."""
     metrics: tuple[str, int] | None
     """Where health and metrics are served; None: nowhere."""
 
@@ -73,6 +76,7 @@ def load_settings(path: Path | None, given: Given) -> Settings:
         key_file=given.key_file or file.optional_file("key_file"),
         password_file=given.password_file or file.optional_file("password_file"),
         data_dir=given.data_dir or (file.file("data_dir") if file.has("data_dir") else data),
+        ws_url=file.websocket("ws"),
         metrics=chosen.optional_listening("metrics", DEFAULT_METRICS),
     )
 

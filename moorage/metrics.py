@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from moorage.chain.jobs import Cause
 from moorage.runway import Runway
 from moorage.snapshot import Block
 
@@ -30,7 +31,7 @@ TRANSACTIONS = (
     "submit_stale_lease",
 )
 LANDED = "landed"
-OUTCOMES = (LANDED, "lost_race", "invalid", "bug", "too_dear", "no_coin", "spending_cap")
+OUTCOMES = (LANDED, *(cause.name.lower() for cause in Cause))
 WEI_PER_COIN = 10**18
 
 Clock = Callable[[], float]
@@ -147,13 +148,17 @@ class TransactionMetrics:
         )
         hours.set_function(lambda: self._runway.hours(self._clock()))
 
-    def landed(self, kind: str, fee_wei: int = 0) -> None:
-        """Count a transaction that took place, and what it cost if that is known."""
-        self._count(kind, LANDED, fee_wei)
+    def landed(self, kind: str) -> None:
+        """Count a transaction that took place."""
+        self._count(kind, LANDED)
 
-    def rejected(self, kind: str, cause: str, fee_wei: int = 0) -> None:
-        """Count a transaction that did not; one that reverted in a block has cost something too."""
-        self._count(kind, cause, fee_wei)
+    def rejected(self, kind: str, cause: str) -> None:
+        """Count a transaction that did not."""
+        self._count(kind, cause)
+
+    def spent(self, wei: int) -> None:
+        """Count what gas has cost for good, also that of transactions that reverted."""
+        self._fees.inc(wei / WEI_PER_COIN)
 
     def under_way(self, count: int) -> None:
         """Note how many transactions are sent and in no block."""
@@ -168,6 +173,5 @@ class TransactionMetrics:
         self._runway.observe(wei, self._clock())
         self._balance.set(wei / WEI_PER_COIN)
 
-    def _count(self, kind: str, outcome: str, fee_wei: int) -> None:
+    def _count(self, kind: str, outcome: str) -> None:
         self._settled.labels(bounded(kind, TRANSACTIONS), bounded(outcome, OUTCOMES)).inc()
-        self._fees.inc(fee_wei / WEI_PER_COIN)

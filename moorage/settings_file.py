@@ -114,6 +114,17 @@ class SettingsFile:
             raise self.error(key, "has one of its addresses twice")
         return tuple(several)
 
+    def websocket(self, key: str) -> str | None:
+        """Return the address of a node's WebSocket; None if there is none."""
+        if not self.has(key):
+            return None
+        written = self.text(key)
+        parts = address_parts(written)
+        if parts is None or parts.scheme not in ("ws", "wss"):
+            # it may hold an access token: not repeated
+            raise self.error(key, "has to be of the form ws(s)://host:port, such as ws://127.0.0.1:8545")
+        return written
+
     def listening(self, key: str, default: str | None = None) -> tuple[str, int]:
         """Return an address of this host and a port."""
         host, _, port = self.text(key, default).rpartition(":")

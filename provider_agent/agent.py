@@ -11,20 +11,30 @@ import structlog
 
 from moorage import pki, units
 from moorage.chain.contracts import Registry
+from moorage.chain.heads import HeadFeed
 from moorage.chain.market import Market, check_market, load_market
+from moorage.chain.nodes import connect
+from moorage.chain.outbox import Outbox
 from moorage.chain.reader import MarketReader
 from moorage.chain.rpc import NodeUnavailable, Rpc
-from moorage.chain.sender import Sender
+from moorage.chain.signer import LocalSigner, market_calls
+from moorage.cycles import run_cycles
+from moorage.dispatch import Dispatch
 from moorage.doctor.chain import base_fee
 from moorage.doctor.finding import Level
+from moorage.health import Health, limit_seconds, telling
 from moorage.keys import load_key
+from moorage.maintenance import Maintenance
 from moorage.money import Money
+from moorage.monitor import Monitor
 from moorage.request_auth import Domain
 from moorage.signals import stop_on_signals
 from moorage.types import Address
+from moorage.watchdog import Watchdog
 from provider_agent.core.stuffing import Gas
 from provider_agent.core.workloads import Identity
 from provider_agent.doctor_market import exposure, judge_period
+from provider_agent.metrics import ProviderMetrics
 from provider_agent.offer import admission, price_policy
 from provider_agent.registration import check_registration
 from provider_agent.settings import Settings, SettingsError
@@ -32,6 +42,7 @@ from provider_agent.shell.connection_guard import ConnectionLimits
 from provider_agent.shell.docker_engine import DockerEngine, DockerOptions, connected
 from provider_agent.shell.engine import EngineUnavailable
 from provider_agent.shell.engine_probe import check_holes, probe
+from provider_agent.shell.executor import PRIORITIES
 from provider_agent.shell.https_server import serving
 from provider_agent.shell.lease_access import LeaseGate
 from provider_agent.shell.lease_directory import ChainLeases
@@ -43,6 +54,7 @@ from provider_agent.shell.workload_loop import WorkloadLoop
 from provider_agent.shell.workload_runner import WorkloadRunner
 
 RENEWAL_CHECK_SECONDS = 600
+WATCHDOG_SECONDS = 120.0
 
 log = structlog.get_logger(__name__)
 
@@ -55,7 +67,7 @@ async def market_node(settings: Settings, market: Market) -> AsyncIterator[Rpc]:
         MarketError: it is not.
         NodeUnavailable: the node does not answer.
     """
-    async with Rpc(settings.rpc_url) as rpc:
+    async with connect(settings.rpc_urls) as rpc:
         try:
             await check_market(rpc, market)
         except NodeUnavailable as error:
@@ -80,9 +92,18 @@ async def serve(settings: Settings, accepts_holes: bool = False) -> None:
         await _warn_of_short_period(rpc, market, settings)
         identity = Identity(market.chain_id, market.exchange, provider)
         engine = await stack.enter_async_context(_engine(settings, identity, accepts_holes))
+        metrics = ProviderMetrics(market.parameters.token_decimals)
+        health = Health(limit_seconds(float(market.seconds_per_block)))
+        watchdog = stack.enter_context(Watchdog(WATCHDOG_SECONDS))
+        monitor = Monitor(metrics.chain, metrics.cycles, metrics.transactions, health, watchdog)
         reader = MarketReader(rpc, market, provider)
-        sender = Sender(rpc, operator, market.chain_id)
-        market_loop = MarketLoop(rpc, reader, Registry(rpc, market), sender, provider, _offer(settings, market))
+        signer = LocalSigner(operator, market_calls(market, PRIORITIES, ()))
+        journal = settings.data_dir / "transactions.db"
+        outbox = Outbox(rpc, signer, market.chain_id, journal, observer=monitor)
+        dispatch = Dispatch(await stack.enter_async_context(outbox))
+        registry, maintenance = Registry(rpc, market), Maintenance(settings.data_dir)
+        offer = _offer(settings, market)
+        market_loop = MarketLoop(reader, registry, dispatch, provider, offer, maintenance, lambda: workloads.wake())
         store = ManifestFiles(settings.data_dir / "manifests")
         runner = WorkloadRunner(engine, settings.public_host, lambda: datetime.now(UTC).timestamp())
         leases = ChainLeases(reader)
@@ -93,12 +114,15 @@ async def serve(settings: Settings, accepts_holes: bool = False) -> None:
         service = ManifestService(gate, store, workloads, lambda _: workloads.wake(), images=settings.images)
         certificate = ServerCertificate(root, settings.data_dir / "server.pem", datetime.now(UTC))
         port = await stack.enter_async_context(_listening(settings, service, certificate))
+        await stack.enter_async_context(telling(settings.metrics, health, metrics.registry))
         stop = stop_on_signals()
+        watchdog.ready(f"provider {provider}")
         log.info("agent started", provider=provider, exchange=market.exchange, port=port, operator=operator.address)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(workloads.run(stop))
             tasks.create_task(_keep_fresh(certificate, stop))
-            await market_loop.run(stop, lambda: workloads.reset, workloads.wake)
+            feed = HeadFeed(settings.ws_url) if settings.ws_url else None
+            await run_cycles(rpc, stop, lambda: market_loop.cycle(workloads.reset), monitor, feed)
             workloads.wake()
         log.info("agent stopped", provider=provider)
 

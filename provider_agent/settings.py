@@ -30,6 +30,7 @@ KNOWN: dict[str, tuple[str, ...]] = {
     "region": (),
     "endpoint": (),
     "listen": (),
+    "ws": (),
     "metrics": (),
     "docker": (),
     "publish_address": (),
@@ -87,6 +88,8 @@ class Settings:
     """https://host:port as tenants reach the agent; it is registered on chain."""
     listen_host: str
     listen_port: int
+    ws_url: str | None
+    """ws(s)://host:port of a node that tells of new blocks; None: nodes are asked."""
     metrics: tuple[str, int] | None
     """Where health and metrics are served; None: nowhere."""
     docker_url: str
@@ -135,6 +138,7 @@ def load_settings(path: Path) -> Settings:
         endpoint=_endpoint(file),
         listen_host=host,
         listen_port=port,
+        ws_url=file.websocket("ws"),
         metrics=file.optional_listening("metrics", DEFAULT_METRICS),
         docker_url=_docker(file),
         publish_address=file.address("publish_address", file.text("publish_address", LOOPBACK)),

@@ -1,55 +1,40 @@
-"""Carries out what was decided: intents become transactions, and what comes of them is logged."""
+"""Turns what was decided into jobs of the outbox, whose items can be sent apart."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import assert_never
-
-import structlog
+from collections.abc import Callable, Sequence
+from typing import TypeVar, assert_never
 
 from facilitator_bot.core.decisions import CloseDeployments, FinishLeases, Intent, SubmitLeases, SubmitStaleLeases
 from moorage.chain.contracts import Call, Exchange
-from moorage.chain.sender import Refused, Sender
+from moorage.chain.jobs import Job
+from moorage.terms import order_id
+from moorage.types import OrderKey
 
-log = structlog.get_logger(__name__)
+Item = TypeVar("Item")
+
+PRIORITIES = {"submit_lease": 1, "submit_stale_lease": 2, "finish_leases": 3, "deployment_closed": 3}
+"""Matching comes first: tenants wait for it. 0 would be what nobody may hold back."""
 
 
-def to_call(exchange: Exchange, intent: Intent) -> Call:
+def to_job(exchange: Exchange, intent: Intent) -> Job:
     """Return the transaction of an intent."""
     match intent:
         case SubmitLeases(orders=orders):
-            return exchange.submit_lease(orders)
+            return _job("submit_lease", orders, _ids(orders), exchange.submit_lease)
         case SubmitStaleLeases(leases=leases):
-            return exchange.submit_stale_lease(leases)
+            return _job("submit_stale_lease", leases, _ids(leases), exchange.submit_stale_lease)
         case FinishLeases(leases=leases):
-            return exchange.finish_leases(leases)
+            return _job("finish_leases", leases, _ids(leases), exchange.finish_leases)
         case CloseDeployments(deployments=deployments):
-            return exchange.deployment_closed(deployments)
+            return _job("deployment_closed", deployments, deployments, exchange.deployment_closed)
         case _:
             assert_never(intent)
 
 
-async def execute(exchange: Exchange, sender: Sender | None, intents: Sequence[Intent]) -> None:
-    """Send the transactions of all intents; without a sender only say what would be sent.
+def _job(kind: str, things: Sequence[Item], ids: tuple[bytes, ...], make: Callable[[Sequence[Item]], Call]) -> Job:
+    return Job(kind, ids, lambda positions: make([things[at] for at in positions]), PRIORITIES[kind])
 
-    Raises:
-        ChainError: the node does not answer, or a transaction does not get into a block.
-    """
-    calls = [to_call(exchange, intent) for intent in intents]
-    if sender is None:
-        for call in calls:
-            log.info("dry mode: not sent", transaction=call.description)
-        return
-    if not calls:
-        return
-    for outcome in await sender.send_all(calls):
-        if isinstance(outcome, Refused):
-            # somebody else has done it in the meantime; the next snapshot tells
-            log.info("transaction refused", transaction=outcome.call.description, reason=outcome.reason)
-        else:
-            log.info(
-                "transaction confirmed",
-                transaction=outcome.call.description,
-                block=outcome.block_number,
-                gas=outcome.gas_used,
-            )
+
+def _ids(keys: Sequence[OrderKey]) -> tuple[bytes, ...]:
+    return tuple(order_id(key) for key in keys)

@@ -1,28 +1,42 @@
-"""The facilitator's only loop: at each block read a snapshot, decide, send."""
+"""The facilitator's cycle: at each block read a snapshot, decide, send."""
 
 from __future__ import annotations
 
-import asyncio
-
-import structlog
-
 from facilitator_bot.core.decisions import decide
-from facilitator_bot.shell.executor import execute
-from moorage.chain.blocks import new_blocks
+from facilitator_bot.core.watchlist import Watchlist
+from facilitator_bot.shell.executor import to_job
 from moorage.chain.reader import MarketReader
-from moorage.chain.rpc import ChainError, Rpc
-from moorage.chain.sender import Sender
+from moorage.crash import crash_point
+from moorage.dispatch import Dispatch
+from moorage.maintenance import Maintenance
+from moorage.snapshot import Block, Snapshot
 
-log = structlog.get_logger(__name__)
 
+class Crank:
+    """Turns the exchange's crank once for each block."""
 
-async def run(rpc: Rpc, reader: MarketReader, sender: Sender | None, stop: asyncio.Event) -> None:
-    """Crank the exchange until `stop` is set. A cycle that fails is repeated at the next block."""
-    async for _ in new_blocks(rpc, stop):
-        try:
-            snapshot = await reader.snapshot()
-            await execute(reader.exchange, sender, decide(snapshot))
-        except ChainError as error:
-            log.warning("cycle given up", reason=str(error))
-        except Exception:  # the daemon goes on; the same state is looked at again in the next block
-            log.exception("cycle failed")
+    def __init__(self, reader: MarketReader, dispatch: Dispatch, maintenance: Maintenance) -> None:
+        self._reader = reader
+        self._dispatch = dispatch
+        self._maintenance = maintenance
+        self._watchlist = Watchlist()
+        self.newest: Snapshot | None = None
+
+    async def cycle(self) -> Block:
+        """Do all that is due in the next block, and return the one that was decided at.
+
+        Raises:
+            ChainError: the node does not answer; what was not done is done in the next cycle.
+        """
+        if self._maintenance.take_reconcile():
+            self._reader.reconcile()
+        snapshot = await self._reader.snapshot()
+        self.newest = snapshot
+        self._watchlist.update(snapshot)
+        crash_point("facilitator-snapshot")
+        await self._dispatch.look(snapshot.block)
+        crash_point("facilitator-looked")
+        if not self._maintenance.is_draining:  # facilitators promise nothing: others turn the crank meanwhile
+            intents = decide(snapshot, self._watchlist.due(snapshot.block.number + 1))
+            await self._dispatch.send([to_job(self._reader.exchange, intent) for intent in intents], snapshot.block)
+        return snapshot.block

@@ -1,62 +1,55 @@
-"""Carries out what was decided for the exchange: bids and chores become transactions."""
+"""Turns what was decided for the exchange into jobs of the outbox, whose items can be sent apart."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import assert_never
-
-import structlog
+from collections.abc import Callable, Sequence
+from typing import TypeVar, assert_never
 
 from moorage.chain.contracts import Call, Exchange
-from moorage.chain.sender import Refused, Sender
-from moorage.crash import crash_point
-from moorage.types import ProviderNumber
+from moorage.chain.jobs import Job
+from moorage.terms import order_id
+from moorage.types import OrderId, OrderKey, ProviderNumber
 from provider_agent.core.bidding import SubmitFulfillment
 from provider_agent.core.chores import Chore, ClaimLeases, ConfirmClosed, ConfirmLeases, ReleaseFulfillment
 
-log = structlog.get_logger(__name__)
+Item = TypeVar("Item")
+
+BID = "submit_fulfillment"
+PRIORITIES = {
+    "submit_lease_confirmation": 0,
+    "confirm_closed": 1,
+    "claim": 2,
+    "release_fulfillments": 2,
+    BID: 3,
+}
+"""When coin runs out, bids are held back first and confirmations never."""
 
 
-def to_call(exchange: Exchange, provider: ProviderNumber, intent: SubmitFulfillment | Chore) -> Call:
+def to_job(exchange: Exchange, provider: ProviderNumber, intent: SubmitFulfillment | Chore) -> Job:
     """Return the transaction of an intent."""
     match intent:
-        case SubmitFulfillment(key=key, group=group, prices=prices):
-            return exchange.submit_fulfillment(provider, key, group, prices)
+        case SubmitFulfillment(order=order, key=key, group=group, prices=prices):
+            return _single(BID, order, lambda: exchange.submit_fulfillment(provider, key, group, prices))
         case ConfirmLeases(leases=leases):
-            return exchange.submit_lease_confirmation(provider, leases)
+            confirm = exchange.submit_lease_confirmation
+            return _job("submit_lease_confirmation", leases, leases, lambda some: confirm(provider, some))
         case ConfirmClosed(leases=keys):
-            return exchange.confirm_closed(provider, keys)
+            return _job("confirm_closed", keys, _ids(keys), lambda some: exchange.confirm_closed(provider, some))
         case ClaimLeases(leases=leases):
-            return exchange.claim(leases)
+            return _job("claim", leases, leases, exchange.claim)
         case ReleaseFulfillment(order=order):
-            return exchange.release_fulfillments(order, [provider])
+            return _single("release_fulfillments", order, lambda: exchange.release_fulfillments(order, [provider]))
         case _:
             assert_never(intent)
 
 
-async def execute(
-    exchange: Exchange, sender: Sender, provider: ProviderNumber, intents: Sequence[SubmitFulfillment | Chore]
-) -> int:
-    """Send the transactions of all intents and log what comes of them.
+def _job(kind: str, things: Sequence[Item], ids: tuple[bytes, ...], make: Callable[[Sequence[Item]], Call]) -> Job:
+    return Job(kind, ids, lambda positions: make([things[at] for at in positions]), PRIORITIES[kind])
 
-    Returns:
-        The newest block that has one of them, 0 if none has.
 
-    Raises:
-        ChainError: the node does not answer, or a transaction does not get into a block.
-    """
-    for intent in intents:
-        crash_point(f"before-{type(intent).__name__}")
-    if not intents:
-        return 0
-    newest = 0
-    for outcome in await sender.send_all([to_call(exchange, provider, intent) for intent in intents]):
-        transaction = outcome.call.description
-        if isinstance(outcome, Refused):
-            log.info("transaction refused", transaction=transaction, reason=outcome.reason)
-        else:
-            newest = max(newest, outcome.block_number)
-            log.info("transaction confirmed", transaction=transaction, block=outcome.block_number, gas=outcome.gas_used)
-    for intent in intents:
-        crash_point(f"after-{type(intent).__name__}")
-    return newest
+def _single(kind: str, order: OrderId, make: Callable[[], Call]) -> Job:
+    return Job(kind, (order,), lambda _: make(), PRIORITIES[kind])
+
+
+def _ids(keys: Sequence[OrderKey]) -> tuple[bytes, ...]:
+    return tuple(order_id(key) for key in keys)

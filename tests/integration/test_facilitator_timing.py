@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from facilitator_bot.core.decisions import Intent, decide
-from facilitator_bot.shell.executor import to_call
+from facilitator_bot.shell.executor import to_job
+from moorage.chain.contracts import Call
 from moorage.types import OrderId, OrderKey
 from tests.lease_story import GRACE, PERIOD, WAIT, Story, open_story
 
@@ -16,6 +17,11 @@ from tests.lease_story import GRACE, PERIOD, WAIT, Story, open_story
 async def story() -> AsyncIterator[Story]:
     async with open_story() as opened:
         yield opened
+
+
+def call_of(story: Story, intent: Intent) -> Call:
+    job = to_job(story.exchange, intent)
+    return job.make(range(len(job.items)))
 
 
 async def decisions(story: Story, key: OrderKey) -> set[str]:
@@ -28,7 +34,7 @@ async def decisions(story: Story, key: OrderKey) -> set[str]:
         exchange.finish_leases([key]),
         exchange.deployment_closed([key.deployment]),
     )
-    decided = {to_call(exchange, intent).data for intent in intents}
+    decided = {call_of(story, intent).data for intent in intents}
     for crank in cranks:
         is_taken = await story.accepts(story.chain.facilitator, crank)
         assert is_taken == (crank.data in decided), (
@@ -142,7 +148,7 @@ async def test_decide__everything_of_many_leases_at_once__each_transaction_is_ta
     kinds = [type(intent).__name__ for intent in intents]
     assert kinds == ["SubmitStaleLeases", "SubmitLeases", "FinishLeases", "CloseDeployments"]
     for intent in intents:
-        await story.chain.transact(story.chain.facilitator, to_call(story.exchange, intent))
+        await story.chain.transact(story.chain.facilitator, call_of(story, intent))
     leases = (await story.snapshot()).leases
     assert stale not in leases
     assert closing not in leases

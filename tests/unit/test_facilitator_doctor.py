@@ -102,6 +102,7 @@ def test_load_settings__only_a_market__has_the_defaults(folder: Path) -> None:
         key_file=None,
         password_file=None,
         data_dir=folder / "facilitator-data",
+        ws_url=None,
         metrics=("127.0.0.1", 9422),
     )
 
@@ -122,6 +123,7 @@ def test_load_settings__file_and_options__options_win(folder: Path, monkeypatch:
         path.parent / "k",
         None,
         Path("/var/lib/moorage-facilitator"),
+        None,
         None,
     )
     assert (won.rpc_urls, won.market_file, won.key_file) == (("http://c:1",), Path("n.json"), Path("l"))

@@ -178,9 +178,10 @@ def test_transaction_metrics__outcomes_fees_and_balance__are_told() -> None:
     sent.balance(10**18)
     clock.now += 3_600
     sent.balance(9 * 10**17)
-    sent.landed("submit_lease_confirmation", fee_wei=10**17)
+    sent.landed("submit_lease_confirmation")
     sent.rejected("submit_fulfillment", "LOST_RACE")
-    sent.rejected("submit_fulfillment", "lost-race", fee_wei=10**17)
+    sent.rejected("submit_fulfillment", "lost-race")
+    sent.spent(2 * 10**17)
     sent.under_way(4)
     sent.replaced()
     told = read(metrics.registry)

@@ -94,6 +94,7 @@ def test_load_settings__only_what_is_needed__has_the_defaults(path: Path) -> Non
         endpoint="https://203.0.113.5:8443",
         listen_host="0.0.0.0",
         listen_port=8443,
+        ws_url=None,
         metrics=("127.0.0.1", 9421),
         docker_url="unix:///var/run/docker.sock",
         publish_address="127.0.0.1",

@@ -1,0 +1,114 @@
+"""Several nodes as one: whichever answers is asked, transactions go to all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from moorage.chain.nodes import BROADCAST, RETURN_SECONDS, Nodes, connect
+from moorage.chain.rpc import NodeRefused, NodeUnavailable, Rpc
+
+
+@dataclass
+class Stub(Rpc):
+    """Answers its name, or what it is told to."""
+
+    url: str
+    answer: Any = None
+    asked: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.name = self.url
+
+    async def call(self, method: str, *params: Any, kind: Any = Any) -> Any:
+        self.asked.append(method)
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer or self.name
+
+    async def batch(self, calls: Sequence[tuple[str, Sequence[Any]]], kind: Any = Any) -> list[Any]:
+        return [await self.call(method, *params) for method, params in calls]
+
+
+class World:
+    def __init__(self, *answers: Any) -> None:
+        self.stubs = [Stub(f"node {number}", answer) for number, answer in enumerate(answers, start=1)]
+        self.now = 0.0
+        self.nodes = Nodes(self.stubs, lambda: self.now)
+
+    async def ask(self) -> Any:
+        return await self.nodes.call("eth_call")
+
+
+SILENT = NodeUnavailable("no answer")
+REFUSED = NodeRefused(3, "reverted", None)
+
+
+async def test_d05_nodes__first_does_not_answer__the_next_is_asked_and_stays_first_for_a_while() -> None:
+    world = World(SILENT, None, None)
+
+    assert [await world.ask(), await world.ask()] == ["node 2", "node 2"]
+    assert len(world.stubs[0].asked) == 1
+
+    world.now, world.stubs[0].answer = RETURN_SECONDS + 1, "back"
+    assert await world.ask() == "back"
+
+
+async def test_d05_nodes__batch__is_answered_by_one_of_them() -> None:
+    world = World(SILENT, None)
+
+    assert await world.nodes.batch([("eth_call", []), ("eth_call", [])]) == ["node 2", "node 2"]
+
+
+async def test_nodes__refusal__is_an_answer() -> None:
+    world = World(REFUSED, None)
+
+    with pytest.raises(NodeRefused):
+        await world.ask()
+    assert world.stubs[1].asked == []
+
+
+async def test_g12_nodes__none_answers__says_what_each_said() -> None:
+    world = World(NodeUnavailable("one is down"), NodeUnavailable("two is down"))
+
+    with pytest.raises(NodeUnavailable, match=r"one is down; two is down"):
+        await world.ask()
+
+
+async def test_g13_nodes__what_it_says_cannot_be__the_next_is_asked() -> None:
+    world = World(None, None)
+
+    world.nodes.distrust()
+
+    assert await world.ask() == "node 2"
+    assert [node.name for node in world.nodes.others] == ["node 1"]
+
+
+@pytest.mark.parametrize(
+    ("answers", "expected"),
+    [((None, None), "node 1"), ((SILENT, None), "node 2"), ((REFUSED, None), "node 2"), ((None, REFUSED), "node 1")],
+)
+async def test_d05_nodes__transaction__goes_to_all_and_one_that_takes_it_is_enough(
+    answers: tuple[Any, ...], expected: str
+) -> None:
+    world = World(*answers)
+
+    assert await world.nodes.call(BROADCAST, "0x00") == expected
+    assert await world.nodes.batch([(BROADCAST, ["0x00"])]) == [expected]
+    assert all(stub.asked == [BROADCAST, BROADCAST] for stub in world.stubs)
+
+
+@pytest.mark.parametrize(("answers", "error"), [((SILENT, REFUSED), NodeRefused), ((SILENT, SILENT), NodeUnavailable)])
+async def test_d05_nodes__none_takes_a_transaction__a_refusal_says_more_than_silence(
+    answers: tuple[Any, ...], error: type[Exception]
+) -> None:
+    with pytest.raises(error):
+        await World(*answers).nodes.call(BROADCAST, "0x00")
+
+
+def test_connect__one_address__is_one_node() -> None:
+    assert type(connect(["http://127.0.0.1:1"])) is Rpc
+    assert isinstance(connect(["http://127.0.0.1:1", "http://127.0.0.1:2"]), Nodes)
