@@ -31,18 +31,22 @@ from moorage.request_auth import Domain
 from moorage.signals import stop_on_signals
 from moorage.types import Address
 from moorage.watchdog import Watchdog
+from provider_agent.core.advertisement import advertised_price
+from provider_agent.core.pricing import price_per_block
 from provider_agent.core.stuffing import Gas
 from provider_agent.core.workloads import Identity
 from provider_agent.doctor_market import exposure, judge_period
 from provider_agent.metrics import ProviderMetrics
-from provider_agent.offer import admission, price_policy
+from provider_agent.offer import admission, advertisement_policy, price_policy
 from provider_agent.registration import check_registration
 from provider_agent.settings import Settings, SettingsError
+from provider_agent.shell.advertiser import ADVERTISE, Advertiser
 from provider_agent.shell.connection_guard import ConnectionLimits
 from provider_agent.shell.docker_engine import DockerEngine, DockerOptions, connected
 from provider_agent.shell.engine import EngineUnavailable
 from provider_agent.shell.engine_probe import check_holes, probe
 from provider_agent.shell.executor import PRIORITIES
+from provider_agent.shell.gauges import Gauges
 from provider_agent.shell.https_server import serving
 from provider_agent.shell.lease_access import LeaseGate
 from provider_agent.shell.lease_directory import ChainLeases
@@ -97,18 +101,31 @@ async def serve(settings: Settings, accepts_holes: bool = False) -> None:
         watchdog = stack.enter_context(Watchdog(WATCHDOG_SECONDS))
         monitor = Monitor(metrics.chain, metrics.cycles, metrics.transactions, health, watchdog)
         reader = MarketReader(rpc, market, provider)
-        signer = LocalSigner(operator, market_calls(market, PRIORITIES, ()))
+        signer = LocalSigner(operator, market_calls(market, PRIORITIES, [ADVERTISE]))
         journal = settings.data_dir / "transactions.db"
         outbox = Outbox(rpc, signer, market.chain_id, journal, observer=monitor)
         dispatch = Dispatch(await stack.enter_async_context(outbox))
         registry, maintenance = Registry(rpc, market), Maintenance(settings.data_dir)
         offer = _offer(settings, market)
-        market_loop = MarketLoop(reader, registry, dispatch, provider, offer, maintenance, lambda: workloads.wake())
+        price = advertised_price(offer.prices, offer.admission.pricing if offer.admission else price_per_block)
+        advertiser = Advertiser(registry, provider, offer.capacity, price, advertisement_policy(settings, market))
+        market_loop = MarketLoop(
+            reader, registry, dispatch, provider, offer, maintenance, advertiser, lambda: workloads.wake()
+        )
         store = ManifestFiles(settings.data_dir / "manifests")
         runner = WorkloadRunner(engine, settings.public_host, lambda: datetime.now(UTC).timestamp())
         leases = ChainLeases(reader)
         workloads = WorkloadLoop(
             rpc, reader.exchange, identity, runner, store, leases.versions, lambda: market_loop.newest
+        )
+        gauges = Gauges(
+            metrics,
+            reader.exchange,
+            registry,
+            provider,
+            offer.capacity,
+            lambda: market_loop.newest,
+            workloads.states,
         )
         gate = LeaseGate(provider, Domain(market.chain_id, market.exchange), leases)
         service = ManifestService(gate, store, workloads, lambda _: workloads.wake(), images=settings.images)
@@ -121,6 +138,7 @@ async def serve(settings: Settings, accepts_holes: bool = False) -> None:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(workloads.run(stop))
             tasks.create_task(_keep_fresh(certificate, stop))
+            tasks.create_task(gauges.run(stop))
             feed = HeadFeed(settings.ws_url) if settings.ws_url else None
             await run_cycles(rpc, stop, lambda: market_loop.cycle(workloads.reset), monitor, feed)
             workloads.wake()

@@ -19,6 +19,7 @@ from provider_agent.core.bidding import Declined, SubmitFulfillment, decide_bids
 from provider_agent.core.chores import Chore, ConfirmLeases, decide_chores
 from provider_agent.core.duties import Duties
 from provider_agent.core.pricing import PricePolicy
+from provider_agent.shell.advertiser import Advertiser
 from provider_agent.shell.executor import BID, to_job
 
 log = structlog.get_logger(__name__)
@@ -46,6 +47,7 @@ class MarketLoop:
         provider: ProviderNumber,
         offer: Offer,
         maintenance: Maintenance,
+        advertiser: Advertiser,
         wake: Callable[[], None],
     ) -> None:
         """
@@ -58,6 +60,7 @@ class MarketLoop:
         self._provider = provider
         self._offer = offer
         self._maintenance = maintenance
+        self._advertiser = advertiser
         self._wake = wake
         self._duties = Duties(provider, offer.claim_after_blocks)
         self._declined: dict[OrderId, str] = {}
@@ -89,6 +92,8 @@ class MarketLoop:
         crash_point("agent-confirmed")
         bids = await self._decide_bids(snapshot) if self._may_bid(snapshot) else []
         await self._send(snapshot, [*(chore for chore in chores if not isinstance(chore, ConfirmLeases)), *bids])
+        advertisement = None if self._maintenance.is_draining else await self._advertiser.job(snapshot)
+        await self._dispatch.send([advertisement] if advertisement else [], snapshot.block)
         return snapshot.block
 
     def _may_bid(self, snapshot: Snapshot) -> bool:
@@ -96,8 +101,12 @@ class MarketLoop:
         return bool(snapshot.orders) and not self._maintenance.is_draining
 
     async def _send(self, snapshot: Snapshot, intents: Sequence[SubmitFulfillment | Chore]) -> None:
+        for intent in intents:
+            crash_point(f"before-{type(intent).__name__}")
         jobs = [to_job(self._reader.exchange, self._provider, intent) for intent in intents]
         await self._dispatch.send(jobs, snapshot.block)
+        for intent in intents:
+            crash_point(f"after-{type(intent).__name__}")
 
     async def _decide_bids(self, snapshot: Snapshot) -> list[SubmitFulfillment]:
         provider = await self._registry.provider(snapshot.block, self._provider)

@@ -15,6 +15,7 @@ from moorage.chain.rpc import ChainError, Rpc
 from moorage.crash import crash_point
 from moorage.snapshot import Snapshot
 from moorage.types import Group, OrderId, OrderState, Version
+from provider_agent.core.workload_report import WorkloadState
 from provider_agent.core.workloads import DesiredLease, Identity, desired_lease
 from provider_agent.shell.engine import EngineUnavailable
 from provider_agent.shell.manifest_service import ManifestStore
@@ -84,6 +85,10 @@ class WorkloadLoop:
             for report in self._runner.reports(desired)
         )
         return LeaseStatus(lease, desired.version, tuple(workloads))
+
+    def states(self) -> list[WorkloadState]:
+        """Return the states of all workloads at the end of the last pass."""
+        return [report.state for lease in self._desired.values() for report in self._runner.reports(lease)]
 
     async def _try_pass(self, snapshot: Snapshot) -> None:
         try:

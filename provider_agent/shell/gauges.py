@@ -1,0 +1,73 @@
+"""Takes the measurements that need a look at everything: seldom, and beside the cycles."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+
+import structlog
+
+from moorage.chain.contracts import Exchange, Registry, provider_account
+from moorage.chain.rpc import ChainError
+from moorage.snapshot import Snapshot
+from moorage.types import ComputeUnit, ProviderNumber
+from provider_agent.core.summary import summarise
+from provider_agent.core.workload_report import WorkloadState
+from provider_agent.metrics import ProviderMetrics
+
+EVERY_SECONDS = 15.0
+
+log = structlog.get_logger(__name__)
+
+
+class Gauges:
+    """Feeds the metrics of one agent with what it has on the market and on the engine."""
+
+    def __init__(
+        self,
+        metrics: ProviderMetrics,
+        exchange: Exchange,
+        registry: Registry,
+        provider: ProviderNumber,
+        capacity: ComputeUnit,
+        newest: Callable[[], Snapshot | None],
+        states: Callable[[], Iterable[WorkloadState]],
+    ) -> None:
+        """
+        Args:
+            newest: gives the newest snapshot, None until there is one.
+            states: gives the states of all workloads.
+        """
+        self._metrics = metrics
+        self._exchange = exchange
+        self._registry = registry
+        self._provider = provider
+        self._capacity = capacity
+        self._newest = newest
+        self._states = states
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Measure until `stop` is set."""
+        while not stop.is_set():
+            try:
+                await self.measure()
+            except ChainError as error:
+                log.warning("not measured", reason=str(error))
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), EVERY_SECONDS)
+
+    async def measure(self) -> None:
+        """Measure once.
+
+        Raises:
+            ChainError: the node does not answer.
+        """
+        self._metrics.workloads(self._states())
+        snapshot = self._newest()
+        if snapshot is None:
+            return
+        provider = await self._registry.provider(snapshot.block, self._provider)
+        (account,) = await self._exchange.accounts(snapshot.block, [provider_account(self._provider)])
+        if provider is not None:
+            self._metrics.market(summarise(snapshot, provider, account, self._capacity))
