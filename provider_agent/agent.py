@@ -73,7 +73,7 @@ async def market_node(settings: Settings, market: Market) -> AsyncIterator[Rpc]:
     """
     async with connect(settings.rpc_urls) as rpc:
         try:
-            await check_market(rpc, market)
+            await rpc.verify(lambda node: check_market(node, market))
         except NodeUnavailable as error:
             raise NodeUnavailable(f"{error}: is the node running, and is rpc in {settings.file} right?") from error
         yield rpc

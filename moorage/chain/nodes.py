@@ -7,18 +7,25 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeAlias
 
 import aiohttp
 import structlog
 
-from moorage.chain.rpc import TIMEOUT, NodeRefused, NodeUnavailable, Rpc
+from moorage.chain.rpc import TIMEOUT, ChainError, NodeRefused, NodeUnavailable, Rpc, as_number
 
 BROADCAST = "eth_sendRawTransaction"
+HEIGHT = "eth_blockNumber"
 HASTY = aiohttp.ClientTimeout(total=6, sock_connect=2)
 """When another node can be asked, none is waited for for long."""
 RETURN_SECONDS = 60.0
 """After this long the first node is tried again."""
+COMPARE_SECONDS = 10.0
+"""So often the heights of all nodes are compared."""
+LAG_BLOCKS = 3
+"""A node that is further behind another one is not asked first."""
+
+Check: TypeAlias = Callable[[Rpc], Awaitable[None]]
 
 log = structlog.get_logger(__name__)
 
@@ -33,7 +40,8 @@ def connect(urls: Sequence[str]) -> Rpc:
 class Nodes(Rpc):
     """Asks the first node; when it fails the next one, which is asked first from then on for a while.
 
-    Reads of one snapshot name their block by its hash, so that a change of nodes between them mixes nothing.
+    Reads of one snapshot name their block by its hash, so that a change of nodes between them mixes nothing. A node
+    that answers and yet stands still is found by the heights of the others.
     """
 
     def __init__(self, nodes: Sequence[Rpc], clock: Callable[[], float] = time.monotonic) -> None:
@@ -48,6 +56,9 @@ class Nodes(Rpc):
         self._clock = clock
         self._current = 0
         self._since = clock()
+        self._compared = clock()
+        self._check: Check | None = None
+        self._unchecked: set[Rpc] = set()
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Nodes:
@@ -69,7 +80,10 @@ class Nodes(Rpc):
         """
         if method == BROADCAST:
             return await self._everywhere(lambda node: node.call(method, *params, kind=kind))
-        return await self._anywhere(lambda node: node.call(method, *params, kind=kind))
+        answer = await self._anywhere(lambda node: node.call(method, *params, kind=kind))
+        if method == HEIGHT:
+            await self._compare(as_number(answer))
+        return answer
 
     async def batch(self, calls: Sequence[tuple[str, Sequence[Any]]], kind: Any = Any) -> list[Any]:
         """Return the results of several calls, all from the same node.
@@ -84,28 +98,70 @@ class Nodes(Rpc):
             results = await self._anywhere(lambda node: node.batch(calls, kind))
         return results
 
+    async def verify(self, check: Check) -> None:
+        """Check all nodes that answer now, and each other one before it is asked.
+
+        Raises:
+            NodeUnavailable: none answers.
+            ChainError: what the check finds.
+        """
+        self._check, self._unchecked = check, set(self._nodes)
+        failures = []
+        for node in self._nodes:
+            try:
+                await self._verify(node)
+            except NodeUnavailable as error:
+                failures.append(str(error))
+                log.warning("node is checked when it answers", node=node.name, reason=str(error))
+        if len(failures) == len(self._nodes):
+            raise NodeUnavailable("; ".join(dict.fromkeys(failures)))
+
     def distrust(self) -> None:
         """Ask the next node first from now on."""
-        self._current = (self._current + 1) % len(self._nodes)
-        self._since = self._clock()
-        log.warning("asking another node", node=self._nodes[self._current].name)
+        self._prefer((self._current + 1) % len(self._nodes))
 
     @property
     def others(self) -> tuple[Rpc, ...]:
         """The nodes that are not asked first now: what they say can be compared with what was answered."""
-        return (*self._nodes[self._current + 1 :], *self._nodes[: self._current])
+        nodes = (*self._nodes[self._current + 1 :], *self._nodes[: self._current])
+        return tuple(node for node in nodes if node not in self._unchecked)
 
     async def _anywhere(self, ask: Callable[[Rpc], Awaitable[Any]]) -> Any:
         if self._current and self._clock() - self._since > RETURN_SECONDS:
-            self._current = 0
+            self._current, self._compared = 0, self._clock() - COMPARE_SECONDS
         failures = []
         for _ in self._nodes:
+            node = self._nodes[self._current]
             try:
-                return await ask(self._nodes[self._current])
-            except NodeUnavailable as error:
+                await self._verify(node)
+                return await ask(node)
+            except NodeRefused:
+                raise
+            except ChainError as error:  # no answer, or the wrong node
                 failures.append(str(error))
                 self.distrust()
         raise NodeUnavailable("; ".join(dict.fromkeys(failures)))
+
+    async def _verify(self, node: Rpc) -> None:
+        if self._check is not None and node in self._unchecked:
+            await self._check(node)
+            self._unchecked.discard(node)
+
+    async def _compare(self, height: int) -> None:
+        """Ask a node first that is further than the one that has told this height."""
+        if self._clock() - self._compared < COMPARE_SECONDS:
+            return
+        self._compared = self._clock()
+        others = self.others
+        answers = await asyncio.gather(*(_height(node) for node in others))
+        best, node = max(zip(answers, others, strict=True), key=lambda each: each[0], default=(-1, self))
+        if best - height > LAG_BLOCKS:
+            log.warning("node is behind another one", node=self._nodes[self._current].name, blocks=best - height)
+            self._prefer(self._nodes.index(node))
+
+    def _prefer(self, index: int) -> None:
+        self._current, self._since = index, self._clock()
+        log.warning("asking another node", node=self._nodes[index].name)
 
     async def _everywhere(self, ask: Callable[[Rpc], Awaitable[Any]]) -> Any:
         """Ask all at once: one that takes it is enough, and a refusal says more than no answer."""
@@ -115,3 +171,11 @@ class Nodes(Rpc):
             if not isinstance(answer, BaseException):
                 return answer
         raise next((failure for failure in failures if isinstance(failure, NodeRefused)), failures[0])
+
+
+async def _height(node: Rpc) -> int:
+    """Return how far a node is, -1 if it does not say."""
+    try:
+        return as_number(await node.call(HEIGHT))
+    except ChainError:
+        return -1

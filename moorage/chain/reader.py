@@ -12,10 +12,12 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+import structlog
+
 from moorage.chain.contracts import DeploymentWord, Exchange, OrderWord
 from moorage.chain.index import RECENT_BLOCKS, LogIndex, read_block
 from moorage.chain.market import Market
-from moorage.chain.rpc import NodeUnavailable, Rpc
+from moorage.chain.rpc import ChainError, NodeUnavailable, Rpc
 from moorage.snapshot import Block, Snapshot, Touched
 from moorage.terms import collateral, max_charge_of
 from moorage.types import (
@@ -33,6 +35,8 @@ from moorage.types import (
 LIVE_LEASES = (OrderState.LEASE_ACTIVE, OrderState.LEASE_CLOSING)
 IN_TURN = 8
 """So many orders and leases are read again at each block though nothing was told of them."""
+
+log = structlog.get_logger(__name__)
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
@@ -96,6 +100,7 @@ class MarketReader:
         touched = self._waiting
         orders, deployments = self._to_read(head, touched)
         answers = await self._read(head, orders, deployments)
+        await self._check_ends(head, answers.orders)
         state = self._updated(touched is None, answers, orders, deployments)
         self._check_groups(state, deployments)
         self._take_over(state, orders, deployments)
@@ -205,6 +210,27 @@ class MarketReader:
             live = sum(order in state.orders or order in state.leases for order in members)
             if live != (deployment.live_groups if deployment is not None else 0):
                 raise self._contradiction(f"live groups of deployment 0x{each.hex()}")
+
+    async def _check_ends(self, head: Block, words: Mapping[OrderId, OrderWord]) -> None:
+        """Ask another node too before a lease of the provider counts as over: who stops confirming can be slashed."""
+        over = [
+            order
+            for order, word in words.items()
+            if word.state is not OrderState.LEASE_ACTIVE and self._is_confirmed(self._state.leases.get(order))
+        ]
+        for node in self._rpc.others if over else ():
+            try:
+                found = await Exchange(node, self._market).orders(head, over)
+            except ChainError as error:
+                log.warning("ends of leases not compared", node=node.name, reason=str(error))
+                continue
+            if any(word is not None and word.state is OrderState.LEASE_ACTIVE for word in found):
+                self._rpc.distrust()
+                raise NodeUnavailable(f"{node.name} says that a lease is active which another node says is over")
+            return
+
+    def _is_confirmed(self, lease: Lease | None) -> bool:
+        return lease is not None and lease.state is OrderState.LEASE_ACTIVE and lease.provider == self._provider
 
     def _contradiction(self, what: str) -> NodeUnavailable:
         self.index.distrust()

@@ -6,7 +6,7 @@ A node that does not answer says nothing about the chain: NodeUnavailable must n
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import cache
 from types import TracebackType
 from typing import Any
@@ -143,6 +143,19 @@ class Rpc:
             requests = [self._request(method, params) for method, params in calls[start : start + BATCH_SIZE]]
             results += self._results(await self._post(requests), requests, kind)
         return results
+
+    async def verify(self, check: Callable[[Rpc], Awaitable[None]]) -> None:
+        """Check that this is the right node; of several, each.
+
+        Raises:
+            ChainError: what the check finds.
+        """
+        await check(self)
+
+    @property
+    def others(self) -> tuple[Rpc, ...]:
+        """The nodes that are not asked first now: what they say can be compared with what was answered."""
+        return ()
 
     def distrust(self) -> None:
         """Ask another node from now on, if there is one: this one lags, or says what cannot be."""

@@ -88,6 +88,7 @@ class MarketNode(Rpc):
     lag: int = 0
     distrusted: int = 0
     most_logs: int = 10**9
+    others: tuple[Rpc, ...] = ()
     _branch: int = 0
 
     def __post_init__(self) -> None:

@@ -350,3 +350,55 @@ async def test_g16_snapshot__node_falls_behind__there_is_none_until_it_is_back(w
 
     world.node.lag = 0
     assert (await world.reader.snapshot()).block == world.node.head
+
+
+class Witness:
+    """Another node of the same blocks, on which the storage is as a test says."""
+
+    def __init__(self, world: World, state: str) -> None:
+        self.node = MarketNode()
+        self.node.blocks, self.node.events = world.node.blocks, world.node.events
+        self.node.views = {"order": lambda order: in_state(state)}
+        world.node.others = (self.node,)
+
+
+async def lease_ends(world: World, reads: int = 1) -> Any:
+    world.set("active")
+    await world.reader.snapshot()
+    world.set("ended", live=0)
+    return [await world.reader.snapshot() for _ in range(reads)][-1]
+
+
+async def test_g12_g15_snapshot__another_node_says_that_our_lease_is_active__is_none(world: World) -> None:
+    Witness(world, "active")
+
+    with pytest.raises(NodeUnavailable, match=r"says that a lease is active which another node says is over"):
+        await lease_ends(world)
+
+    assert world.node.distrusted == 1
+
+
+@pytest.mark.parametrize("state", ["ended", "stale", "closing"])
+async def test_g15_snapshot__another_node_says_too_that_our_lease_is_over__it_is(world: World, state: str) -> None:
+    witness = Witness(world, state)
+
+    assert (await lease_ends(world)).leases == {}
+    assert witness.node.count("eth_call") == 1
+
+
+@pytest.mark.parametrize("error", [NodeUnavailable("no answer"), NodeRefused(-32000, "unknown block", None)])
+async def test_g15_snapshot__another_node_does_not_say__the_first_is_believed(world: World, error: Exception) -> None:
+    Witness(world, "active").node.faults["eth_call"] = [error]
+
+    assert (await lease_ends(world)).leases == {}
+
+
+async def test_g15_snapshot__nothing_of_ours_has_ended__no_other_node_is_asked(world: World) -> None:
+    witness = Witness(world, "active")
+    world.set("active")
+
+    for _ in range(3):
+        world.tell()
+        await world.reader.snapshot()
+
+    assert witness.node.calls == []

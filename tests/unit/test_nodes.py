@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from moorage.chain.nodes import BROADCAST, RETURN_SECONDS, Nodes, connect
-from moorage.chain.rpc import NodeRefused, NodeUnavailable, Rpc
+from moorage.chain.nodes import BROADCAST, COMPARE_SECONDS, LAG_BLOCKS, RETURN_SECONDS, Nodes, connect
+from moorage.chain.rpc import ChainError, NodeRefused, NodeUnavailable, Rpc
 
 
-@dataclass
+@dataclass(eq=False)
 class Stub(Rpc):
     """Answers its name, or what it is told to."""
 
@@ -112,3 +112,71 @@ async def test_d05_nodes__none_takes_a_transaction__a_refusal_says_more_than_sil
 def test_connect__one_address__is_one_node() -> None:
     assert type(connect(["http://127.0.0.1:1"])) is Rpc
     assert isinstance(connect(["http://127.0.0.1:1", "http://127.0.0.1:2"]), Nodes)
+
+
+@pytest.mark.parametrize(("lag", "asked"), [(LAG_BLOCKS, "node 1"), (LAG_BLOCKS + 1, "node 2")])
+async def test_g11_g16_nodes__first_stands_still__the_other_is_asked(lag: int, asked: str) -> None:
+    world = World("0x10", hex(16 + lag))
+
+    await world.nodes.call("eth_blockNumber")
+    world.now = COMPARE_SECONDS
+    await world.nodes.call("eth_blockNumber")
+
+    for stub in world.stubs:
+        stub.answer = None
+    assert await world.ask() == asked
+
+
+async def test_g16_nodes__heights_within_seconds__are_not_compared_again() -> None:
+    world = World("0x10", "0x10")
+
+    world.now = COMPARE_SECONDS
+    for _ in range(5):
+        await world.nodes.call("eth_blockNumber")
+
+    assert len(world.stubs[1].asked) == 1
+
+
+async def test_g16_nodes__the_other_does_not_say_its_height__nothing_changes() -> None:
+    world = World("0x10", SILENT)
+
+    world.now = COMPARE_SECONDS
+
+    assert await world.nodes.call("eth_blockNumber") == "0x10"
+    assert world.stubs[0].asked == ["eth_blockNumber"]
+
+
+async def wrong_chain(node: Rpc) -> None:
+    if await node.call("eth_chainId") == "wrong":
+        raise ChainError(f"{node.name} is on another chain")
+
+
+async def test_verify__one_of_them_is_on_another_chain__is_refused() -> None:
+    with pytest.raises(ChainError, match=r"node 2 is on another chain"):
+        await World(None, "wrong").nodes.verify(wrong_chain)
+
+
+async def test_verify__none_answers__is_no_finding() -> None:
+    with pytest.raises(NodeUnavailable):
+        await World(SILENT, SILENT).nodes.verify(wrong_chain)
+
+
+@pytest.mark.parametrize(("answer", "expected"), [("wrong", None), ("right", "right")])
+async def test_d05_verify__one_answers_later__is_checked_before_it_is_asked(answer: str, expected: str | None) -> None:
+    world = World("right", SILENT)
+    await world.nodes.verify(wrong_chain)
+    assert world.nodes.others == ()
+
+    world.stubs[0].answer, world.stubs[1].answer = SILENT, answer
+    if expected is None:
+        with pytest.raises(NodeUnavailable, match=r"node 2 is on another chain"):
+            await world.ask()
+    else:
+        assert await world.ask() == expected
+        assert world.stubs[1].asked[-2:] == ["eth_chainId", "eth_call"]
+
+
+async def test_verify__single_node__is_checked() -> None:
+    await Rpc.verify(Stub("node 1"), wrong_chain)
+    with pytest.raises(ChainError):
+        await Rpc.verify(Stub("node 1", "wrong"), wrong_chain)
