@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -10,6 +11,7 @@ import structlog
 from facilitator_bot.metrics import FacilitatorMetrics
 from facilitator_bot.settings import Settings
 from facilitator_bot.shell.executor import PRIORITIES
+from facilitator_bot.shell.gauges import Gauges
 from facilitator_bot.shell.loop import Crank
 from moorage.chain.heads import HeadFeed
 from moorage.chain.market import Market, check_market, load_market
@@ -23,8 +25,10 @@ from moorage.dispatch import Dispatch
 from moorage.health import Health, limit_seconds, telling
 from moorage.keys import load_key
 from moorage.maintenance import Maintenance
+from moorage.measuring import keep_measuring
 from moorage.monitor import Monitor
 from moorage.signals import stop_on_signals
+from moorage.types import Address
 from moorage.watchdog import Watchdog
 
 WATCHDOG_SECONDS = 120.0
@@ -68,12 +72,17 @@ async def serve(settings: Settings) -> None:
             signer = LocalSigner(account, market_calls(market, PRIORITIES, ()))
             journal = settings.data_dir / "transactions.db"
             outbox = await stack.enter_async_context(Outbox(rpc, signer, market.chain_id, journal, observer=monitor))
-        crank = Crank(MarketReader(rpc, market), Dispatch(outbox), Maintenance(settings.data_dir))
+        reader, dispatch, maintenance = MarketReader(rpc, market), Dispatch(outbox), Maintenance(settings.data_dir)
+        monitor.watch(rpc, reader.index, dispatch, maintenance)
+        crank = Crank(reader, dispatch, maintenance)
+        gauges = Gauges(metrics, reader.exchange, Address(account.address) if account else None, lambda: crank.newest)
         await stack.enter_async_context(telling(settings.metrics, health, metrics.registry))
         stop = stop_on_signals()
         address = account.address if account else "dry mode"
         watchdog.ready(address)
         log.info("facilitator started", exchange=market.exchange, address=address)
         feed = HeadFeed(settings.ws_url) if settings.ws_url else None
-        await run_cycles(rpc, stop, crank.cycle, monitor, feed)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(keep_measuring(gauges.measure, stop))
+            await run_cycles(rpc, stop, crank.cycle, monitor, feed)
         log.info("facilitator stopped")

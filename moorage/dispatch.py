@@ -30,6 +30,11 @@ class Dispatch:
         """How many things have failed lately."""
         return len(self._quarantine)
 
+    @property
+    def under_way(self) -> int:
+        """How many transactions are in no block yet."""
+        return 0 if self._outbox is None else self._outbox.count_under_way
+
     def is_under_way(self, kind: str, item: bytes) -> bool:
         """Return whether a transaction acts on something and is in no block that was looked at."""
         return self._outbox is not None and self._outbox.is_under_way(kind, item)

@@ -66,7 +66,7 @@ class ChainMetrics:
         self._answers = Gauge(
             "moorage_chain_endpoint_up", "Whether a node answers, by its place in rpc", ["endpoint"], registry=registry
         )
-        self._reorgs = Counter("moorage_chain_reorganisations", "Blocks of another branch seen", registry=registry)
+        self._reorgs = Counter("moorage_chain_reorganisations", "Branches replaced by others", registry=registry)
 
     def head_processed(self, block: Block) -> None:
         """Count a block that a cycle has been completed for."""
@@ -75,9 +75,9 @@ class ChainMetrics:
         self._head = block
         self._height.set(block.number)
 
-    def reorganised(self) -> None:
-        """Count a branch that was replaced."""
-        self._reorgs.inc()
+    def reorganised(self, count: int) -> None:
+        """Count branches that were replaced."""
+        self._reorgs.inc(count)
 
     def endpoint(self, index: int, is_up: bool) -> None:
         """Note whether a node answers; it is named by its place, for addresses may hold tokens."""

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from moorage.chain.index import LogIndex
 from moorage.chain.jobs import Cause
+from moorage.chain.rpc import Rpc
+from moorage.dispatch import Dispatch
 from moorage.health import Health
+from moorage.maintenance import Maintenance
 from moorage.metrics import ChainMetrics, CycleMetrics, TransactionMetrics
 from moorage.snapshot import Block
 from moorage.watchdog import Watchdog
@@ -25,27 +29,40 @@ class Monitor:
         self._transactions = transactions
         self._health = health
         self._watchdog = watchdog
+        self._rpc: Rpc | None = None
+
+    def watch(self, rpc: Rpc, index: LogIndex, dispatch: Dispatch, maintenance: Maintenance) -> None:
+        """Have these looked at after each cycle."""
+        self._rpc, self._index, self._dispatch, self._maintenance = rpc, index, dispatch, maintenance
+        self._reorganisations = index.reorganisations
 
     def completed(self, block: Block, seconds: float) -> None:
         """Note a cycle that went to its end."""
         self._chain.head_processed(block)
         self._cycles.completed(seconds)
         self._health.head_processed(block)
+        self._look()
 
     def failed(self, reason: str) -> None:
         """Note a cycle that did not."""
         self._cycles.failed()
         self._health.cycle_failed(reason)
+        self._look()
 
     def alive(self) -> None:
         """Say that the program turns: it is ended when this does not come for long."""
         self._watchdog.alive()
 
-    def looked(self, quarantined: int, under_way: int, is_draining: bool) -> None:
-        """Note how many things are set aside, how many transactions are in no block, and whether it is maintenance."""
-        self._cycles.quarantined(quarantined)
-        self._transactions.under_way(under_way)
-        self._cycles.draining(is_draining)
+    def _look(self) -> None:
+        if self._rpc is None:
+            return
+        for place, node in enumerate(self._rpc.nodes):
+            self._chain.endpoint(place, node.is_up)
+        self._chain.reorganised(self._index.reorganisations - self._reorganisations)
+        self._reorganisations = self._index.reorganisations
+        self._cycles.quarantined(self._dispatch.quarantined)
+        self._cycles.draining(self._maintenance.is_draining)
+        self._transactions.under_way(self._dispatch.under_way)
 
     # -------------------------------------------------------------- moorage.chain.jobs.Observer
 

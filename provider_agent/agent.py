@@ -25,6 +25,7 @@ from moorage.doctor.finding import Level
 from moorage.health import Health, limit_seconds, telling
 from moorage.keys import load_key
 from moorage.maintenance import Maintenance
+from moorage.measuring import keep_measuring
 from moorage.money import Money
 from moorage.monitor import Monitor
 from moorage.request_auth import Domain
@@ -106,6 +107,7 @@ async def serve(settings: Settings, accepts_holes: bool = False) -> None:
         outbox = Outbox(rpc, signer, market.chain_id, journal, observer=monitor)
         dispatch = Dispatch(await stack.enter_async_context(outbox))
         registry, maintenance = Registry(rpc, market), Maintenance(settings.data_dir)
+        monitor.watch(rpc, reader.index, dispatch, maintenance)
         offer = _offer(settings, market)
         price = advertised_price(offer.prices, offer.admission.pricing if offer.admission else price_per_block)
         advertiser = Advertiser(registry, provider, offer.capacity, price, advertisement_policy(settings, market))
@@ -138,7 +140,7 @@ async def serve(settings: Settings, accepts_holes: bool = False) -> None:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(workloads.run(stop))
             tasks.create_task(_keep_fresh(certificate, stop))
-            tasks.create_task(gauges.run(stop))
+            tasks.create_task(keep_measuring(gauges.measure, stop))
             feed = HeadFeed(settings.ws_url) if settings.ws_url else None
             await run_cycles(rpc, stop, lambda: market_loop.cycle(workloads.reset), monitor, feed)
             workloads.wake()

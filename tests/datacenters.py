@@ -69,7 +69,7 @@ region = "local"
 endpoint = "https://127.0.0.1:{port}"
 listen = "127.0.0.1:{port}"
 docker = "{docker}"
-metrics = ""
+metrics = "127.0.0.1:{metrics}"
 collateral_cap = "1000"
 claim_after = "1h"
 [capacity]
@@ -131,6 +131,8 @@ class Site:
     providers: list[ProviderNumber] = field(default_factory=list)
     roots: list[pki.Credential] = field(default_factory=list)
     ports: list[int] = field(default_factory=list)
+    metrics: dict[str, int] = field(default_factory=dict)
+    """Ports at which the daemons tell what they measure: agent-0, facilitator-2, ..."""
 
     @property
     def exchange(self) -> Exchange:
@@ -155,10 +157,16 @@ class Site:
         data = self.folder / f"data-{index}"
         pki.store(root, data / "root.pem")
         self.ports.append(_free_port())
+        self.metrics[f"agent-{index}"] = _free_port()
         self.write_key(f"operator-{index}", 7 + index)
         (self.folder / f"provider-{index}.toml").write_text(
             SETTINGS.format(
-                rpc=self.chain.url, index=index, port=self.ports[index], docker=self.docker_url, price=PRICES[index]
+                rpc=self.chain.url,
+                index=index,
+                port=self.ports[index],
+                docker=self.docker_url,
+                metrics=self.metrics[f"agent-{index}"],
+                price=PRICES[index],
             )
         )
         endpoint = f"https://127.0.0.1:{self.ports[index]}"
@@ -183,7 +191,8 @@ class Site:
     def start_facilitator(self, account: int = 2) -> subprocess.Popen[bytes]:
         key = self.write_key(f"facilitator-{account}", account)
         command = ["facilitator_bot.main", "run", "--rpc", self.chain.url, "--market", "market.json"]
-        command += ["--data-dir", f"facilitator-data-{account}", "--metrics", ""]
+        port = self.metrics[f"facilitator-{account}"] = _free_port()
+        command += ["--data-dir", f"facilitator-data-{account}", "--metrics", f"127.0.0.1:{port}"]
         return self._start([*command, "--key-file", str(key)], f"facilitator-{account}", {})
 
     def _start(self, command: Sequence[str], name: str, more: dict[str, str]) -> subprocess.Popen[bytes]:

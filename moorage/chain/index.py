@@ -55,6 +55,8 @@ class LogIndex:
         self._touched: Touched | None = None
         self.steps_made = 0
         """Grows with each block that is followed."""
+        self.reorganisations = 0
+        """How often blocks were taken back."""
         self.facts = MarketFacts(market.parameters, keeps_history)
 
     @property
@@ -139,6 +141,8 @@ class LogIndex:
         self._touched = None
 
     def _take_back_to(self, ancestor: Block) -> None:
+        if self._steps and self._steps[-1].block.hash != ancestor.hash:
+            self.reorganisations += 1
         while self._steps and self._steps[-1].block.hash != ancestor.hash:
             step = self._steps.pop()
             for undo in step.undo:

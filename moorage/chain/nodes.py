@@ -121,6 +121,11 @@ class Nodes(Rpc):
         self._prefer((self._current + 1) % len(self._nodes))
 
     @property
+    def nodes(self) -> tuple[Rpc, ...]:
+        """All, in the order in which they are preferred."""
+        return self._nodes
+
+    @property
     def others(self) -> tuple[Rpc, ...]:
         """The nodes that are not asked first now: what they say can be compared with what was answered."""
         nodes = (*self._nodes[self._current + 1 :], *self._nodes[: self._current])

@@ -91,6 +91,9 @@ def _decoder(kind: Any) -> msgspec.json.Decoder[Any]:
 class Rpc:
     """Calls of one node over one kept HTTP connection pool. Use as an async context manager."""
 
+    is_up = True
+    """Whether it has answered the last time."""
+
     def __init__(self, url: str, timeout: aiohttp.ClientTimeout = TIMEOUT) -> None:
         """
         Args:
@@ -153,6 +156,11 @@ class Rpc:
         await check(self)
 
     @property
+    def nodes(self) -> tuple[Rpc, ...]:
+        """This one, or the several that it stands for."""
+        return (self,)
+
+    @property
     def others(self) -> tuple[Rpc, ...]:
         """The nodes that are not asked first now: what they say can be compared with what was answered."""
         return ()
@@ -199,6 +207,15 @@ class Rpc:
         return {"jsonrpc": "2.0", "id": next(self._ids), "method": method, "params": list(params)}
 
     async def _post(self, body: Any) -> _Answer | list[_Answer]:
+        try:
+            answers = await self._answered(body)
+        except NodeUnavailable:
+            self.is_up = False
+            raise
+        self.is_up = True
+        return answers
+
+    async def _answered(self, body: Any) -> _Answer | list[_Answer]:
         if self._session is None:
             raise RuntimeError("Rpc is used outside of its context")
         if self.name == NO_ADDRESS:

@@ -1,24 +1,15 @@
-"""Takes the measurements that need a look at everything: seldom, and beside the cycles."""
+"""Measures what a provider has on the market and on the engine."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterable
-from contextlib import suppress
-
-import structlog
 
 from moorage.chain.contracts import Exchange, Registry, provider_account
-from moorage.chain.rpc import ChainError
 from moorage.snapshot import Snapshot
 from moorage.types import ComputeUnit, ProviderNumber
 from provider_agent.core.summary import summarise
 from provider_agent.core.workload_report import WorkloadState
 from provider_agent.metrics import ProviderMetrics
-
-EVERY_SECONDS = 15.0
-
-log = structlog.get_logger(__name__)
 
 
 class Gauges:
@@ -46,16 +37,6 @@ class Gauges:
         self._capacity = capacity
         self._newest = newest
         self._states = states
-
-    async def run(self, stop: asyncio.Event) -> None:
-        """Measure until `stop` is set."""
-        while not stop.is_set():
-            try:
-                await self.measure()
-            except ChainError as error:
-                log.warning("not measured", reason=str(error))
-            with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), EVERY_SECONDS)
 
     async def measure(self) -> None:
         """Measure once.

@@ -148,6 +148,7 @@ async def test_g08_follow__reorganised__what_the_other_branch_told_is_taken_back
         await followed(node, index)
     index.take_touched()
     node.calls.clear()
+    assert index.reorganisations == 0
 
     node.reorganise(depth, *[[]] * (depth - 1), [submitted(TWO)], [])
     await followed(node, index)
@@ -158,6 +159,7 @@ async def test_g08_follow__reorganised__what_the_other_branch_told_is_taken_back
     assert list(index.facts.orders) == ([ORDER] if depth == 1 else [])
     assert index.facts.deployments[DEPLOYMENT].version == TWO
     assert index.block == node.head
+    assert index.reorganisations == 1
 
 
 async def test_g08_follow__reorganised_to_a_shorter_chain__facts_are_those_of_it() -> None:

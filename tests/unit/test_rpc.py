@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -147,6 +148,25 @@ async def test_g26_call__node_redirects_or_is_slow__the_token_is_not_shown(path:
                 with pytest.raises(NodeUnavailable) as caught:
                     await rpc.call("eth_blockNumber")
             assert "secret" not in f"{caught.value}"
+
+
+async def test_is_up__node_comes_and_goes__says_how_it_was_the_last_time() -> None:
+    answers: list[Any] = ["0x1", Silence(), Refusal("reverted", None)]
+
+    def answer(method: str, params: list[Any]) -> Any:
+        found = answers.pop(0)
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    seen = []
+    async with fake_node(answer) as (_, rpc):
+        for _ in range(3):
+            with suppress(NodeRefused, NodeUnavailable):
+                await rpc.call("eth_call")
+            seen.append(rpc.is_up)
+
+    assert seen == [True, False, True]
 
 
 async def test_batch__answers_in_any_order__are_put_in_that_of_the_calls(monkeypatch: pytest.MonkeyPatch) -> None:
