@@ -22,7 +22,8 @@ from moorage.doctor.chain import (
     compare_endpoints,
 )
 from moorage.doctor.finding import Check, Finding, at_once, examine, ok, warning
-from moorage.doctor.host import check_data_dir, check_key, check_port
+from moorage.doctor.host import check_data_dir, check_port
+from moorage.doctor.key import check_sending
 from moorage.money import Money
 from moorage.snapshot import Block
 
@@ -30,7 +31,6 @@ EXPECTED = (ChainError, OSError)
 GAS_PER_HOUR = 2_000_000
 """A guess: some ten full batches. What a facilitator spends depends on the market."""
 LEAST_HOURS = 72
-PRECIOUS = ("journal.sqlite3",)
 LATE_BLOCKS = 5
 LOOK_BACK_BLOCKS = 5_000
 ACTS = ("LeaseCreated", "LeaseStale", "DeploymentClosed")
@@ -48,10 +48,10 @@ async def diagnose(settings: Settings, clock: Callable[[], float] = time.time) -
         nodes = [await stack.enter_async_context(Rpc(url)) for url in settings.rpc_urls]
         endpoints = [await ask_endpoint(node, market) for node in nodes]
         findings = compare_endpoints(endpoints)
-        address, key_findings = check_key(settings.key_file, settings.password_file, "the key of")
+        address, key_findings = await check_sending(settings.sending, "the key of")
         findings += key_findings
         checks = [
-            Check("data_dir", at_once(lambda: check_data_dir(settings.data_dir, PRECIOUS))),
+            Check("data_dir", at_once(lambda: check_data_dir(settings.data_dir, ()))),
             Check("metrics", lambda: check_port("metrics", settings.metrics)),
         ]
         answering = [

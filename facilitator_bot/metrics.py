@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 
 from prometheus_client import CollectorRegistry, Gauge
@@ -43,4 +44,7 @@ class FacilitatorMetrics:
             self._tips.set(tips_ledger_units / self._one_token)
 
     def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
-        return Gauge(f"moorage_facilitator_{name}", text, labels, registry=self.registry)
+        gauge = Gauge(f"moorage_facilitator_{name}", text, labels, registry=self.registry)
+        if not labels:
+            gauge.set(math.nan)  # not known yet: 0 would raise alarms
+        return gauge

@@ -19,6 +19,12 @@ OPTIONS = (
     click.option("--key-file", envvar="MOORAGE_KEY_FILE", type=PATH, help="Without: dry mode."),
     click.option("--password-file", envvar="MOORAGE_PASSWORD_FILE", type=PATH),
     click.option("--data-dir", envvar="MOORAGE_DATA_DIR", type=PATH, help="For the journal, and for drain."),
+    click.option("--signer", envvar="MOORAGE_SIGNER", help="Address of a remote signer, in place of a key file."),
+    click.option("--signer-address", envvar="MOORAGE_SIGNER_ADDRESS", help="Whose signature it gives."),
+    click.option("--fee-cap-gwei", envvar="MOORAGE_FEE_CAP_GWEI", help="The most to offer for a unit of gas."),
+    click.option("--coins-per-day", envvar="MOORAGE_COINS_PER_DAY", help="The most to spend on gas in a day."),
+    click.option("--journal", envvar="MOORAGE_JOURNAL", type=PATH, help="Of transactions.  [in the data directory]"),
+    click.option("--coins-per-token", envvar="MOORAGE_COINS_PER_TOKEN", help="What a token is worth: bounds the gas."),
     click.option("--metrics", envvar="MOORAGE_METRICS", help=f"Where to serve metrics; '': off.  [{DEFAULT_METRICS}]"),
 )
 JSON = click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True)

@@ -10,9 +10,9 @@ from facilitator_bot.settings import Settings
 from moorage.chain.market import Market
 from moorage.chain.reader import MarketReader
 from moorage.chain.rpc import NodeRefused, NodeUnavailable, Rpc, as_number
-from moorage.keys import load_key
 from moorage.maintenance import Maintenance
 from moorage.money import Money
+from moorage.sending import address_of
 from moorage.types import Address
 
 WEI_PER_COIN = 10**18
@@ -45,13 +45,13 @@ async def read_status(rpc: Rpc, market: Market, settings: Settings) -> Status:
     """
     reader = MarketReader(rpc, market)
     snapshot = await reader.snapshot()
-    wallet = await _wallet(rpc, reader, settings) if settings.key_file else None
+    wallet = await _wallet(rpc, reader, settings) if settings.sending else None
     return Status(summarise(snapshot), wallet, Maintenance(settings.data_dir).is_draining)
 
 
 async def _wallet(rpc: Rpc, reader: MarketReader, settings: Settings) -> Wallet:
-    assert settings.key_file is not None
-    address = Address(load_key(settings.key_file, settings.password_file).address)
+    assert settings.sending is not None
+    address = address_of(settings.sending)
     (account,) = await reader.exchange.accounts(None, [address])
     try:
         coin = as_number(await rpc.call("eth_getBalance", address, "latest"))

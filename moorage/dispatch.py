@@ -35,6 +35,11 @@ class Dispatch:
         """How many transactions are in no block yet."""
         return 0 if self._outbox is None else self._outbox.count_under_way
 
+    async def look_at_coin(self) -> None:
+        """Have the coin of the key measured, if there is a key; nothing has to be sent for it."""
+        if self._outbox is not None:
+            await self._outbox.look_at_coin()
+
     def is_under_way(self, kind: str, item: bytes) -> bool:
         """Return whether a transaction acts on something and is in no block that was looked at."""
         return self._outbox is not None and self._outbox.is_under_way(kind, item)
@@ -92,4 +97,5 @@ class Dispatch:
 
 def _part(job: Job, positions: Sequence[int]) -> Job:
     items = tuple(job.items[position] for position in positions)
-    return replace(job, items=items, make=lambda at: job.make([positions[each] for each in at]))
+    worth = None if job.worth_wei is None else tuple(job.worth_wei[position] for position in positions)
+    return replace(job, items=items, make=lambda at: job.make([positions[each] for each in at]), worth_wei=worth)

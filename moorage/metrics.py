@@ -138,9 +138,20 @@ class TransactionMetrics:
             "moorage_transactions", "Transactions by what became of them", ["kind", "outcome"], registry=registry
         )
         self._under_way = Gauge("moorage_transactions_under_way", "Sent and in no block yet", registry=registry)
+        self._held = Counter(
+            "moorage_transactions_held",
+            "Sent, in no block, and kept from higher fees by a limit",
+            ["kind"],
+            registry=registry,
+        )
+        for kind in (*TRANSACTIONS, OTHER):  # a series that begins with its first event has no increase
+            self._held.labels(kind)
+            for outcome in OUTCOMES:
+                self._settled.labels(kind, outcome)
         self._replaced = Counter("moorage_transactions_replaced", "Sent again at a higher fee", registry=registry)
         self._fees = Counter("moorage_transactions_fees_spent_coins", "Coin spent on gas", registry=registry)
         self._balance = Gauge("moorage_transactions_coin_balance", "Coin that the key has", registry=registry)
+        self._balance.set(math.nan)  # not known yet, or there is no key
         hours = Gauge(
             "moorage_transactions_runway_hours",
             "How long the coin lasts at the rate of the last day; +Inf if nothing is spent",
@@ -167,6 +178,10 @@ class TransactionMetrics:
     def replaced(self) -> None:
         """Count a fee that was raised."""
         self._replaced.inc()
+
+    def held(self, kind: str) -> None:
+        """Count something that is in no block, and whose fees a limit keeps from being raised."""
+        self._held.labels(bounded(kind, TRANSACTIONS)).inc()
 
     def balance(self, wei: int) -> None:
         """Note what the key has; the runway is made of how this falls."""

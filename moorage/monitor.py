@@ -53,6 +53,10 @@ class Monitor:
         """Say that the program turns: it is ended when this does not come for long."""
         self._watchdog.alive()
 
+    def fault(self, about: str, reason: str | None) -> None:
+        """Note what is wrong with something beside the chain; None: nothing any more."""
+        self._health.fault(about, reason)
+
     def _look(self) -> None:
         if self._rpc is None:
             return
@@ -77,6 +81,9 @@ class Monitor:
 
     def replaced(self, kind: str) -> None:
         self._transactions.replaced()
+
+    def held(self, kind: str) -> None:
+        self._transactions.held(kind)
 
     def spent(self, kind: str, wei: int) -> None:
         self._transactions.spent(wei)

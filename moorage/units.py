@@ -12,6 +12,7 @@ from fractions import Fraction
 from moorage.types import LEDGER_DECIMALS
 
 Written = str | int
+WEI_PER_COIN = 10**18
 """A number as a person wrote it."""
 
 SIZE_UNITS = {
@@ -125,6 +126,11 @@ def parse_block_time(written: Written) -> Fraction:
 def ledger_units_per_token(token_decimals: int = LEDGER_DECIMALS) -> int:
     """Return the ledger units of one whole token; of a token with more than 18 decimals these are its base units."""
     return int(10 ** max(token_decimals, LEDGER_DECIMALS))
+
+
+def wei_per_ledger_unit(coins_per_token: Fraction, token_decimals: int) -> Fraction:
+    """Return what a ledger unit is worth in the chain's coin, by what an operator says that a token is worth."""
+    return coins_per_token * WEI_PER_COIN / ledger_units_per_token(token_decimals)
 
 
 def to_ledger_units(base_units: int, token_decimals: int) -> int:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
+from fractions import Fraction
 
 import structlog
 
@@ -14,23 +15,21 @@ from moorage.chain.contracts import Registry
 from moorage.chain.heads import HeadFeed
 from moorage.chain.market import Market, check_market, load_market
 from moorage.chain.nodes import connect
-from moorage.chain.outbox import Outbox
 from moorage.chain.reader import MarketReader
 from moorage.chain.rpc import NodeUnavailable, Rpc
-from moorage.chain.signer import LocalSigner, market_calls
+from moorage.chain.signer import market_calls
 from moorage.cycles import run_cycles
 from moorage.dispatch import Dispatch
 from moorage.doctor.chain import base_fee
 from moorage.doctor.finding import Level
 from moorage.health import Health, limit_seconds, telling
-from moorage.keys import load_key
 from moorage.maintenance import Maintenance
 from moorage.measuring import keep_measuring
 from moorage.money import Money
 from moorage.monitor import Monitor
 from moorage.request_auth import Domain
-from moorage.signals import stop_on_signals
-from moorage.types import Address
+from moorage.sending import address_of, opened_outbox
+from moorage.signals import stop_on_signals, tell_on_signal
 from moorage.watchdog import Watchdog
 from provider_agent.core.advertisement import advertised_price
 from provider_agent.core.pricing import price_per_block
@@ -89,11 +88,12 @@ async def serve(settings: Settings, accepts_holes: bool = False) -> None:
     Raises:
         ChainError, EngineError, KeyFileError, PkiError, SettingsError: it cannot start; the message says what to do.
     """
+    tell_on_signal()
     market = load_market(settings.market_file)
-    operator = load_key(settings.operator_key_file, settings.operator_password_file)
+    operator = address_of(settings.sending)
     async with AsyncExitStack() as stack:
         rpc = await stack.enter_async_context(market_node(settings, market))
-        provider, root = await check_registration(rpc, market, settings, Address(operator.address))
+        provider, root = await check_registration(rpc, market, settings, operator)
         await _warn_of_short_period(rpc, market, settings)
         identity = Identity(market.chain_id, market.exchange, provider)
         engine = await stack.enter_async_context(_engine(settings, identity, accepts_holes))
@@ -102,9 +102,8 @@ async def serve(settings: Settings, accepts_holes: bool = False) -> None:
         watchdog = stack.enter_context(Watchdog(WATCHDOG_SECONDS))
         monitor = Monitor(metrics.chain, metrics.cycles, metrics.transactions, health, watchdog)
         reader = MarketReader(rpc, market, provider)
-        signer = LocalSigner(operator, market_calls(market, PRIORITIES, [ADVERTISE]))
-        journal = settings.data_dir / "transactions.db"
-        outbox = Outbox(rpc, signer, market.chain_id, journal, observer=monitor)
+        allowed = market_calls(market, PRIORITIES, [ADVERTISE])
+        outbox = opened_outbox(rpc, settings.sending, allowed, monitor)
         dispatch = Dispatch(await stack.enter_async_context(outbox))
         registry, maintenance = Registry(rpc, market), Maintenance(settings.data_dir)
         monitor.watch(rpc, reader.index, dispatch, maintenance)
@@ -121,26 +120,27 @@ async def serve(settings: Settings, accepts_holes: bool = False) -> None:
             rpc, reader.exchange, identity, runner, store, leases.versions, lambda: market_loop.newest
         )
         gauges = Gauges(
-            metrics,
-            reader.exchange,
-            registry,
-            provider,
-            offer.capacity,
-            lambda: market_loop.newest,
-            workloads.states,
+            metrics, reader.exchange, registry, provider, offer.capacity, lambda: market_loop.newest, workloads
         )
         gate = LeaseGate(provider, Domain(market.chain_id, market.exchange), leases)
         service = ManifestService(gate, store, workloads, lambda _: workloads.wake(), images=settings.images)
         certificate = ServerCertificate(root, settings.data_dir / "server.pem", datetime.now(UTC))
+
+        async def look_beside() -> None:
+            monitor.fault("engine", workloads.engine_fault)
+            metrics.certificate("root", root.certificate.not_valid_after_utc)
+            metrics.certificate("server", certificate.expires)
+
         port = await stack.enter_async_context(_listening(settings, service, certificate))
         await stack.enter_async_context(telling(settings.metrics, health, metrics.registry))
         stop = stop_on_signals()
         watchdog.ready(f"provider {provider}")
-        log.info("agent started", provider=provider, exchange=market.exchange, port=port, operator=operator.address)
+        log.info("agent started", provider=provider, exchange=market.exchange, port=port, operator=operator)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(workloads.run(stop))
             tasks.create_task(_keep_fresh(certificate, stop))
-            tasks.create_task(keep_measuring(gauges.measure, stop))
+            for measure in (gauges.measure, dispatch.look_at_coin, look_beside):
+                tasks.create_task(keep_measuring(measure, stop))
             feed = HeadFeed(settings.ws_url) if settings.ws_url else None
             await run_cycles(rpc, stop, lambda: market_loop.cycle(workloads.reset), monitor, feed)
             workloads.wake()
@@ -203,7 +203,15 @@ def _offer(settings: Settings, market: Market) -> Offer:
         claim_after_blocks,
         longest_wait_blocks,
         admission(settings, market),
+        _wei_at_risk(settings, market),
     )
+
+
+def _wei_at_risk(settings: Settings, market: Market) -> Fraction | None:
+    if settings.coins_per_token is None:
+        return None
+    rate = units.wei_per_ledger_unit(settings.coins_per_token, market.parameters.token_decimals)
+    return settings.value_at_risk * rate
 
 
 async def _keep_fresh(certificate: ServerCertificate, stop: asyncio.Event) -> None:

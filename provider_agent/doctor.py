@@ -19,7 +19,8 @@ from moorage.doctor.chain import (
     compare_endpoints,
 )
 from moorage.doctor.finding import Check, Finding, at_once, examine, failure, ok, warning
-from moorage.doctor.host import check_data_dir, check_key, check_port, is_answering
+from moorage.doctor.host import check_data_dir, check_port, is_answering
+from moorage.doctor.key import check_sending
 from moorage.money import Money
 from moorage.pki import PkiError
 from moorage.snapshot import Block
@@ -51,8 +52,7 @@ async def diagnose(settings: Settings, clock: Callable[[], float] = time.time) -
         nodes = [await stack.enter_async_context(Rpc(url)) for url in settings.rpc_urls]
         endpoints = [await ask_endpoint(node, market) for node in nodes]
         findings = compare_endpoints(endpoints)
-        key, password = settings.operator_key_file, settings.operator_password_file
-        operator, key_findings = check_key(key, password, "the operator")
+        operator, key_findings = await check_sending(settings.sending, "the operator")
         findings += key_findings
         checks = _of_the_host(settings, market, clock)
         for node, endpoint in zip(nodes, endpoints, strict=True):

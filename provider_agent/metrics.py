@@ -85,7 +85,10 @@ class ProviderMetrics:
         self._certificates.labels(name).set_function(lambda: (end - self._clock()) / SECONDS_PER_DAY)
 
     def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
-        return Gauge(f"moorage_provider_{name}", text, labels, registry=self.registry)
+        gauge = Gauge(f"moorage_provider_{name}", text, labels, registry=self.registry)
+        if not labels:
+            gauge.set(math.nan)  # not known yet: 0 would raise alarms
+        return gauge
 
     def _tokens(self, ledger_units: int) -> float:
         return ledger_units / self._one_token

@@ -98,7 +98,7 @@ async def check_registration(
     if profile.operator != operator:
         raise RegistrationError(
             f"the operator of provider {number} is {profile.operator}, the key in "
-            f"{settings.operator_key_file} is {operator}: use the right key, or have the owner call set_operator"
+            f"{settings.sending.where} is {operator}: use the right key, or have the owner call set_operator"
         )
     path = root_file(settings)
     root = load_root(path)

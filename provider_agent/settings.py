@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-from moorage import regions, units
+from moorage import regions, sending, units
+from moorage.sending import Sending, read_sending
 from moorage.settings_file import LOOPBACK, SettingsError, SettingsFile, address_parts
 from moorage.types import ComputeUnit
 from provider_agent.core.image_policy import ImagePolicy
@@ -46,6 +47,7 @@ KNOWN: dict[str, tuple[str, ...]] = {
     "prices": ("cpu", "memory", "disk", "minimum"),
     "admission": ("exposure", "exposure_per_lease", *ORDER_SIZES),
     "images": ("allow", "deny"),
+    sending.TABLE: (*sending.KNOWN, "value_at_risk"),
 }
 
 
@@ -80,8 +82,10 @@ class Settings:
     """The preferred node first."""
     market_file: Path
     data_dir: Path
-    operator_key_file: Path
-    operator_password_file: Path | None
+    sending: Sending
+    """The operator's key."""
+    value_at_risk: Fraction
+    """What part of what a missed confirmation costs its gas may cost, where it is known what a token is worth."""
     region: int
     """One bit of moorage.regions."""
     endpoint: str
@@ -103,7 +107,7 @@ class Settings:
     advertise_every_seconds: int
     """After how long the registry is told of free capacity again although it has not changed; 0: it is never told."""
     coins_per_token: Fraction | None
-    """What a token is worth in the chain's coin; only for doctor's advice."""
+    """What a token is worth in the chain's coin: bounds the gas of confirmations, and doctor compares with it."""
     capacity: ComputeUnit
     prices: HourlyPrices
     admission: AdmissionLimits
@@ -132,8 +136,8 @@ def load_settings(path: Path) -> Settings:
         rpc_urls=file.nodes("rpc"),
         market_file=file.file("market"),
         data_dir=file.file("data_dir"),
-        operator_key_file=file.file("operator_key_file"),
-        operator_password_file=file.optional_file("operator_password_file"),
+        sending=_sending(file),
+        value_at_risk=_value_at_risk(file),
         region=_region(file),
         endpoint=_endpoint(file),
         listen_host=host,
@@ -176,6 +180,23 @@ def _admission(file: SettingsFile) -> AdmissionLimits:
         largest_memory_bytes=file.optional("admission.largest_memory", units.parse_size),
         largest_disk_bytes=file.optional("admission.largest_disk", units.parse_size),
     )
+
+
+def _sending(file: SettingsFile) -> Sending:
+    found = read_sending(lambda _: file, "operator_key_file", "operator_password_file", file.file("data_dir"))
+    if found is None:
+        raise file.error("operator_key_file", f"is missing: name the operator's key, or a signer in [{sending.TABLE}]")
+    return found
+
+
+def _value_at_risk(file: SettingsFile) -> Fraction:
+    key = f"{sending.TABLE}.value_at_risk"
+    part: Fraction = file.parsed(key, units.parse_tokens, "1")
+    if part and not file.has("coins_per_token") and file.has(key):
+        raise file.error(key, "says nothing without coins_per_token, what a token is worth in the chain's coin")
+    if not part:
+        raise file.error(key, "has to be more than 0: with 0 no lease would be confirmed")
+    return part
 
 
 def _region(file: SettingsFile) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TypeVar, assert_never
 
 from facilitator_bot.core.decisions import CloseDeployments, FinishLeases, Intent, SubmitLeases, SubmitStaleLeases
@@ -17,8 +18,17 @@ PRIORITIES = {"submit_lease": 1, "submit_stale_lease": 2, "finish_leases": 3, "d
 """Matching comes first: tenants wait for it. 0 would be what nobody may hold back."""
 
 
-def to_job(exchange: Exchange, intent: Intent) -> Job:
-    """Return the transaction of an intent."""
+def to_job(exchange: Exchange, intent: Intent, worth_wei: int | None = None) -> Job:
+    """Return the transaction of an intent.
+
+    Args:
+        worth_wei: of the tip for each item, in the chain's coin: its gas may cost that; None if nobody knows.
+    """
+    job = _to_job(exchange, intent)
+    return job if worth_wei is None else replace(job, worth_wei=(worth_wei,) * len(job.items))
+
+
+def _to_job(exchange: Exchange, intent: Intent) -> Job:
     match intent:
         case SubmitLeases(orders=orders):
             return _job("submit_lease", orders, _ids(orders), exchange.submit_lease)

@@ -15,10 +15,17 @@ from moorage.snapshot import Block, Snapshot
 class Crank:
     """Turns the exchange's crank once for each block."""
 
-    def __init__(self, reader: MarketReader, dispatch: Dispatch, maintenance: Maintenance) -> None:
+    def __init__(
+        self, reader: MarketReader, dispatch: Dispatch, maintenance: Maintenance, tip_wei: int | None = None
+    ) -> None:
+        """
+        Args:
+            tip_wei: what a tip is worth in the chain's coin; None if nobody knows.
+        """
         self._reader = reader
         self._dispatch = dispatch
         self._maintenance = maintenance
+        self._tip_wei = tip_wei
         self._watchlist = Watchlist()
         self.newest: Snapshot | None = None
 
@@ -38,5 +45,6 @@ class Crank:
         crash_point("facilitator-looked")
         if not self._maintenance.is_draining:  # facilitators promise nothing: others turn the crank meanwhile
             intents = decide(snapshot, self._watchlist.due(snapshot.block.number + 1))
-            await self._dispatch.send([to_job(self._reader.exchange, intent) for intent in intents], snapshot.block)
+            jobs = [to_job(self._reader.exchange, intent, self._tip_wei) for intent in intents]
+            await self._dispatch.send(jobs, snapshot.block)
         return snapshot.block

@@ -20,6 +20,8 @@ class Budget:
     """None without a cap."""
     reserve_wei: int
     """What priority 1 leaves alone; each lower one as much more."""
+    fee_cap_wei: int | None = None
+    """What is offered for a unit of gas at most."""
 
     def take(self, wei: int, priority: int = 0) -> Cause | None:
         """Take an amount, or return why that is not possible."""
@@ -43,9 +45,9 @@ class Budget:
 def price(ready: Ready, quote: Quote, budget: Budget) -> Fees | Rejected:
     """Return what is offered for a transaction, and take that from the budget."""
     part, priority = ready.part, ready.part.job.priority
-    fees = affordable(quote, None if part.worth_wei is None else part.worth_wei // ready.gas)
+    fees = affordable(quote, most_wei(part.worth_wei, ready.gas, budget.fee_cap_wei))
     if fees is None:
-        return part.rejected(f"gas costs {quote.need_wei * ready.gas} wei, worth is {part.worth_wei}", Cause.TOO_DEAR)
+        return part.rejected(_dearness(part.worth_wei, ready.gas, quote, budget), Cause.TOO_DEAR)
     cause = budget.take(ready.gas * fees.max_wei, priority)
     left = budget.left_wei()
     if cause is not None and priority == 0 and left is not None:
@@ -56,6 +58,19 @@ def price(ready: Ready, quote: Quote, budget: Budget) -> Fees | Rejected:
     if cause is None:
         return fees
     return part.rejected(_reason(cause, priority, ready.gas * fees.max_wei), cause)
+
+
+def most_wei(worth_wei: int | None, gas: int, fee_cap_wei: int | None) -> int | None:
+    """Return the most that may be offered for a unit of gas, by what a transaction is worth and by the cap."""
+    known = [each for each in (None if worth_wei is None else worth_wei // gas, fee_cap_wei) if each is not None]
+    return min(known, default=None)
+
+
+def _dearness(worth_wei: int | None, gas: int, quote: Quote, budget: Budget) -> str:
+    cost = quote.need_wei * gas
+    if worth_wei is not None and worth_wei < cost:
+        return f"its gas costs {cost} wei now, which is more than the {worth_wei} that it is worth"
+    return f"a unit of gas costs {quote.need_wei} wei now, which is more than the cap of {budget.fee_cap_wei}"
 
 
 def _reason(cause: Cause, priority: int, wei: int) -> str:

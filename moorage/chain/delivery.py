@@ -9,8 +9,8 @@ from typing import Any
 import structlog
 
 from moorage.chain.answers import each_answer
-from moorage.chain.budget import Budget
-from moorage.chain.fees import Quote, raised, read_quote
+from moorage.chain.budget import Budget, most_wei
+from moorage.chain.fees import Quote, affordable, raised, read_quote
 from moorage.chain.jobs import Cause, Limits, Observer, Rejected
 from moorage.chain.journal_rows import Row, State
 from moorage.chain.nonces import Nonces
@@ -120,10 +120,10 @@ class Delivery:
         self, row: Row, quote: Quote, budget: Budget, head: Block, *, is_lacking: bool
     ) -> Row | None:
         content = row if row.state is not State.VOID else await self._emptied(row)
-        most = None if content.worth_wei is None else content.worth_wei // row.gas
+        most = most_wei(content.worth_wei, row.gas, self._limits.fee_cap_wei)
         fees = raised(row.fees, quote, most, self._limits.fee_multiple)
         if fees is None and is_lacking and row.state is State.VOID:
-            fees = quote.fees  # nothing is replaced
+            fees = affordable(quote, most)  # nothing is replaced
         fits = fees is not None and budget.take(content.gas * fees.max_wei - row.most_wei) is None
         if fees is None or not fits:
             self._warn_of(row, quote)
@@ -139,6 +139,7 @@ class Delivery:
             return
         self._warned = {nonce: hashes for nonce, hashes in self._warned.items() if nonce in self._nonces}
         self._warned[row.nonce] = row.hashes
+        self._observer.held(row.kind)
         log.warning(
             "transaction at risk: its fees may not be raised any more",
             transaction=row.description,
@@ -154,6 +155,9 @@ class Delivery:
         return replace(row, to=self._signer.address, data=b"", gas=gas, worth_wei=None)
 
     async def _filler(self, nonce: int, quote: Quote, head: Block) -> Row | None:
+        fees = affordable(quote, self._limits.fee_cap_wei)
+        if fees is None:
+            return None
         log.warning("gap before what was sent: filling it", nonce=nonce)
         row = Row(
             nonce=nonce,
@@ -164,7 +168,7 @@ class Delivery:
             to=self._signer.address,
             data=b"",
             gas=await self._fill_gas(),
-            fees=quote.fees,
+            fees=fees,
             worth_wei=None,
             hashes=(),
             void_from=0,

@@ -44,8 +44,8 @@ class Job:
     """Gives the call for the items at these positions; values that can't be encoded are the job's fault alone."""
     priority: int = 0
     """0 goes first, and is the last to be held back when coin runs out."""
-    worth_wei: int | None = None
-    """The most that the gas for all items may cost; None for no other limit than the general ones."""
+    worth_wei: tuple[int, ...] | None = None
+    """The most that the gas for each item may cost, by its place; None for no other limit than the general ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +87,9 @@ class Observer(Protocol):
 
     def replaced(self, kind: str) -> None: ...
 
+    def held(self, kind: str) -> None:
+        """Something is in no block, and a limit keeps its fees from being raised."""
+
     def spent(self, kind: str, wei: int) -> None:
         """Something is paid for for good: its block is final."""
 
@@ -108,6 +111,9 @@ class NobodyObserves:
     def replaced(self, kind: str) -> None:
         pass
 
+    def held(self, kind: str) -> None:
+        pass
+
     def spent(self, kind: str, wei: int) -> None:
         pass
 
@@ -125,6 +131,8 @@ class Limits:
     """On top of the estimate: the state may be another one in the block, and so may the prices of instructions."""
     fee_multiple: int = FEE_LIMIT
     """How many times what a block asks for now is ever offered."""
+    fee_cap_wei: int | None = None
+    """What is offered for a unit of gas at most; None for no such limit."""
     daily_wei: int | None = None
     """What may be spent in a day (UTC); None for all that there is."""
     reserve_transactions: int = 5

@@ -181,6 +181,10 @@ class Outbox:
             outcomes, self._untold = self._untold, []
             return outcomes
 
+    async def look_at_coin(self) -> None:
+        """Tell the observer what the key has; nothing if the node does not say."""
+        await self._balance()
+
     async def settle(self, timeout_seconds: float) -> list[Outcome]:
         """Advance until nothing is under way, or the time is over; return what was settled."""
         loop = asyncio.get_running_loop()
@@ -255,7 +259,8 @@ class Outbox:
         limits, nonces = self._limits, self._nonces
         coin = None if balance is None else balance - nonces.committed_wei()
         today = None if limits.daily_wei is None else limits.daily_wei - nonces.spent_today_wei()
-        return Budget(coin, today, limits.reserve_transactions * self._urgent_gas * quote.fees.max_wei)
+        reserve = limits.reserve_transactions * self._urgent_gas * quote.fees.max_wei
+        return Budget(coin, today, reserve, limits.fee_cap_wei)
 
     async def _read_budget(self, quote: Quote) -> Budget:
         return self._budget(quote, await self._balance())

@@ -37,7 +37,7 @@ class Part:
     def worth_wei(self) -> int | None:
         """What the gas may cost, by the items that are in it."""
         worth = self.job.worth_wei
-        return worth if worth is None or not self.positions else worth * len(self.positions) // len(self.job.items)
+        return None if worth is None else sum(worth[position] for position in self.positions)
 
     def rejected(self, reason: str, cause: Cause) -> Rejected:
         return Rejected(self.job.kind, self.items, reason, cause)

@@ -9,7 +9,7 @@ import click
 
 from moorage.chain.market import load_market
 from moorage.keys import load_key
-from moorage.types import Address
+from moorage.sending import address_of
 from provider_agent.agent import market_node
 from provider_agent.options import CONFIG, PATH
 from provider_agent.registrar import Registrar
@@ -28,10 +28,10 @@ def command(config_file: Path, owner_key_file: Path, owner_password_file: Path |
         settings = load_settings(config_file)
         market = load_market(settings.market_file)
         owner = load_key(owner_key_file, owner_password_file)
-        operator = load_key(settings.operator_key_file, settings.operator_password_file)
+        operator = address_of(settings.sending)
         async with market_node(settings, market) as rpc:
             registrar = Registrar(rpc, market, settings, owner, click.echo)
-            registration = await registrar.register(Address(operator.address), deposit)
-        click.echo(f"provider {registration.provider}: owner {owner.address}, operator {operator.address}")
+            registration = await registrar.register(operator, deposit)
+        click.echo(f"provider {registration.provider}: owner {owner.address}, operator {operator}")
 
     asyncio.run(act())

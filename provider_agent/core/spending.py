@@ -1,9 +1,12 @@
-"""Foretells what confirmations cost: how much coin an operator's key needs."""
+"""Foretells what confirmations cost, how much coin an operator's key needs, and what is lost without them."""
 
 from __future__ import annotations
 
 import math
 from fractions import Fraction
+
+from moorage.snapshot import Snapshot
+from moorage.types import OrderId
 
 CONFIRMATION_GAS = 40_000
 """Of a transaction that confirms one lease."""
@@ -25,3 +28,9 @@ def wei_per_hour(leases: int, period_blocks: int, seconds_per_block: Fraction, b
     """Return what an hour of confirmations costs, one in each half of a period, rounded up."""
     confirmations = Fraction(SECONDS_PER_HOUR) / (seconds_per_block * period_blocks / 2)
     return math.ceil(confirmations * gas_of_confirmations(leases) * base_fee_wei * FEE_MARGIN)
+
+
+def value_at_risk(snapshot: Snapshot, lease: OrderId) -> int:
+    """Return what a missed confirmation costs, in ledger units: the collateral, and what a period would have earned."""
+    earning = snapshot.leases[lease].charge_per_block * snapshot.parameters.reconfirmation_period_blocks
+    return snapshot.leased_orders[lease].collateral + earning

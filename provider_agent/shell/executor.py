@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TypeVar, assert_never
 
 from moorage.chain.contracts import Call, Exchange
@@ -25,14 +26,24 @@ PRIORITIES = {
 """When coin runs out, bids are held back first and confirmations never."""
 
 
-def to_job(exchange: Exchange, provider: ProviderNumber, intent: SubmitFulfillment | Chore) -> Job:
-    """Return the transaction of an intent."""
+def to_job(
+    exchange: Exchange,
+    provider: ProviderNumber,
+    intent: SubmitFulfillment | Chore,
+    worth_wei: Callable[[OrderId], int] | None = None,
+) -> Job:
+    """Return the transaction of an intent.
+
+    Args:
+        worth_wei: gives what the confirmation of a lease is worth, in the chain's coin; None if nobody knows.
+    """
     match intent:
         case SubmitFulfillment(order=order, key=key, group=group, prices=prices):
             return _single(BID, order, lambda: exchange.submit_fulfillment(provider, key, group, prices))
         case ConfirmLeases(leases=leases):
             confirm = exchange.submit_lease_confirmation
-            return _job("submit_lease_confirmation", leases, leases, lambda some: confirm(provider, some))
+            job = _job("submit_lease_confirmation", leases, leases, lambda some: confirm(provider, some))
+            return job if worth_wei is None else replace(job, worth_wei=tuple(map(worth_wei, leases)))
         case ConfirmClosed(leases=keys):
             return _job("confirm_closed", keys, _ids(keys), lambda some: exchange.confirm_closed(provider, some))
         case ClaimLeases(leases=leases):

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from moorage.chain.contracts import Exchange, Registry, provider_account
 from moorage.snapshot import Snapshot
 from moorage.types import ComputeUnit, ProviderNumber
 from provider_agent.core.summary import summarise
-from provider_agent.core.workload_report import WorkloadState
 from provider_agent.metrics import ProviderMetrics
+from provider_agent.shell.workload_loop import WorkloadLoop
 
 
 class Gauges:
@@ -23,12 +23,12 @@ class Gauges:
         provider: ProviderNumber,
         capacity: ComputeUnit,
         newest: Callable[[], Snapshot | None],
-        states: Callable[[], Iterable[WorkloadState]],
+        workloads: WorkloadLoop,
     ) -> None:
         """
         Args:
             newest: gives the newest snapshot, None until there is one.
-            states: gives the states of all workloads.
+            workloads: looks after the engine.
         """
         self._metrics = metrics
         self._exchange = exchange
@@ -36,7 +36,7 @@ class Gauges:
         self._provider = provider
         self._capacity = capacity
         self._newest = newest
-        self._states = states
+        self._workloads = workloads
 
     async def measure(self) -> None:
         """Measure once.
@@ -44,7 +44,8 @@ class Gauges:
         Raises:
             ChainError: the node does not answer.
         """
-        self._metrics.workloads(self._states())
+        self._metrics.workloads(self._workloads.states())
+        self._metrics.engine(self._workloads.engine_fault is None)
         snapshot = self._newest()
         if snapshot is None:
             return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 
 import structlog
 
@@ -19,6 +20,7 @@ from provider_agent.core.bidding import Declined, SubmitFulfillment, decide_bids
 from provider_agent.core.chores import Chore, ConfirmLeases, decide_chores
 from provider_agent.core.duties import Duties
 from provider_agent.core.pricing import PricePolicy
+from provider_agent.core.spending import value_at_risk
 from provider_agent.shell.advertiser import Advertiser
 from provider_agent.shell.executor import BID, to_job
 
@@ -34,6 +36,8 @@ class Offer:
     claim_after_blocks: int
     longest_wait_blocks: int
     admission: Admission | None = None
+    wei_per_ledger_unit: Fraction | None = None
+    """What the gas of confirmations may cost, of what is lost without them; None: whatever other limits allow."""
 
 
 class MarketLoop:
@@ -103,7 +107,13 @@ class MarketLoop:
     async def _send(self, snapshot: Snapshot, intents: Sequence[SubmitFulfillment | Chore]) -> None:
         for intent in intents:
             crash_point(f"before-{type(intent).__name__}")
-        jobs = [to_job(self._reader.exchange, self._provider, intent) for intent in intents]
+        rate = self._offer.wei_per_ledger_unit
+
+        def worth_wei(lease: OrderId) -> int:
+            return int(value_at_risk(snapshot, lease) * (rate or 0))
+
+        worth = None if rate is None else worth_wei
+        jobs = [to_job(self._reader.exchange, self._provider, intent, worth) for intent in intents]
         await self._dispatch.send(jobs, snapshot.block)
         for intent in intents:
             crash_point(f"after-{type(intent).__name__}")

@@ -38,6 +38,11 @@ class ServerCertificate:
         self._leaf = self._issue(now)
         self.context: ssl.SSLContext = pki.ssl_server_context(path)
 
+    @property
+    def expires(self) -> datetime:
+        """When the leaf that is served now expires."""
+        return self._leaf.certificate.not_valid_after_utc
+
     def renew_if_due(self, now: datetime) -> bool:
         """Put a new leaf into the context if the time has come; return whether it had.
 

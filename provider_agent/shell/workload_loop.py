@@ -58,6 +58,8 @@ class WorkloadLoop:
         self._desired: dict[OrderId, DesiredLease] = {}
         self.reset: frozenset[OrderId] = frozenset()
         """Leases that a final block proves to be over and of which nothing is left on the engine."""
+        self.engine_fault: str | None = None
+        """Why the engine did not answer in the last pass."""
 
     def wake(self) -> None:
         """Ask for a pass now: a manifest has come, or a block."""
@@ -93,8 +95,10 @@ class WorkloadLoop:
     async def _try_pass(self, snapshot: Snapshot) -> None:
         try:
             await self._pass(snapshot)
+            self.engine_fault = None
         except EngineUnavailable as error:
             # a fault of ours: the leases stay confirmed, and nothing is concluded about what runs
+            self.engine_fault = str(error)
             log.warning("engine unavailable", reason=str(error))
         except (ChainError, OSError) as error:
             log.warning("workloads not looked after in this pass", reason=str(error))

@@ -32,7 +32,8 @@ def job(*numbers: int, priority: int = 0, worth_wei: int | None = None) -> Job:
         data = b"".join(items[position] for position in positions)
         return Call(TO, data, f"{KINDS[priority]} {data.hex()}")
 
-    return Job(KINDS[priority], items, make, priority, worth_wei)
+    worth = None if worth_wei is None else (worth_wei // len(items),) * len(items)
+    return Job(KINDS[priority], items, make, priority, worth)
 
 
 def outbox(pool: Pool, path: Path | None = None, observer: Observer | None = None, **limits: int) -> Outbox:
@@ -79,6 +80,9 @@ class Seen:
 
     def replaced(self, kind: str) -> None:
         self.counts.append(f"replaced {kind}")
+
+    def held(self, kind: str) -> None:
+        self.counts.append(f"held {kind}")
 
     def spent(self, kind: str, wei: int) -> None:
         self.spent_wei += wei

@@ -13,6 +13,7 @@ from facilitator_bot.settings import Given, Settings, SettingsError, load_settin
 from facilitator_bot.status import Status, Wallet, as_text, document
 from moorage.doctor.finding import Level
 from moorage.money import Money
+from moorage.sending import Sending
 from moorage.types import DeploymentState, OrderState
 from tests.markets import TENANT, make_deployment, make_lease, make_order, make_snapshot
 
@@ -95,15 +96,20 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+def keys_of(key_file: Path) -> Sending:
+    journal = Path("/var/lib/moorage-facilitator/transactions.db")
+    return Sending(key_file, None, None, None, None, None, journal)
+
+
 def test_load_settings__only_a_market__has_the_defaults(folder: Path) -> None:
     assert load_settings(None, Given(market=Path("m.json"))) == Settings(
         rpc_urls=("http://127.0.0.1:8545",),
         market_file=Path("m.json"),
-        key_file=None,
-        password_file=None,
+        sending=None,
         data_dir=folder / "facilitator-data",
         ws_url=None,
         metrics=("127.0.0.1", 9422),
+        coins_per_token=None,
     )
 
 
@@ -120,13 +126,13 @@ def test_load_settings__file_and_options__options_win(folder: Path, monkeypatch:
     assert read == Settings(
         ("http://a:1", "http://b:1"),
         path.parent / "m.json",
-        path.parent / "k",
-        None,
+        keys_of(path.parent / "k"),
         Path("/var/lib/moorage-facilitator"),
         None,
         None,
+        None,
     )
-    assert (won.rpc_urls, won.market_file, won.key_file) == (("http://c:1",), Path("n.json"), Path("l"))
+    assert (won.rpc_urls, won.market_file, won.sending) == (("http://c:1",), Path("n.json"), keys_of(Path("l")))
     assert won.metrics == ("127.0.0.1", 1)
 
 

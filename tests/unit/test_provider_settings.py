@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from moorage.regions import REGIONS, mask_of
+from moorage.sending import Sending
 from moorage.types import ComputeUnit
 from provider_agent.core.image_policy import ImagePolicy
 from provider_agent.settings import KNOWN, AdmissionLimits, HourlyPrices, Settings, SettingsError, load_settings
@@ -88,8 +89,8 @@ def test_load_settings__only_what_is_needed__has_the_defaults(path: Path) -> Non
         rpc_urls=("http://127.0.0.1:8545",),
         market_file=folder / "deployments/31337.json",
         data_dir=folder / "data",
-        operator_key_file=folder / "operator.key",
-        operator_password_file=None,
+        sending=Sending(folder / "operator.key", None, None, None, None, None, folder / "data" / "transactions.db"),
+        value_at_risk=Fraction(1),
         region=mask_of("us-west"),
         endpoint="https://203.0.113.5:8443",
         listen_host="0.0.0.0",
@@ -116,7 +117,7 @@ def test_load_settings__only_what_is_needed__has_the_defaults(path: Path) -> Non
 def test_load_settings__everything_set__is_taken(path: Path) -> None:
     settings = load(path, **OPTIONAL, prices__minimum="0.001", listen="[::]:443", capacity__cpu="1500m")
 
-    assert settings.operator_password_file == path.parent / "password"
+    assert settings.sending.password_file == path.parent / "password"
     assert (settings.docker_url, settings.publish_address) == ("tcp://10.0.0.1:2375", "0.0.0.0")
     assert (settings.public_host, settings.claim_after_seconds) == ("example.org", 90)
     assert (settings.listen_host, settings.listen_port) == ("::", 443)
@@ -142,7 +143,7 @@ def test_load_settings__docker_host_in_the_environment__counts_unless_the_file_s
 
 @pytest.mark.parametrize("key", [*REQUIRED, *INNER])
 def test_load_settings__key_is_missing__names_it(path: Path, key: str) -> None:
-    assert refused(path, **{key.replace(".", "__"): None}) == f"{key}: is missing"
+    assert refused(path, **{key.replace(".", "__"): None}).startswith(f"{key}: is missing")
 
 
 def test_load_settings__empty_file__names_the_first_key_that_is_missing(path: Path) -> None:
