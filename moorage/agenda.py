@@ -22,6 +22,9 @@ class Agenda(Generic[Item]):
     def __len__(self) -> int:
         return len(self._when)
 
+    def __contains__(self, item: Item) -> bool:
+        return item in self._when
+
     def set(self, item: Item, block: int | None) -> None:
         """Say when an item is due: at a block, or never again."""
         if self._when.get(item) == block:

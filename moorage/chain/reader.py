@@ -10,10 +10,12 @@ import asyncio
 from collections import deque
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TypeVar
 
 import structlog
 
+from moorage.agenda import Agenda
 from moorage.chain.contracts import DeploymentWord, Exchange, OrderWord
 from moorage.chain.index import RECENT_BLOCKS, LogIndex, read_block
 from moorage.chain.market import Market
@@ -31,6 +33,7 @@ from moorage.types import (
     OrderState,
     ProviderNumber,
 )
+from moorage.versioned import Versioned
 
 LIVE_LEASES = (OrderState.LEASE_ACTIVE, OrderState.LEASE_CLOSING)
 IN_TURN = 8
@@ -38,20 +41,23 @@ IN_TURN = 8
 
 log = structlog.get_logger(__name__)
 
-Key = TypeVar("Key")
-Value = TypeVar("Value")
+Id = TypeVar("Id", OrderId, DeploymentId)
 
 
 @dataclass(frozen=True)
 class _State:
-    """What lives, as the last snapshot had it. A mapping is never changed, but replaced."""
+    """What lives, as the last snapshot had it."""
 
-    deployments: Mapping[DeploymentId, Deployment] = field(default_factory=dict)
-    orders: Mapping[OrderId, Order] = field(default_factory=dict)
-    leases: Mapping[OrderId, Lease] = field(default_factory=dict)
-    leased_orders: Mapping[OrderId, Order] = field(default_factory=dict)
-    fulfillments: Mapping[OrderId, Fulfillment] = field(default_factory=dict)
-    unclaimed: Mapping[OrderId, Lease] = field(default_factory=dict)
+    deployments: Versioned[DeploymentId, Deployment] = field(default_factory=Versioned)
+    orders: Versioned[OrderId, Order] = field(default_factory=Versioned)
+    leases: Versioned[OrderId, Lease] = field(default_factory=Versioned)
+    leased_orders: Versioned[OrderId, Order] = field(default_factory=Versioned)
+    fulfillments: Versioned[OrderId, Fulfillment] = field(default_factory=Versioned)
+    unclaimed: Versioned[OrderId, Lease] = field(default_factory=Versioned)
+
+    def __contains__(self, order: OrderId) -> bool:
+        """Return whether an order is not over: it is open or a lease, or holds something for its provider."""
+        return any(order in each for each in (self.orders, self.leases, self.unclaimed, self.fulfillments))
 
 
 @dataclass
@@ -82,7 +88,11 @@ class MarketReader:
         self._state = _State()
         self._waiting: Touched | None = None
         self._turn: deque[OrderId] = deque()
-        self._ended: deque[tuple[int, Touched]] = deque()  # what had ended after how many steps of the index
+        self._in_turn: set[OrderId] = set()  # the same
+        self._matches: Agenda[OrderId] = Agenda()  # of orders with a bid of ours
+        # what has ended, by the step of the index after which nothing can bring it back
+        self._ended_orders: Agenda[OrderId] = Agenda()
+        self._ended_deployments: Agenda[DeploymentId] = Agenda()
 
     async def snapshot(self) -> Snapshot:
         """Return the market at the newest block.
@@ -117,27 +127,12 @@ class MarketReader:
 
     def _to_read(self, head: Block, touched: Touched | None) -> tuple[set[OrderId], set[DeploymentId]]:
         if touched is None:
-            self._turn.clear()
             return set(self.index.facts.orders), set(self.index.facts.deployments)
-        orders = {*touched.orders, *self._in_turn(), *self._to_be_matched(head)}
+        # a match that a provider misses would be slashed
+        orders = {*touched.orders, *islice(self._turn, IN_TURN), *self._matches.due(head.number)}
         facts = self.index.facts.orders
         deployments = {facts[order].key.deployment for order in orders if order in facts}
         return orders, {*touched.deployments, *deployments}
-
-    def _in_turn(self) -> list[OrderId]:
-        """Return the next few of what lives; of the leases, a provider looks after its own."""
-        if not self._turn:
-            leases = self._state.leases.values()
-            self._turn.extend(lease.id for lease in leases if self._provider in (None, lease.provider))
-            self._turn.extend(self._state.unclaimed)
-            self._turn.extend(self._state.orders)
-        return [self._turn.popleft() for _ in range(min(IN_TURN, len(self._turn)))]
-
-    def _to_be_matched(self, head: Block) -> Iterable[OrderId]:
-        """Return the orders with a bid of ours that anyone may match: a match that we miss would be slashed."""
-        orders = self._state.orders
-        ours = (orders[order] for order in self._state.fulfillments if order in orders)
-        return [order.id for order in ours if order.match_block <= head.number]
 
     async def _read(self, head: Block, orders: Collection[OrderId], deployments: Collection[DeploymentId]) -> _Answers:
         facts, exchange, provider = self.index.facts, self.exchange, self._provider
@@ -194,12 +189,12 @@ class MarketReader:
             if word.state is not DeploymentState.CLOSED
         }
         return _State(
-            deployments=_replaced(old.deployments, deployments, living),
-            orders=_replaced(old.orders, orders, {order: self._order(order, words[order]) for order in opened}),
-            leases=_replaced(old.leases, orders, {order: leases[order] for order in leased}),
-            leased_orders=_replaced(old.leased_orders, orders, {order: self._order(order, None) for order in leased}),
-            fulfillments=_replaced(old.fulfillments, orders, {bid.order: bid for bid in answers.fulfillments}),
-            unclaimed=_replaced(old.unclaimed, orders, {order: leases[order] for order in holding}),
+            deployments=old.deployments.replaced(deployments, living),
+            orders=old.orders.replaced(orders, {order: self._order(order, words[order]) for order in opened}),
+            leases=old.leases.replaced(orders, {order: leases[order] for order in leased}),
+            leased_orders=old.leased_orders.replaced(orders, {order: self._order(order, None) for order in leased}),
+            fulfillments=old.fulfillments.replaced(orders, {bid.order: bid for bid in answers.fulfillments}),
+            unclaimed=old.unclaimed.replaced(orders, {order: leases[order] for order in holding}),
         )
 
     def _check_groups(self, state: _State, deployments: Iterable[DeploymentId]) -> None:
@@ -239,20 +234,35 @@ class MarketReader:
 
     def _take_over(self, state: _State, orders: Iterable[OrderId], deployments: Iterable[DeploymentId]) -> None:
         """Make what was read the present state; what ended so long ago that nothing can bring it back is forgotten."""
-        kept = state.orders, state.leases, state.unclaimed, state.fulfillments
-        ended = frozenset(order for order in orders if not any(order in each for each in kept))
-        closed = frozenset(each for each in deployments if each not in state.deployments)
-        if ended or closed:
-            self._ended.append((self.index.steps_made, Touched(ended, closed)))
         self._state, self._waiting = state, Touched()
-        facts = self.index.facts
-        while self._ended and self._ended[0][0] < self.index.steps_made - RECENT_BLOCKS:
-            _, over = self._ended.popleft()
-            for order in over.orders:
-                if not any(order in each for each in kept):
-                    facts.forget_order(order)
-            for deployment in over.deployments - state.deployments.keys():
-                facts.forget_deployment(deployment)
+        over = self.index.steps_made + RECENT_BLOCKS + 1
+        for order in orders:
+            open_order = state.orders.get(order) if order in state.fulfillments else None
+            self._matches.set(order, open_order.match_block if open_order else None)
+            _note_end(self._ended_orders, order, order in state, over)
+        for each in deployments:
+            _note_end(self._ended_deployments, each, each in state.deployments, over)
+        self._pass_turn(state, orders)
+        facts, now = self.index.facts, self.index.steps_made
+        for order in self._ended_orders.due(now):
+            facts.forget_order(order)
+            self._ended_orders.set(order, None)
+        for each in self._ended_deployments.due(now):
+            facts.forget_deployment(each)
+            self._ended_deployments.set(each, None)
+
+    def _pass_turn(self, state: _State, orders: Iterable[OrderId]) -> None:
+        """Let those whose turn it was queue up again, and what is new behind them."""
+        passed = [self._turn.popleft() for _ in range(min(IN_TURN, len(self._turn)))]
+        self._in_turn.difference_update(passed)
+        for order in (*passed, *orders):
+            lease = state.leases.get(order)
+            is_watched = order in state.orders or order in state.unclaimed
+            if lease is not None:  # of the leases, a provider looks after its own
+                is_watched = self._provider in (None, lease.provider)
+            if is_watched and order not in self._in_turn:
+                self._turn.append(order)
+                self._in_turn.add(order)
 
     def _snapshot(self, head: Block, touched: Touched | None) -> Snapshot:
         state = self._state
@@ -296,13 +306,9 @@ class MarketReader:
         )
 
 
-def _replaced(old: Mapping[Key, Value], keys: Iterable[Key], new: Mapping[Key, Value]) -> Mapping[Key, Value]:
-    """Return a mapping in which some keys are as in another one, or gone; the old one if that is no change."""
-    changes = {key: value for key, value in new.items() if old.get(key) != value}
-    gone = [key for key in keys if key in old and key not in new]
-    if not changes and not gone:
-        return old
-    mapping = {**old, **changes}
-    for key in gone:
-        del mapping[key]
-    return mapping
+def _note_end(agenda: Agenda[Id], item: Id, lives: bool, over: int) -> None:
+    """Note when something that has ended is over for good; of what had ended before more may be told."""
+    if lives:
+        agenda.set(item, None)
+    elif item not in agenda:
+        agenda.set(item, over)

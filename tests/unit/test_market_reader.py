@@ -131,6 +131,37 @@ async def test_g25_snapshot__ended_long_ago__is_forgotten(world: World) -> None:
     assert (facts.orders, facts.bidders, facts.deployments, facts.orders_of) == ({}, {}, {}, {})
 
 
+async def test_g25_snapshot__told_again_and_again_of_what_has_ended__it_is_forgotten_in_time(world: World) -> None:
+    world.set("closed", live=0, state=3)
+    del world.locked[ORDER, US]
+    await world.reader.snapshot()
+
+    for _ in range(RECENT_BLOCKS + 2):
+        world.tell()
+        await world.reader.snapshot()
+
+    assert world.reader.index.facts.orders == {}
+    assert len(world.reader._ended_orders) == 0
+
+
+async def test_g10_snapshot__more_lives_than_is_read_at_a_block__everything_has_its_turn(world: World) -> None:
+    orders = [created(make_group(), nonce) for nonce in range(1, 3 * IN_TURN)]
+    world.node.add(*orders)
+    world.orders |= {arguments["order"]: (1, 10_000, 61, 0, 0) for _, arguments in orders}
+    world.deployment = (TENANT, 1, 3 * IN_TURN, 1, 1, 50)
+    await world.reader.snapshot()
+
+    rounds = []
+    for _ in range(6):
+        world.node.add()
+        snapshot = await world.reader.snapshot()
+        assert snapshot.touched is not None
+        rounds.append(snapshot.touched.orders)
+
+    assert all(len(each) == IN_TURN for each in rounds)
+    assert len(frozenset().union(*rounds[:3])) == len(frozenset().union(*rounds[3:])) == 3 * IN_TURN
+
+
 async def test_snapshot__nothing_told__costs_a_few_reads_whatever_lives(world: World) -> None:
     group = make_group()
     orders = [created(group, nonce) for nonce in range(1, 100)]
@@ -160,27 +191,31 @@ async def test_g10_snapshot__event_missed_for_ever__is_made_good_for_in_turn(wor
     assert (await world.reader.snapshot()).orders[ORDER].deposit == 99_000
 
 
+@pytest.fixture
+def nothing_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("moorage.chain.reader.IN_TURN", 0)
+
+
+@pytest.mark.usefixtures("nothing_in_turn")
 async def test_g12_snapshot__block_could_not_be_read__what_it_told_is_read_with_the_next(world: World) -> None:
     await world.reader.snapshot()
-    world.reader._turn.append(OrderId(b"\x55" * 32))  # nothing is read in turn
     world.orders[ORDER] = (1, 99_000, 61, 1, 0)
     world.node.add(("OrderFunded", {"order": ORDER, "payer": TENANT, "amount": 1}))
     world.node.faults["eth_call"] = [NodeUnavailable("no")]
     with pytest.raises(NodeUnavailable):
         await world.reader.snapshot()
-    world.reader._turn.append(OrderId(b"\x55" * 32))
     world.node.add()
 
     assert (await world.reader.snapshot()).orders[ORDER].deposit == 99_000
 
 
+@pytest.mark.usefixtures("nothing_in_turn")
 async def test_snapshot__order_with_our_bid_may_be_matched__is_read_at_each_block(world: World) -> None:
     while world.node.head.number < 61:
         world.node.add()
     await world.reader.snapshot()
     world.node.add()
     world.orders[ORDER], world.leases[ORDER] = in_state("active"), lease_row("active")
-    world.reader._turn.append(OrderId(b"\x55" * 32))
 
     assert list((await world.reader.snapshot()).leases) == [ORDER]
 
