@@ -32,7 +32,6 @@ from moorage.sending import address_of, opened_outbox
 from moorage.signals import stop_on_signals, tell_on_signal
 from moorage.watchdog import Watchdog
 from provider_agent.core.advertisement import advertised_price
-from provider_agent.core.pricing import price_per_block
 from provider_agent.core.stuffing import Gas
 from provider_agent.core.workloads import Identity
 from provider_agent.doctor_market import exposure, judge_period
@@ -108,7 +107,7 @@ async def serve(settings: Settings, accepts_holes: bool = False) -> None:
         registry, maintenance = Registry(rpc, market), Maintenance(settings.data_dir)
         monitor.watch(rpc, reader.index, dispatch, maintenance)
         offer = _offer(settings, market)
-        price = advertised_price(offer.prices, offer.admission.pricing if offer.admission else price_per_block)
+        price = advertised_price(offer.prices, offer.admission.pricing)
         advertiser = Advertiser(registry, provider, offer.capacity, price, advertisement_policy(settings, market))
         market_loop = MarketLoop(
             reader, registry, dispatch, provider, offer, maintenance, advertiser, lambda: workloads.wake()
@@ -196,12 +195,10 @@ async def _listening(
 def _offer(settings: Settings, market: Market) -> Offer:
     """Return what this provider sells, in the chain's units."""
     claim_after_blocks = max(1, units.to_blocks(settings.claim_after_seconds, market.seconds_per_block))
-    longest_wait_blocks = units.to_blocks(settings.longest_wait_seconds, market.seconds_per_block)
     return Offer(
         settings.capacity,
         price_policy(settings, market),
         claim_after_blocks,
-        longest_wait_blocks,
         admission(settings, market),
         _wei_at_risk(settings, market),
     )

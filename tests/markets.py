@@ -27,6 +27,10 @@ from moorage.types import (
     ResourceGroup,
     Version,
 )
+from provider_agent.core.admission import Admission, Means
+from provider_agent.core.bidding import Declined, SubmitFulfillment, decide_bids
+from provider_agent.core.capacity import locked, minus, reserved
+from provider_agent.core.pricing import PricePolicy
 
 PARAMETERS = Parameters(
     reconfirmation_period_blocks=100,
@@ -130,3 +134,17 @@ def make_snapshot(
         fulfillments={bid.order: bid for bid in fulfillments},
         unclaimed=tuple(unclaimed),
     )
+
+
+def look_at_everything(
+    snapshot: Snapshot,
+    provider: Provider,
+    account: Account,
+    capacity: ComputeUnit,
+    prices: PricePolicy,
+    admission: Admission,
+) -> tuple[SubmitFulfillment | Declined, ...]:
+    """Return what a provider decides that looks at all open orders, and adds up all that it holds."""
+    means = Means(provider, minus(capacity, reserved(snapshot, provider.number)), account, locked(snapshot))
+    orders = [order for order in snapshot.orders.values() if order.id not in snapshot.fulfillments]
+    return decide_bids(snapshot, orders, means, prices, admission)

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from moorage.snapshot import Snapshot
 from moorage.types import Account, ComputeUnit, DeploymentState, Order, Provider
-from provider_agent.core.capacity import fits, total
+from provider_agent.core.capacity import fits, minus, total
 from provider_agent.core.pricing import PricePolicy, Pricing, price_per_block, prices_of
 
 MAX_REASON_CHARACTERS = 200
@@ -68,6 +68,11 @@ class Means:
     account: Account
     locked: int
     """Collateral of its live bids and leases."""
+
+    def without(self, size: ComputeUnit, collateral: int) -> Means:
+        """Return what is left after a bid."""
+        account = Account(self.account.available - collateral, self.account.committed + collateral)
+        return Means(self.provider, minus(self.free, size), account, self.locked + collateral)
 
 
 def admit(

@@ -32,6 +32,11 @@ def locked(snapshot: Snapshot) -> int:
     return sum(bid.collateral for bid in snapshot.fulfillments.values())
 
 
+def plus(left: ComputeUnit, right: ComputeUnit) -> ComputeUnit:
+    """Return both together."""
+    return _sum((left, right))
+
+
 def minus(left: ComputeUnit, right: ComputeUnit) -> ComputeUnit:
     """Return what is left; negative where more is held than there is."""
     return ComputeUnit(

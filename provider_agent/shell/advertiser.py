@@ -5,10 +5,10 @@ from __future__ import annotations
 from moorage.advertisement import Advertisement
 from moorage.chain.contracts import Registry
 from moorage.chain.jobs import Job
-from moorage.snapshot import Snapshot
+from moorage.snapshot import Block
 from moorage.types import ComputeUnit, ProviderNumber
 from provider_agent.core.advertisement import AdvertisementPolicy, decide_advertisement
-from provider_agent.core.capacity import minus, reserved
+from provider_agent.core.capacity import minus
 
 ADVERTISE = "advertise"
 LEAST_URGENT = 4
@@ -37,19 +37,22 @@ class Advertiser:
         self._newest: Advertisement | None = None
         self._looked_block = -1
 
-    async def job(self, snapshot: Snapshot) -> Job | None:
+    async def job(self, head: Block, reserved: ComputeUnit) -> Job | None:
         """Return the transaction that tells the registry, or None if it knows well enough.
+
+        Args:
+            reserved: what leases and bids take at this block.
 
         Raises:
             NodeUnavailable: the node does not tell what was advertised before.
         """
-        price, block = self._price, snapshot.block.number
+        price, block = self._price, head.number
         if price is None or self._policy.longest_blocks == 0 or not self._is_time(block):
             return None
         first = max(0, block - self._policy.longest_blocks)
         self._newest = await self._registry.advertisement(self._provider, first, block)
         self._looked_block = block
-        free = minus(self._capacity, reserved(snapshot, self._provider))
+        free = minus(self._capacity, reserved)
         wanted = decide_advertisement(block, self._capacity, free, price, self._newest, self._policy)
         if wanted is None:
             return None

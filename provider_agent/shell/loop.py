@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 
 import structlog
@@ -14,12 +15,13 @@ from moorage.crash import crash_point
 from moorage.dispatch import Dispatch
 from moorage.maintenance import Maintenance
 from moorage.snapshot import Block, Snapshot
-from moorage.types import Account, ComputeUnit, Fulfillment, OrderId, ProviderNumber
+from moorage.types import ComputeUnit, Fulfillment, OrderId, ProviderNumber
 from provider_agent.core.admission import Admission
-from provider_agent.core.bidding import Declined, SubmitFulfillment, decide_bids
+from provider_agent.core.bidding import Declined, SubmitFulfillment
 from provider_agent.core.chores import Chore, ConfirmLeases, decide_chores
 from provider_agent.core.duties import Duties
 from provider_agent.core.pricing import PricePolicy
+from provider_agent.core.prospects import Prospects
 from provider_agent.core.spending import value_at_risk
 from provider_agent.shell.advertiser import Advertiser
 from provider_agent.shell.executor import BID, to_job
@@ -34,8 +36,7 @@ class Offer:
     capacity: ComputeUnit
     prices: PricePolicy
     claim_after_blocks: int
-    longest_wait_blocks: int
-    admission: Admission | None = None
+    admission: Admission
     wei_per_ledger_unit: Fraction | None = None
     """What the gas of confirmations may cost, of what is lost without them; None: whatever other limits allow."""
 
@@ -62,12 +63,12 @@ class MarketLoop:
         self._registry = registry
         self._dispatch = dispatch
         self._provider = provider
-        self._offer = offer
+        self._claim_after_blocks = offer.claim_after_blocks
         self._maintenance = maintenance
         self._advertiser = advertiser
         self._wake = wake
         self._duties = Duties(provider, offer.claim_after_blocks)
-        self._declined: dict[OrderId, str] = {}
+        self._prospects = Prospects(provider, offer.capacity, offer.prices, offer.admission)
         self._offered: dict[OrderId, Fulfillment] = {}
         """Bids that were sent and are in no snapshot yet."""
         self.newest: Snapshot | None = None
@@ -86,23 +87,25 @@ class MarketLoop:
         snapshot = await self._reader.snapshot()
         self.newest = snapshot
         self._duties.update(snapshot)
+        self._prospects.update(snapshot)
         self._wake()
         crash_point("agent-snapshot")
         due = self._duties.due(snapshot.block.number + 1)
-        chores = decide_chores(snapshot, self._provider, reset, self._offer.claim_after_blocks, due)
+        chores = decide_chores(snapshot, self._provider, reset, self._claim_after_blocks, due)
         await self._dispatch.look(snapshot.block)
         crash_point("agent-looked")
         await self._send(snapshot, [chore for chore in chores if isinstance(chore, ConfirmLeases)])
         crash_point("agent-confirmed")
-        bids = await self._decide_bids(snapshot) if self._may_bid(snapshot) else []
+        bids = await self._decide_bids(snapshot) if self._may_bid() else []
         await self._send(snapshot, [*(chore for chore in chores if not isinstance(chore, ConfirmLeases)), *bids])
-        advertisement = None if self._maintenance.is_draining else await self._advertiser.job(snapshot)
+        reserved = self._prospects.reserved
+        advertisement = None if self._maintenance.is_draining else await self._advertiser.job(snapshot.block, reserved)
         await self._dispatch.send([advertisement] if advertisement else [], snapshot.block)
         return snapshot.block
 
-    def _may_bid(self, snapshot: Snapshot) -> bool:
+    def _may_bid(self) -> bool:
         """Return whether there is anything to bid on; in maintenance only what was promised is done."""
-        return bool(snapshot.orders) and not self._maintenance.is_draining
+        return self._prospects.are_any and not self._maintenance.is_draining
 
     async def _send(self, snapshot: Snapshot, intents: Sequence[SubmitFulfillment | Chore]) -> None:
         for intent in intents:
@@ -119,36 +122,20 @@ class MarketLoop:
             crash_point(f"after-{type(intent).__name__}")
 
     async def _decide_bids(self, snapshot: Snapshot) -> list[SubmitFulfillment]:
-        provider = await self._registry.provider(snapshot.block, self._provider)
+        provider, (account,) = await asyncio.gather(
+            self._registry.provider(snapshot.block, self._provider),
+            self._reader.exchange.accounts(snapshot.block, [provider_account(self._provider)]),
+        )
         if provider is None:
             return []
-        (account,) = await self._reader.exchange.accounts(snapshot.block, [provider_account(self._provider)])
         self._offered = {order: bid for order, bid in self._offered.items() if self._dispatch.is_under_way(BID, order)}
-        offer = self._offer
-        decisions = decide_bids(
-            replace(snapshot, fulfillments={**self._offered, **snapshot.fulfillments}),
-            provider,
-            _after(account, self._offered.values()),
-            offer.capacity,
-            offer.prices,
-            offer.longest_wait_blocks,
-            offer.admission,
-        )
-        bids = [decision for decision in decisions if isinstance(decision, SubmitFulfillment)]
-        self._tell({each.order: each.reason for each in decisions if isinstance(each, Declined)})
-        for bid in bids:
-            collateral = snapshot.orders[bid.order].collateral
-            self._offered[bid.order] = Fulfillment(bid.order, self._provider, 0, collateral)
+        bids: list[SubmitFulfillment] = []
+        for decision in self._prospects.decide(snapshot, provider, account, self._offered):
+            match decision:
+                case Declined(order=order, reason=reason):
+                    log.info("no bid", order=order.hex(), reason=reason)
+                case bid:
+                    bids.append(bid)
+                    collateral = snapshot.orders[bid.order].collateral
+                    self._offered[bid.order] = Fulfillment(bid.order, self._provider, 0, collateral)
         return bids
-
-    def _tell(self, declined: dict[OrderId, str]) -> None:
-        for order, reason in declined.items():
-            if self._declined.get(order) != reason:
-                log.info("no bid", order=order.hex(), reason=reason)
-        self._declined = declined
-
-
-def _after(account: Account, bids: Iterable[Fulfillment]) -> Account:
-    """Return an account as it will be when bids have got into blocks."""
-    locked = sum(bid.collateral for bid in bids)
-    return Account(account.available - locked, account.committed + locked)

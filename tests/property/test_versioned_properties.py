@@ -37,7 +37,7 @@ def test_versioned__no_change__is_the_same_version() -> None:
 
 
 def test_versioned__next_version_made_while_one_is_gone_through__is_as_it_was() -> None:
-    version = Versioned({number: 0 for number in range(4)})
+    version = Versioned(dict.fromkeys(range(4), 0))
     seen = []
 
     for key, value in version.items():

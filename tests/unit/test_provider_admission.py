@@ -11,9 +11,18 @@ import pytest
 from moorage.snapshot import Snapshot
 from moorage.types import ComputeUnit, Order, ResourceGroup
 from provider_agent.core.admission import Admission, Limits
-from provider_agent.core.bidding import Declined, SubmitFulfillment, decide_bids
+from provider_agent.core.bidding import Declined, SubmitFulfillment
 from provider_agent.core.pricing import PricePolicy, price_per_block
-from tests.markets import UNIT, make_account, make_bid, make_group, make_order, make_provider, make_snapshot
+from tests.markets import (
+    UNIT,
+    look_at_everything,
+    make_account,
+    make_bid,
+    make_group,
+    make_order,
+    make_provider,
+    make_snapshot,
+)
 
 PRICES = PricePolicy(Fraction(3, 100), Fraction(0), Fraction(0), minimum=1)
 """30 ledger units per block for one core."""
@@ -23,7 +32,7 @@ TWO_UNITS = make_order(group=make_group(count=2))
 
 def decide(admission: Admission | None, *orders: Order, **more: Any) -> tuple[SubmitFulfillment | Declined, ...]:
     snapshot = make_snapshot(orders=orders, **more)
-    return decide_bids(snapshot, make_provider(), make_account(), CAPACITY, PRICES, 100, admission)
+    return look_at_everything(snapshot, make_provider(), make_account(), CAPACITY, PRICES, admission or Admission())
 
 
 def bid_on(order: Order, *prices: int) -> SubmitFulfillment:
@@ -81,7 +90,9 @@ def test_admission__policy_of_the_operator__cannot_allow_what_is_impossible_or_b
     late = make_order(1, match_block=1_101)
     seen = []
 
-    decisions = decide(Admission(policy=lambda *about: seen.append(about)), elsewhere, late)
+    decisions = decide(
+        Admission(Limits(longest_wait_blocks=100), policy=lambda *about: seen.append(about)), elsewhere, late
+    )
 
     assert {each.reason for each in decisions if isinstance(each, Declined)} == {
         "it wants another region",

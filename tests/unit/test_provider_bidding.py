@@ -9,12 +9,15 @@ import pytest
 
 from moorage.snapshot import Snapshot
 from moorage.types import Account, ComputeUnit, DeploymentState, Order, OrderState, Provider, ResourceGroup
-from provider_agent.core.bidding import Declined, SubmitFulfillment, decide_bids, reserved, total
+from provider_agent.core.admission import Admission, Limits
+from provider_agent.core.bidding import Declined, SubmitFulfillment
+from provider_agent.core.capacity import reserved, total
 from provider_agent.core.pricing import PricePolicy, price_per_block
 from tests.markets import (
     OTHERS,
     UNIT,
     US,
+    look_at_everything,
     make_account,
     make_bid,
     make_deployment,
@@ -39,7 +42,10 @@ def bids(
     capacity: ComputeUnit = ROOM_FOR_TWO,
     policy: PricePolicy = POLICY,
 ) -> tuple[SubmitFulfillment | Declined, ...]:
-    return decide_bids(snapshot, provider or make_provider(), account or make_account(), capacity, policy, LONGEST_WAIT)
+    admission = Admission(Limits(longest_wait_blocks=LONGEST_WAIT))
+    return look_at_everything(
+        snapshot, provider or make_provider(), account or make_account(), capacity, policy, admission
+    )
 
 
 def bid_on(order: Order) -> SubmitFulfillment:
