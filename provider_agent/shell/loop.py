@@ -64,6 +64,7 @@ class MarketLoop:
         self._dispatch = dispatch
         self._provider = provider
         self._claim_after_blocks = offer.claim_after_blocks
+        self._wei_per_ledger_unit = offer.wei_per_ledger_unit
         self._maintenance = maintenance
         self._advertiser = advertiser
         self._wake = wake
@@ -110,7 +111,7 @@ class MarketLoop:
     async def _send(self, snapshot: Snapshot, intents: Sequence[SubmitFulfillment | Chore]) -> None:
         for intent in intents:
             crash_point(f"before-{type(intent).__name__}")
-        rate = self._offer.wei_per_ledger_unit
+        rate = self._wei_per_ledger_unit
 
         def worth_wei(lease: OrderId) -> int:
             return int(value_at_risk(snapshot, lease) * (rate or 0))
