@@ -32,6 +32,7 @@ from moorage.sending import address_of, opened_outbox
 from moorage.signals import stop_on_signals, tell_on_signal
 from moorage.watchdog import Watchdog
 from provider_agent.core.advertisement import advertised_price
+from provider_agent.core.endings import Endings
 from provider_agent.core.stuffing import Gas
 from provider_agent.core.workloads import Identity
 from provider_agent.doctor_market import exposure, judge_period
@@ -58,6 +59,8 @@ from provider_agent.shell.workload_runner import WorkloadRunner
 
 RENEWAL_CHECK_SECONDS = 600
 WATCHDOG_SECONDS = 120.0
+KEPT_SECONDS = 86_400
+"""What has the labels of a lease that never was this provider's is kept for so long before it is removed."""
 
 log = structlog.get_logger(__name__)
 
@@ -110,19 +113,18 @@ async def serve(settings: Settings, accepts_holes: bool = False) -> None:
         price = advertised_price(offer.prices, offer.admission.pricing)
         advertiser = Advertiser(registry, provider, offer.capacity, price, advertisement_policy(settings, market))
         market_loop = MarketLoop(
-            reader, registry, dispatch, provider, offer, maintenance, advertiser, lambda: workloads.wake()
+            reader, registry, dispatch, provider, offer, maintenance, advertiser, lambda each: workloads.note(each)
         )
         store = ManifestFiles(settings.data_dir / "manifests")
         runner = WorkloadRunner(engine, settings.public_host, lambda: datetime.now(UTC).timestamp())
         leases = ChainLeases(reader)
-        workloads = WorkloadLoop(
-            rpc, reader.exchange, identity, runner, store, leases.versions, lambda: market_loop.newest
-        )
+        endings = Endings(remove_after_blocks=units.to_blocks(KEPT_SECONDS, market.seconds_per_block))
+        workloads = WorkloadLoop(rpc, reader.exchange, identity, runner, store, leases.versions, endings)
         gauges = Gauges(
             metrics, reader.exchange, registry, provider, offer.capacity, lambda: market_loop.newest, workloads
         )
         gate = LeaseGate(provider, Domain(market.chain_id, market.exchange), leases)
-        service = ManifestService(gate, store, workloads, lambda _: workloads.wake(), images=settings.images)
+        service = ManifestService(gate, store, workloads, workloads.delivered, images=settings.images)
         certificate = ServerCertificate(root, settings.data_dir / "server.pem", datetime.now(UTC))
 
         async def look_beside() -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from dataclasses import replace
 from typing import Protocol
 
 import pytest
 
+from moorage.types import OrderId
 from provider_agent.core.containers import (
     Attachment,
     ContainerSpec,
@@ -17,9 +19,11 @@ from provider_agent.core.containers import (
     VolumeMount,
     sorted_labels,
 )
+from provider_agent.core.workloads import LEASE_LABEL
 from provider_agent.shell.engine import Engine, EngineRefused, ImageNotFound, NameConflict
 
 USR1_EXIT_CODE = 7
+LEASE, OTHER_LEASE = OrderId(b"\x01" * 32), OrderId(b"\x02" * 32)
 LOOP = ("/bin/sh", "-c", f"trap 'exit {USR1_EXIT_CODE}' USR1; echo ready; while :; do sleep 0.05; done")
 
 
@@ -164,6 +168,55 @@ class EngineContract:
         observed = await world.engine.observe()
         assert observed.containers == ()
         assert [(each.name, each.labels) for each in observed.volumes] == [(f"{world.prefix}-data", world.owner)]
+
+    async def test_stop_container__runs__stays_with_its_networks_and_starts_again_as_it_was(self, world: World) -> None:
+        await world.engine.ensure_network(internal(world))
+        spec = container(world, networks=("internal",))
+        await world.engine.ensure_container(spec)
+        running = (await world.engine.observe()).containers[0]
+
+        await world.engine.stop_container(spec.name)
+
+        stopped = (await world.engine.observe()).containers[0]
+        assert (stopped.state, stopped.digest, stopped.networks) == (
+            ContainerState.EXITED,
+            running.digest,
+            running.networks,
+        )
+        await world.engine.ensure_container(spec)
+        assert (await world.engine.observe()).containers[0] == running
+
+    async def test_stop_container__is_absent_or_stopped__is_success(self, world: World) -> None:
+        await world.engine.stop_container(f"{world.prefix}-absent")
+        await world.engine.ensure_container(container(world))
+
+        for _ in range(2):
+            await world.engine.stop_container(f"{world.prefix}-web")
+
+    async def test_observe__of_one_lease__sees_what_has_its_label(self, world: World) -> None:
+        labels = sorted_labels({**dict(world.owner), LEASE_LABEL: LEASE.hex()})
+        await world.engine.ensure_network(replace(internal(world), labels=labels))
+        await world.engine.ensure_network(public(world))
+        await world.engine.ensure_container(replace(container(world), labels=labels))
+
+        seen = await world.engine.observe(LEASE)
+
+        assert [each.name for each in seen.containers] == [f"{world.prefix}-web"]
+        assert [each.name for each in seen.networks] == [f"{world.prefix}-internal"]
+        assert await world.engine.observe(OTHER_LEASE) == Observed()
+
+    async def test_changes__container_comes_crashes_and_goes__are_told_with_its_lease(self, world: World) -> None:
+        labels = sorted_labels({**dict(world.owner), LEASE_LABEL: LEASE.hex()})
+        await world.add_foreign_container(f"{world.prefix}-foreign")
+        async with aclosing(world.engine.changes()) as changes:
+            assert await anext(changes) is None
+
+            await world.engine.ensure_container(replace(container(world), labels=labels))
+            assert await anext(changes) == LEASE.hex()
+            await world.crash(f"{world.prefix}-web")
+            assert await anext(changes) == LEASE.hex()
+            await world.engine.remove_container(f"{world.prefix}-web")
+            assert await anext(changes) == LEASE.hex()
 
     async def test_remove_network__has_a_member__is_gone_and_the_member_runs(self, world: World) -> None:
         await world.engine.ensure_network(internal(world))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from copy import copy
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 from eth_abi.exceptions import DecodingError
 from eth_utils.address import to_checksum_address
@@ -131,6 +132,12 @@ class Contract:
             return [self._abi.decode(function, as_bytes(result)) for result in await self._rpc.batch(calls)]
         except (NodeRefused, DecodingError) as error:
             raise NodeUnavailable(f"{function} could not be read at this block: {error}") from error
+
+    def through(self, rpc: Rpc) -> Self:
+        """Return the same contract as it is read at another node."""
+        other = copy(self)
+        other._rpc = rpc
+        return other
 
     def call(self, function: str, *arguments: Any, about: str = "") -> Call:
         """Return a transaction to this contract."""

@@ -7,7 +7,7 @@ that does not answer must never look like the end of a lease.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from moorage.types import OrderId
@@ -18,7 +18,10 @@ from provider_agent.core.containers import (
     NetworkSpec,
     Observed,
     ObservedContainer,
+    ObservedNetwork,
+    ObservedVolume,
 )
+from provider_agent.core.endings import Over
 from provider_agent.core.workloads import LEASE_LABEL, DesiredLease
 
 MAX_BACKOFF_SECONDS = 300
@@ -49,6 +52,14 @@ class ReconnectWorkload:
 
 
 @dataclass(frozen=True, slots=True)
+class StopContainer:
+    """Stop a container that may be wanted again."""
+
+    lease: OrderId
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class RemoveContainer:
     lease: OrderId
     name: str
@@ -66,7 +77,8 @@ class RemoveVolume:
     name: str
 
 
-Intent = CreateNetwork | StartWorkload | ReconnectWorkload | RemoveContainer | RemoveNetwork | RemoveVolume
+Removal = RemoveContainer | RemoveNetwork | RemoveVolume
+Intent = CreateNetwork | StartWorkload | ReconnectWorkload | StopContainer | Removal
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,36 +104,51 @@ Failures = Mapping[str, StartFailure]
 def plan(
     desired: Iterable[DesiredLease],
     observed: Observed,
-    ended: Iterable[OrderId],
+    over: Iterable[Over],
     now_seconds: int,
     failures: Failures,
+    resting: Collection[OrderId] = (),
+    stopped: Collection[str] = (),
 ) -> tuple[Intent, ...]:
     """Return the steps to take, in order; none when everything is as it shall be.
 
     Args:
         desired: the leases that shall run.
         observed: everything on the engine that is this provider's.
-        ended: leases that a final block proves to be over; all that they have goes, volumes too.
+        over: leases that are proved to be over; all that they have goes, volumes too.
         now_seconds: Unix time by the engine's clock.
         failures: what the engine refused before.
+        resting: leases whose containers are to be stopped, and nothing more.
+        stopped: names of containers that were stopped so; a lease that shall run again goes on with them.
     """
     seen = _by_lease(observed)
-    over = frozenset(ended)
+    gone = frozenset(each.lease for each in over)
     intents: list[Intent] = []
-    for lease in sorted(over):
+    for lease in sorted(gone):
         intents.extend(_tear_down(lease, seen[lease.hex()]))
+    for lease in sorted(frozenset(resting) - gone):
+        intents.extend(_stop(lease, seen[lease.hex()]))
     for wanted in desired:
-        if wanted.lease not in over:
-            intents.extend(_bring_up(wanted, seen[wanted.lease.hex()], now_seconds, failures))
+        if wanted.lease not in gone:
+            intents.extend(_bring_up(wanted, seen[wanted.lease.hex()], now_seconds, failures, stopped))
     return tuple(intents)
 
 
-def is_reset(lease: OrderId, observed: Observed) -> bool:
-    """Return whether nothing of a lease is left, so that the provider may confirm that it is closed."""
-    labels = [each.labels for each in observed.containers]
-    labels += [each.labels for each in observed.networks]
-    labels += [each.labels for each in observed.volumes]
-    return lease.hex() not in map(lease_of, labels)
+def next_attempt(wanted: DesiredLease, observed: Observed, failures: Failures) -> int | None:
+    """Return the Unix time from which there is something to do for a lease though nothing changes; None: never."""
+    names = {spec.name for spec in wanted.containers}
+    times = [failure.due_seconds for name, failure in failures.items() if name in names]
+    exited = (each for each in observed.containers if each.state is ContainerState.EXITED and each.name in names)
+    return min([*times, *map(restart_due_seconds, exited)], default=None)
+
+
+def by_lease(observed: Observed) -> dict[str, Observed]:
+    """Return what each lease has, by the hex id in its labels."""
+    seen = _by_lease(observed)
+    return {
+        lease: Observed(tuple(found.containers.values()), tuple(found.networks.values()), tuple(found.volumes.values()))
+        for lease, found in seen.items()
+    }
 
 
 def lease_of(labels: Labels) -> str:
@@ -148,8 +175,8 @@ def crashes_in_a_row(container: ObservedContainer) -> int:
 @dataclass(slots=True)
 class _Seen:
     containers: dict[str, ObservedContainer] = field(default_factory=dict)
-    networks: set[str] = field(default_factory=set)
-    volumes: set[str] = field(default_factory=set)
+    networks: dict[str, ObservedNetwork] = field(default_factory=dict)
+    volumes: dict[str, ObservedVolume] = field(default_factory=dict)
 
 
 def _by_lease(observed: Observed) -> defaultdict[str, _Seen]:
@@ -157,9 +184,9 @@ def _by_lease(observed: Observed) -> defaultdict[str, _Seen]:
     for container in observed.containers:
         seen[lease_of(container.labels)].containers[container.name] = container
     for network in observed.networks:
-        seen[lease_of(network.labels)].networks.add(network.name)
+        seen[lease_of(network.labels)].networks[network.name] = network
     for volume in observed.volumes:
-        seen[lease_of(volume.labels)].volumes.add(volume.name)
+        seen[lease_of(volume.labels)].volumes[volume.name] = volume
     return seen
 
 
@@ -169,15 +196,23 @@ def _tear_down(lease: OrderId, seen: _Seen) -> Iterator[Intent]:
     yield from (RemoveVolume(lease, name) for name in sorted(seen.volumes))
 
 
-def _bring_up(wanted: DesiredLease, seen: _Seen, now_seconds: int, failures: Failures) -> Iterator[Intent]:
+def _stop(lease: OrderId, seen: _Seen) -> Iterator[Intent]:
+    running = (each for each in seen.containers.values() if each.state is ContainerState.RUNNING)
+    yield from (StopContainer(lease, name) for name in sorted(each.name for each in running))
+
+
+def _bring_up(
+    wanted: DesiredLease, seen: _Seen, now_seconds: int, failures: Failures, stopped: Collection[str]
+) -> Iterator[Intent]:
     lease = wanted.lease
     containers = wanted.containers
     wanted_networks = {network.name for network in wanted.networks}
     yield from _remove_surplus(lease, containers, seen)
     yield from (CreateNetwork(lease, network) for network in wanted.networks if network.name not in seen.networks)
     for spec in containers:
-        yield from _ensure(lease, spec, seen.containers.get(spec.name), now_seconds, failures)
-    yield from (RemoveNetwork(lease, name) for name in sorted(seen.networks - wanted_networks))
+        found = seen.containers.get(spec.name)
+        yield from _ensure(lease, spec, found, now_seconds, failures, spec.name in stopped)
+    yield from (RemoveNetwork(lease, name) for name in sorted(seen.networks.keys() - wanted_networks))
 
 
 def _remove_surplus(lease: OrderId, wanted: Sequence[ContainerSpec], seen: _Seen) -> Iterator[Intent]:
@@ -186,7 +221,12 @@ def _remove_surplus(lease: OrderId, wanted: Sequence[ContainerSpec], seen: _Seen
 
 
 def _ensure(
-    lease: OrderId, spec: ContainerSpec, found: ObservedContainer | None, now_seconds: int, failures: Failures
+    lease: OrderId,
+    spec: ContainerSpec,
+    found: ObservedContainer | None,
+    now_seconds: int,
+    failures: Failures,
+    was_stopped: bool,
 ) -> Iterator[Intent]:
     failure = failures.get(spec.name)
     if failure is not None and failure.digest == spec.digest and now_seconds < failure.due_seconds:
@@ -197,6 +237,8 @@ def _ensure(
     networks = frozenset(attachment.network for attachment in spec.attachments)
     match found.state:
         case ContainerState.CREATED:
+            yield StartWorkload(lease, replace(spec, restarts=found.restarts))
+        case ContainerState.EXITED if was_stopped:
             yield StartWorkload(lease, replace(spec, restarts=found.restarts))
         case ContainerState.EXITED if now_seconds >= restart_due_seconds(found):
             yield StartWorkload(lease, replace(spec, restarts=crashes_in_a_row(found) + 1))

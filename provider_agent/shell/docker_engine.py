@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -18,6 +18,7 @@ from typing import Any
 import aiodocker
 import aiohttp
 
+from moorage.types import OrderId
 from provider_agent.core.containers import (
     ContainerSpec,
     Labels,
@@ -28,7 +29,9 @@ from provider_agent.core.containers import (
     ObservedVolume,
     sorted_labels,
 )
+from provider_agent.core.workloads import LEASE_LABEL
 from provider_agent.shell.docker_config import Json, container_config, endpoint_config, network_config
+from provider_agent.shell.docker_events import CHANGES, listening
 from provider_agent.shell.docker_state import is_as_specified, network_names, observed_container
 from provider_agent.shell.engine import (
     EngineError,
@@ -69,8 +72,9 @@ class DockerEngine:
         self._owner = owner
         self._options = options
 
-    async def observe(self) -> Observed:
-        filters = {"filters": json.dumps({"label": [f"{key}={value}" for key, value in self._owner]})}
+    async def observe(self, lease: OrderId | None = None) -> Observed:
+        labels = [*self._owner, *([(LEASE_LABEL, lease.hex())] if lease is not None else [])]
+        filters = {"filters": json.dumps({"label": _written(labels)})}
         with _refusing(EngineUnavailable):  # without a complete list nothing is known
             containers = await self._call("GET", "containers/json", {**filters, "all": "true"})
             networks = await self._call("GET", "networks", filters)
@@ -81,6 +85,14 @@ class DockerEngine:
             tuple(ObservedNetwork(each["Name"], sorted_labels(each["Labels"])) for each in networks),
             tuple(ObservedVolume(each["Name"], sorted_labels(each["Labels"])) for each in volumes["Volumes"] or ()),
         )
+
+    async def changes(self) -> AsyncGenerator[str | None, None]:
+        filters = {"type": ["container"], "event": CHANGES, "label": _written(self._owner)}
+        async with listening(self._docker, filters, self._options.call_seconds) as lines:
+            yield None
+            async for line in lines:
+                event = json.loads(line)
+                yield event["Actor"]["Attributes"].get(LEASE_LABEL, "")
 
     async def ensure_network(self, spec: NetworkSpec) -> None:
         with _refusing():
@@ -113,14 +125,18 @@ class DockerEngine:
                     await self.remove_container(spec.name)  # the next attempt begins anew, whatever is wrong with this
                 raise
 
+    async def stop_container(self, name: str) -> None:
+        with _refusing():
+            found = await self._own(f"containers/{name}/json")
+            if found is not None:
+                await self._stop(found["Id"])
+
     async def remove_container(self, name: str) -> None:
         with _refusing():
             found = await self._own(f"containers/{name}/json")
             if found is None:
                 return
-            stop_seconds = self._options.stop_seconds
-            with _ignoring(HTTPStatus.NOT_FOUND):
-                await self._call("POST", f"containers/{found['Id']}/stop", {"t": str(stop_seconds)}, wait=stop_seconds)
+            await self._stop(found["Id"])
             with _ignoring(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT):  # gone, or being removed
                 await self._call("DELETE", f"containers/{found['Id']}", {"force": "true", "v": "true"})
 
@@ -147,6 +163,11 @@ class DockerEngine:
         with _ignoring(HTTPStatus.NOT_FOUND):
             return observed_container(listed, await self._call("GET", f"containers/{listed['Id']}/json"))
         return None
+
+    async def _stop(self, container: str) -> None:
+        seconds = self._options.stop_seconds
+        with _ignoring(HTTPStatus.NOT_FOUND):
+            await self._call("POST", f"containers/{container}/stop", {"t": str(seconds)}, wait=seconds)
 
     async def _own(self, path: str) -> Json | None:
         """Return an object of this provider, or None if there is none.
@@ -247,6 +268,10 @@ async def connected(url: str, owner: Labels, options: DockerOptions) -> AsyncIte
         yield DockerEngine(docker, owner, options)
     finally:
         await docker.close()
+
+
+def _written(labels: Iterable[tuple[str, str]]) -> list[str]:
+    return [f"{key}={value}" for key, value in labels]
 
 
 @asynccontextmanager

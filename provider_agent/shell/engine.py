@@ -5,8 +5,10 @@ An engine works for one provider: it lists, changes and removes only what carrie
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
 from typing import Protocol
 
+from moorage.types import OrderId
 from provider_agent.core.containers import ContainerSpec, NetworkSpec, Observed
 
 
@@ -40,8 +42,16 @@ class Engine(Protocol):
     Everything may raise EngineUnavailable. What is asked for twice is done once; what is gone already is removed.
     """
 
-    async def observe(self) -> Observed:
-        """Return everything on the engine that carries the provider's labels."""
+    async def observe(self, lease: OrderId | None = None) -> Observed:
+        """Return everything on the engine that carries the provider's labels, or only what one lease has."""
+        ...
+
+    def changes(self) -> AsyncGenerator[str | None, None]:
+        """Yield None when changes are told from now on, then the lease label of each container that changes.
+
+        These are hints: some may be missing, and the agent's own changes are among them. It ends only by
+        EngineUnavailable.
+        """
         ...
 
     async def ensure_network(self, spec: NetworkSpec) -> None:
@@ -69,6 +79,10 @@ class Engine(Protocol):
         Raises:
             ImageNotFound, ImagePullFailed, NameConflict, EngineRefused
         """
+        ...
+
+    async def stop_container(self, name: str) -> None:
+        """Stop a container, with time to finish; it stays, and ensure_container starts it again."""
         ...
 
     async def remove_container(self, name: str) -> None:

@@ -53,11 +53,11 @@ class MarketLoop:
         offer: Offer,
         maintenance: Maintenance,
         advertiser: Advertiser,
-        wake: Callable[[], None],
+        note: Callable[[Snapshot], None],
     ) -> None:
         """
         Args:
-            wake: is called when there is a new snapshot.
+            note: is called with each snapshot.
         """
         self._reader = reader
         self._registry = registry
@@ -67,7 +67,7 @@ class MarketLoop:
         self._wei_per_ledger_unit = offer.wei_per_ledger_unit
         self._maintenance = maintenance
         self._advertiser = advertiser
-        self._wake = wake
+        self._note = note
         self._duties = Duties(provider, offer.claim_after_blocks)
         self._prospects = Prospects(provider, offer.capacity, offer.prices, offer.admission)
         self._offered: dict[OrderId, Fulfillment] = {}
@@ -87,9 +87,9 @@ class MarketLoop:
             self._reader.reconcile()
         snapshot = await self._reader.snapshot()
         self.newest = snapshot
+        self._note(snapshot)
         self._duties.update(snapshot)
         self._prospects.update(snapshot)
-        self._wake()
         crash_point("agent-snapshot")
         due = self._duties.due(snapshot.block.number + 1)
         chores = decide_chores(snapshot, self._provider, reset, self._claim_after_blocks, due)

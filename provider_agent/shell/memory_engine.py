@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
+from moorage.types import OrderId
 from provider_agent.core.containers import (
     ContainerSpec,
     ContainerState,
@@ -19,7 +20,8 @@ from provider_agent.core.containers import (
     PublishedPort,
     sorted_labels,
 )
-from provider_agent.shell.engine import EngineError, EngineRefused, ImageNotFound, NameConflict
+from provider_agent.core.workloads import LEASE_LABEL
+from provider_agent.shell.engine import EngineError, EngineRefused, EngineUnavailable, ImageNotFound, NameConflict
 
 _Found = TypeVar("_Found", ObservedContainer, ObservedNetwork, ObservedVolume)
 FIRST_PORT = 32_768
@@ -49,14 +51,30 @@ class MemoryEngine:
     _networks: dict[str, ObservedNetwork] = field(default_factory=dict)
     _volumes: dict[str, ObservedVolume] = field(default_factory=dict)
     _next_port: int = FIRST_PORT
+    _listeners: list[asyncio.Queue[str | EngineError]] = field(default_factory=list)
 
-    async def observe(self) -> Observed:
+    async def observe(self, lease: OrderId | None = None) -> Observed:
         self._enter("observe")
+        wanted = {*self.owner, *([(LEASE_LABEL, lease.hex())] if lease is not None else [])}
         return Observed(
-            tuple(each for _, each in sorted(self._containers.items()) if self._is_own(each.labels)),
-            tuple(each for _, each in sorted(self._networks.items()) if self._is_own(each.labels)),
-            tuple(each for _, each in sorted(self._volumes.items()) if self._is_own(each.labels)),
+            tuple(each for _, each in sorted(self._containers.items()) if wanted <= {*each.labels}),
+            tuple(each for _, each in sorted(self._networks.items()) if wanted <= {*each.labels}),
+            tuple(each for _, each in sorted(self._volumes.items()) if wanted <= {*each.labels}),
         )
+
+    async def changes(self) -> AsyncGenerator[str | None, None]:
+        self._enter("changes")
+        told: asyncio.Queue[str | EngineError] = asyncio.Queue()
+        self._listeners.append(told)
+        try:
+            yield None
+            while True:
+                change = await told.get()
+                if isinstance(change, EngineError):
+                    raise change
+                yield change
+        finally:
+            self._listeners.remove(told)
 
     async def ensure_network(self, spec: NetworkSpec) -> None:
         self._enter("ensure_network")
@@ -82,9 +100,16 @@ class MemoryEngine:
         else:
             self._start(spec, networks)
 
+    async def stop_container(self, name: str) -> None:
+        self._enter("stop_container")
+        found = self._own(self._containers.get(name), name)
+        if found is not None and found.state is ContainerState.RUNNING:
+            self.crash(name, 137)
+
     async def remove_container(self, name: str) -> None:
         self._enter("remove_container")
         if self._own(self._containers.get(name), name) is not None:
+            self._tell(self._containers[name])
             del self._containers[name]
             self._mounts.pop(name, None)
 
@@ -115,10 +140,17 @@ class MemoryEngine:
             started_seconds=self._started_seconds[name],
             finished_seconds=self.clock(),
         )
+        self._tell(self._containers[name])
 
     def put(self, container: ObservedContainer) -> None:
         """Add a container as if somebody else had created it."""
         self._containers[container.name] = container
+        self._tell(container)
+
+    def break_off(self) -> None:
+        """Let those who are told of changes hear no more."""
+        for told in self._listeners:
+            told.put_nowait(EngineUnavailable("the engine's events have ended"))
 
     def names(self) -> frozenset[str]:
         """Return the names of all containers, whoever they belong to."""
@@ -132,6 +164,7 @@ class MemoryEngine:
         labels = sorted_labels(spec.all_labels)
         published = tuple(PublishedPort(port, PUBLISH_ADDRESS, self._new_port()) for port in spec.published_ports)
         self._containers[spec.name] = ObservedContainer(spec.name, labels, ContainerState.RUNNING, networks, published)
+        self._tell(self._containers[spec.name])
         self._started_seconds[spec.name] = self.clock()
         self._mounts[spec.name] = frozenset(mount.volume for mount in spec.mounts)
         for mount in spec.mounts:
@@ -146,6 +179,10 @@ class MemoryEngine:
         failure = self.failures.pop(0) if self.failures else None
         if failure is not None:
             raise failure
+
+    def _tell(self, container: ObservedContainer) -> None:
+        for told in self._listeners:
+            told.put_nowait(container.label(LEASE_LABEL))
 
     def _is_own(self, labels: Labels) -> bool:
         return set(self.owner) <= set(labels)

@@ -1,28 +1,35 @@
-"""Keeps the engine in step with the leases, beside the loop that talks to the chain: a pull delays nothing there."""
+"""Keeps the engine in step with the leases, beside the loop that talks to the chain: a pull delays nothing there.
+
+A pass costs what has changed: leases that the chain touched, manifests that came, containers that the engine tells of.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection
+from contextlib import aclosing, suppress
 
 import structlog
 
-from moorage import manifest
 from moorage.agent_api import LeaseStatus, WorkloadStatus
 from moorage.chain.contracts import Exchange
-from moorage.chain.index import read_block
 from moorage.chain.rpc import ChainError, Rpc
 from moorage.crash import crash_point
 from moorage.snapshot import Snapshot
-from moorage.types import Group, OrderId, OrderState, Version
+from moorage.types import Lease, OrderId, OrderState, Version
+from provider_agent.core.attention import Attention, Look
+from provider_agent.core.endings import Endings
 from provider_agent.core.workload_report import WorkloadState
-from provider_agent.core.workloads import DesiredLease, Identity, desired_lease
+from provider_agent.core.workloads import DesiredLease, Identity
 from provider_agent.shell.engine import EngineUnavailable
 from provider_agent.shell.manifest_service import ManifestStore
+from provider_agent.shell.manifest_shelf import ManifestShelf
+from provider_agent.shell.prover import Prover
 from provider_agent.shell.workload_runner import WorkloadRunner
 
-ENDED = (OrderState.LEASE_STALE, OrderState.LEASE_CLOSING, OrderState.LEASE_CLOSED)
 PASS_SECONDS = 2.0
+RETRY_SECONDS = 10
+"""What could not be worked out for one lease is tried again after so long."""
 
 log = structlog.get_logger(__name__)
 
@@ -38,47 +45,61 @@ class WorkloadLoop:
         runner: WorkloadRunner,
         store: ManifestStore,
         versions: Callable[[OrderId], Collection[Version]],
-        newest: Callable[[], Snapshot | None],
+        endings: Endings | None = None,
     ) -> None:
         """
         Args:
             versions: gives what the deployment of a lease has had as versions; nothing else is ever run.
-            newest: gives the newest snapshot, None until there is one.
+            endings: collects the proofs that leases are over.
         """
-        self._rpc = rpc
-        self._exchange = exchange
-        self._identity = identity
+        self._provider = identity.provider
         self._runner = runner
-        self._store = store
-        self._versions = versions
-        self._newest = newest
-        self._decoded: dict[OrderId, DesiredLease] = {}
-        self._complaints: dict[OrderId, str] = {}
+        self._shelf = ManifestShelf(identity, store, versions)
+        self._prover = Prover(rpc, exchange, identity.provider)
+        self._endings = endings or Endings()
+        self._attention = Attention()
+        self._snapshot: Snapshot | None = None
+        self._proved_block = -1
         self._wake = asyncio.Event()
         self._desired: dict[OrderId, DesiredLease] = {}
         self.reset: frozenset[OrderId] = frozenset()
-        """Leases that a final block proves to be over and of which nothing is left on the engine."""
+        """Closing leases that are proved to be so and of which nothing is left on the engine."""
         self.engine_fault: str | None = None
-        """Why the engine did not answer in the last pass."""
+        """Why the engine did not answer the last time."""
+
+    def note(self, snapshot: Snapshot) -> None:
+        """Take in a new snapshot; every one has to come here, as each tells only what it has touched."""
+        if snapshot.touched is None:
+            self._attention.everything()
+        else:
+            self._attention.leases(snapshot.touched.orders)
+        self._snapshot = snapshot
+        self._wake.set()
+
+    def delivered(self, lease: OrderId) -> None:
+        """Note that a manifest has come."""
+        self._shelf.delivered(lease)
+        self._attention.leases([lease])
+        self._wake.set()
 
     def wake(self) -> None:
-        """Ask for a pass now: a manifest has come, or a block."""
+        """Ask for a pass now."""
         self._wake.set()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Make passes until `stop` is set."""
-        while not stop.is_set():
-            snapshot = self._newest()
-            if snapshot is not None:
-                await self._try_pass(snapshot)
-            try:
-                await asyncio.wait_for(self._wake.wait(), PASS_SECONDS)
-            except TimeoutError:
-                continue
-            self._wake.clear()
+        listening = asyncio.create_task(self._listen())
+        try:
+            while not stop.is_set():
+                self._wake.clear()
+                await self.try_pass()
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._wake.wait(), PASS_SECONDS)
+        finally:
+            listening.cancel()
 
     async def status(self, lease: OrderId) -> LeaseStatus:
-        """Return how a lease's workloads were at the end of the last pass."""
+        """Return how a lease's workloads were when they were last seen."""
         desired = self._desired.get(lease)
         if desired is None:
             return LeaseStatus(lease, None, ())
@@ -89,92 +110,146 @@ class WorkloadLoop:
         return LeaseStatus(lease, desired.version, tuple(workloads))
 
     def states(self) -> list[WorkloadState]:
-        """Return the states of all workloads at the end of the last pass."""
+        """Return the states of all workloads when they were last seen."""
         return [report.state for lease in self._desired.values() for report in self._runner.reports(lease)]
 
-    async def _try_pass(self, snapshot: Snapshot) -> None:
+    async def try_pass(self) -> None:
+        """Look at what has changed and do what is due. A pass that fails is made good for by the next one."""
+        if self._snapshot is None:
+            return
+        look = self._attention.take(self._snapshot.block.number, self._runner.now())
         try:
-            await self._pass(snapshot)
-            self.engine_fault = None
+            await self._pass(self._snapshot, look)
+            return
         except EngineUnavailable as error:
             # a fault of ours: the leases stay confirmed, and nothing is concluded about what runs
             self.engine_fault = str(error)
             log.warning("engine unavailable", reason=str(error))
-        except (ChainError, OSError) as error:
+            self._attention.everything()
+        except OSError as error:
             log.warning("workloads not looked after in this pass", reason=str(error))
         except Exception:  # whatever it is, it must not end the loop beside this one, which confirms leases
             log.exception("pass failed")
+        self._attention.put_back(look)
 
-    async def _pass(self, snapshot: Snapshot) -> None:
-        self._desired = await self._wanted(snapshot)
-        known = self._runner.leases() | await self._store.leases()
-        ended = await self._ended(known - self._desired.keys() | self._closing(snapshot))
-        if self._desired:
-            crash_point("before-workloads")
-        await self._runner.reconcile(list(self._desired.values()), ended)
-        if self._desired:
-            crash_point("after-workloads")
-        self.reset = frozenset(lease for lease in ended if self._runner.is_reset(lease))
-        for lease in self.reset & await self._store.leases():
-            await self._store.remove(lease)
-
-    async def _wanted(self, snapshot: Snapshot) -> dict[OrderId, DesiredLease]:
-        wanted: dict[OrderId, DesiredLease] = {}
-        complaints: dict[OrderId, str] = {}
-        for lease in snapshot.leases.values():
-            if lease.provider != self._identity.provider or lease.state is not OrderState.LEASE_ACTIVE:
-                continue
-            body = await self._store.get(lease.id)
+    async def _listen(self) -> None:
+        """Take the engine's hints, and open its stream anew when it breaks off."""
+        while True:
             try:
-                if body is not None:
-                    wanted[lease.id] = self._desire(lease.id, snapshot.leased_orders[lease.id].group, body)
-            except manifest.ManifestError as error:
-                complaints[lease.id] = str(error)
-        for lease_id, reason in complaints.items() - self._complaints.items():
-            log.error("stored manifest is unusable, waiting for the tenant", lease=lease_id.hex(), reason=reason)
-        self._decoded, self._complaints = wanted, complaints
-        return {lease_id: _paused_if_unpaid(snapshot, desired) for lease_id, desired in wanted.items()}
+                async with aclosing(self._runner.changes()) as changes:
+                    async for label in changes:
+                        self._hear(label)
+            except EngineUnavailable as error:
+                log.warning("changes of the engine are not told", reason=str(error))
+            except Exception:  # hints are missed, and looks at everything make good for them
+                log.exception("listening to the engine failed")
+            self._attention.hears(False)
+            await asyncio.sleep(PASS_SECONDS)
 
-    def _desire(self, lease: OrderId, group: Group, body: bytes) -> DesiredLease:
-        """Return what to run; a manifest of an earlier version goes on until the tenant sends the new one.
+    def _hear(self, label: str | None) -> None:
+        if label is None:
+            self._attention.hears(True)
+        else:
+            with suppress(ValueError):  # somebody may have put another there by hand
+                self._attention.engine(OrderId(bytes.fromhex(label)))
+        self._wake.set()
 
-        Raises:
-            ManifestError: the disk gave something that the tenant never ordered.
-        """
-        version = manifest.version_of(body)
-        if version not in self._versions(lease):
-            raise manifest.ManifestError(f"its version {version.hex()} was never on chain")
-        known = self._decoded.get(lease)
-        if known is not None and known.version == version:
-            return known
-        decoded = manifest.decode(body)
-        manifest.check_against_lease(decoded, group)
-        return desired_lease(self._identity, lease, decoded, group.name, version)
+    async def _pass(self, snapshot: Snapshot, look: Look) -> None:
+        if look.is_everything:
+            await self._runner.look()
+            await self._shelf.look()
+        elif look.on_engine:
+            await self._runner.look(look.on_engine)
+        known = self._all(snapshot) if look.is_everything else look.leases
+        leases = [lease for lease in known if await self._is_worked_out(snapshot, lease)]
+        await self._prove(snapshot)
+        desired = [self._desired[lease] for lease in leases if lease in self._desired]
+        if desired:
+            crash_point("before-workloads")
+        changed = await self._runner.carry_out(desired, self._endings.over, self._endings.resting)
+        if desired:
+            crash_point("after-workloads")
+        if look.is_everything or look.on_engine or changed:
+            self.engine_fault = None
+        self._attention.leases(changed)  # what a step has brought about may need another
+        for lease in {each.lease for each in desired} | changed:
+            wanted = self._desired.get(lease)
+            self._attention.at_second(lease, self._runner.next_attempt(wanted) if wanted is not None else None)
+        await self._clear_away(snapshot)
 
-    def _closing(self, snapshot: Snapshot) -> set[OrderId]:
-        return {
-            lease.id
-            for lease in snapshot.leases.values()
-            if lease.provider == self._identity.provider and lease.state is OrderState.LEASE_CLOSING
-        }
+    def _all(self, snapshot: Snapshot) -> set[OrderId]:
+        ours = (lease.id for lease in snapshot.leases.values() if lease.provider == self._provider)
+        return {*ours, *self._runner.leases(), *self._shelf.leases, *self._desired, *self._endings.open}
 
-    async def _ended(self, candidates: Iterable[OrderId]) -> list[OrderId]:
-        """Return those of the leases that are over at a final block: only then is anything taken down."""
-        asked = sorted(candidates)
-        if not asked:
-            return []
-        final = await read_block(self._rpc, "finalized")
-        leases = await self._exchange.leases(final, asked)
-        return [
-            lease.id
-            for lease in leases
-            if lease is not None and lease.state in ENDED and lease.provider == self._identity.provider
-        ]
+    async def _is_worked_out(self, snapshot: Snapshot, lease: OrderId) -> bool:
+        try:
+            await self._work_out(snapshot, lease)
+        except Exception:  # an odd lease holds no other one up; what it has stays as it is
+            log.exception("lease set aside", lease=lease.hex())
+            self._attention.at_second(lease, self._runner.now() + RETRY_SECONDS)
+            return False
+        return True
+
+    async def _work_out(self, snapshot: Snapshot, lease_id: OrderId) -> None:
+        """Decide what a lease needs: to run, to be asked about at final blocks, or nothing."""
+        self._attention.at_second(lease_id, None)
+        lease = snapshot.leases.get(lease_id)
+        is_ours = lease is not None and lease.provider == self._provider
+        if lease is None or not is_ours or lease.state is not OrderState.LEASE_ACTIVE:
+            self._drop(lease_id)
+            is_closing = is_ours and lease is not None and lease.state is OrderState.LEASE_CLOSING
+            if is_closing or self._runner.has(lease_id) or lease_id in self._shelf.leases:
+                self._endings.suspect(lease_id)
+            else:
+                self._endings.acquit([lease_id])
+            return
+        self._endings.acquit([lease_id])
+        is_funded = snapshot.block.number < lease.funded_block
+        self._attention.at_block(lease_id, lease.funded_block if is_funded else None)
+        desired = await self._shelf.desired(lease_id, snapshot.leased_orders[lease_id].group)
+        if desired is None:
+            self._drop(lease_id)
+        else:
+            self._desired[lease_id] = _paused_if_unpaid(snapshot, lease, desired)
+
+    def _drop(self, lease: OrderId) -> None:
+        self._attention.at_block(lease, None)
+        self._desired.pop(lease, None)
+        self._runner.forget(lease)
+
+    async def _prove(self, snapshot: Snapshot) -> None:
+        """Ask once in a block what became of the leases that seem to be over."""
+        leases = self._endings.open
+        if not leases or snapshot.block.number == self._proved_block:
+            return
+        try:
+            proofs = await self._prover.prove(leases)
+        except (ChainError, OSError) as error:
+            log.warning("nothing learned about leases that seem to be over", reason=str(error))
+            return
+        except Exception:  # the other leases are looked after all the same
+            log.exception("proving failed")
+            return
+        self._proved_block = snapshot.block.number
+        for proof in proofs:
+            self._endings.take(proof)
+
+    async def _clear_away(self, snapshot: Snapshot) -> None:
+        """Forget the manifests of leases that are over and gone, and those leases when the chain knows it too."""
+        gone = frozenset(each.lease for each in self._endings.over if self._runner.is_reset(each.lease))
+        for lease in gone:
+            await self._shelf.remove(lease)
+        self.reset = frozenset(lease for lease in gone if _is_closing(snapshot.leases.get(lease)))
+        self._endings.acquit(gone - self.reset)
 
 
-def _paused_if_unpaid(snapshot: Snapshot, desired: DesiredLease) -> DesiredLease:
+def _is_closing(lease: Lease | None) -> bool:
+    return lease is not None and lease.state is OrderState.LEASE_CLOSING
+
+
+def _paused_if_unpaid(snapshot: Snapshot, lease: Lease, desired: DesiredLease) -> DesiredLease:
     """Return a lease without its containers while its money is used up; its volumes stay."""
     period = snapshot.parameters.reconfirmation_period_blocks
-    if not snapshot.leases[desired.lease].is_exhausted(snapshot.block.number, period):
+    if not lease.is_exhausted(snapshot.block.number, period):
         return desired
     return DesiredLease(desired.lease, desired.version, (), ())

@@ -17,12 +17,13 @@ from provider_agent.shell.manifest_store import ManifestMemory
 from provider_agent.shell.memory_engine import MemoryEngine
 from provider_agent.shell.workload_loop import WorkloadLoop
 from provider_agent.shell.workload_runner import WorkloadRunner
+from tests.factories.proofs import final_block
 from tests.markets import UNIT, US, make_lease, make_order, make_snapshot
 
 IDENTITY = Identity(31337, Address("0x5FbDB2315678afecb367f032d93F642f64180aa3"), US)
 ORDER, OTHER_ORDER = make_order(0), make_order(1)
 LEASE, OTHER_LEASE = ORDER.id, OTHER_ORDER.id
-FINAL = Block(990, b"\x99" * 32, 1_700_000_990)
+FINAL_AFTER_BLOCKS = 10
 
 
 def body(image: str = "web:1", memory: int = UNIT.memory_bytes) -> bytes:
@@ -60,13 +61,16 @@ class World:
     versions: dict[OrderId, list[Version]] = field(default_factory=dict)
     store: ManifestMemory = field(default_factory=ManifestMemory)
     asked: list[Block] = field(default_factory=list)
+    block: int = 1_000
+    now: int = 1_000_000
+    """Unix time."""
 
     def __post_init__(self) -> None:
-        self.engine = MemoryEngine(IDENTITY.labels, clock=lambda: 1_000_000, images={"web:1", "web:2"})
+        self.engine = MemoryEngine(IDENTITY.labels, clock=lambda: self.now, images={"web:1", "web:2"})
         self.restart()
 
     def restart(self) -> None:
-        self.runner = WorkloadRunner(self.engine, "127.0.0.1", clock=lambda: 1_000_000, pass_seconds=5)
+        self.runner = WorkloadRunner(self.engine, "127.0.0.1", clock=lambda: self.now, pass_seconds=5)
         self.loop = WorkloadLoop(
             self,  # type: ignore[arg-type]
             self.exchange,  # type: ignore[arg-type]
@@ -74,7 +78,6 @@ class World:
             self.runner,
             self.store,
             lambda lease: self.versions.get(lease, ()),
-            self.snapshot,
         )
 
     @property
@@ -82,6 +85,10 @@ class World:
         world = self
 
         class Exchange:
+            def through(self, node: World) -> Exchange:
+                assert node is world
+                return self
+
             async def leases(self, block: Block, leases: Sequence[OrderId]) -> list[Lease | None]:
                 world.asked.append(block)
                 found = [world.final.get(lease) for lease in leases]
@@ -95,23 +102,32 @@ class World:
         assert (method, tag) == ("eth_getBlockByNumber", "finalized")
         if self.fault is not None:
             raise self.fault
-        found = {"number": FINAL.number.to_bytes(4, "big"), "hash": FINAL.hash, "parentHash": bytes(32)}
+        final = final_block(self.block - FINAL_AFTER_BLOCKS)
+        found = {"number": final.number.to_bytes(4, "big"), "hash": final.hash, "parentHash": bytes(32)}
         return msgspec.convert(
-            {name: f"0x{raw.hex()}" for name, raw in found.items()} | {"timestamp": hex(FINAL.timestamp)}, kind
+            {name: f"0x{raw.hex()}" for name, raw in found.items()} | {"timestamp": hex(final.timestamp)}, kind
         )
+
+    @property
+    def nodes(self) -> tuple[World, ...]:
+        return (self,)
 
     def snapshot(self) -> Snapshot:
         orders = {LEASE: ORDER, OTHER_LEASE: OTHER_ORDER}
-        return make_snapshot(leases=[(orders[lease], each) for lease, each in self.leases.items()])
+        return make_snapshot(self.block, leases=[(orders[lease], each) for lease, each in self.leases.items()])
 
     async def deliver(self, lease: OrderId = LEASE, encoded: bytes | None = None) -> None:
         encoded = encoded or body()
         self.versions.setdefault(lease, []).append(manifest.version_of(encoded))
         await self.store.put(lease, encoded)
+        self.loop.delivered(lease)
 
     async def passes(self, count: int = 1) -> None:
+        """Let the agent make passes, each in a block of its own."""
         for _ in range(count):
-            await self.loop._try_pass(self.snapshot())
+            self.block += 1
+            self.loop.note(self.snapshot())
+            await self.loop.try_pass()
 
     async def versions_seen(self) -> list[str]:
         return [dict(each.labels)["moorage.version"] for each in (await self.engine.observe()).containers]

@@ -26,6 +26,7 @@ from provider_agent.core.workloads import DesiredLease, Identity, desired_lease
 from provider_agent.shell.docker_engine import DockerEngine, DockerOptions, connected
 from provider_agent.shell.workload_runner import WorkloadRunner
 from tests.docker_world import engine_url
+from tests.full_pass import reconcile
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "webapp"
 URL = engine_url()
@@ -85,10 +86,10 @@ async def site(images: None) -> AsyncIterator[Site]:
     async with aiodocker.Docker(url=URL) as docker, connected(URL, identity.labels, DockerOptions()) as engine:
         runner = WorkloadRunner(engine, "127.0.0.1", time.time, pass_seconds=START_SECONDS)
         try:
-            await runner.reconcile([lease], ())
+            await reconcile(runner, [lease], ())
             yield Site(lease, other, runner, engine, docker)
         finally:
-            await runner.reconcile([], orders)
+            await reconcile(runner, [], orders)
         assert all(runner.is_reset(order) for order in orders)
 
 
@@ -136,7 +137,7 @@ async def test_example__replica_crashes__comes_back_and_the_visits_stay(site: Si
     await site.docker.containers.container(site.container("app", 0)).wait()
 
     await asyncio.sleep(2.1)  # the first wait of the back-off, in whole seconds
-    await site.runner.reconcile([site.lease], ())
+    await reconcile(site.runner, [site.lease], ())
 
     reports = site.runner.reports(site.lease)
     assert {report.state for report in reports} == {WorkloadState.RUNNING}
@@ -161,14 +162,14 @@ async def test_example__a_connection_that_is_not_declared__does_not_exist(site: 
 
 async def test_example__same_file_deployed_twice__the_two_share_nothing(site: Site) -> None:
     visits = int(field(await page(site.address()), "visits"))
-    await site.runner.reconcile([site.lease, site.other], ())
+    await reconcile(site.runner, [site.lease, site.other], ())
 
     others = await page(site.address(site.other))
     assert site.address(site.other) != site.address()
     assert (field(others, "lease"), field(others, "visits")) == (site.other.lease.hex(), "1")
     assert int(field(await page(site.address()), "visits")) == visits + 1
 
-    await site.runner.reconcile([site.lease], [site.other.lease])
+    await reconcile(site.runner, [site.lease], [site.other.lease])
 
     assert site.runner.is_reset(site.other.lease)
     assert int(field(await page(site.address()), "visits")) == visits + 2

@@ -8,7 +8,7 @@ from typing import Any
 from moorage import manifest
 from moorage.manifest import Compute, Manifest, ManifestGroup, Workload
 from moorage.snapshot import Snapshot
-from moorage.types import Address, Lease
+from moorage.types import Address
 from provider_agent.core.workloads import Identity
 from provider_agent.shell.manifest_store import ManifestMemory
 from provider_agent.shell.memory_engine import MemoryEngine
@@ -23,11 +23,7 @@ ORDER = make_order()
 class ChainWithout:
     """A node that is not asked: nothing that is known has ended."""
 
-    async def leases(self, *_: Any) -> list[Lease]:
-        return []
-
-    async def call(self, *_: Any) -> dict[str, str]:
-        return {"number": "0x1", "hash": "0x" + "00" * 32, "timestamp": "0x1"}
+    nodes = ()
 
 
 def body() -> bytes:
@@ -63,15 +59,12 @@ async def test_workload_loop__lease_is_exhausted__pauses_its_containers_until_it
     store, sent = ManifestMemory(), body()
     await store.put(ORDER.id, sent)
     chain: Any = ChainWithout()
-    newest = [snapshot_at(1_010, funded_block=1_020)]
-    loop = WorkloadLoop(
-        chain, chain, IDENTITY, runner, store, lambda _: [manifest.version_of(sent)], lambda: newest[-1]
-    )
+    loop = WorkloadLoop(chain, chain, IDENTITY, runner, store, lambda _: [manifest.version_of(sent)])
 
     states = []
-    for snapshot in (newest[0], snapshot_at(1_020, funded_block=1_020), snapshot_at(1_021, funded_block=1_500)):
-        newest.append(snapshot)
-        await loop._try_pass(snapshot)
+    for block, funded_block in ((1_010, 1_020), (1_020, 1_020), (1_021, 1_500)):
+        loop.note(snapshot_at(block, funded_block))
+        await loop.try_pass()
         seen = await engine.observe()
         states.append((len(seen.containers), len(seen.volumes)))
 

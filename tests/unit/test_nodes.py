@@ -109,8 +109,17 @@ async def test_d05_nodes__none_takes_a_transaction__a_refusal_says_more_than_sil
         await World(*answers).nodes.call(BROADCAST, "0x00")
 
 
+async def test_g12_nodes__each_by_itself__can_be_asked_and_keeps_its_place() -> None:
+    world = World(None, None)
+    world.nodes.distrust()
+
+    assert [await node.call("eth_call") for node in world.nodes.nodes] == ["node 1", "node 2"]
+
+
 def test_connect__one_address__is_one_node() -> None:
-    assert type(connect(["http://127.0.0.1:1"])) is Rpc
+    one = connect(["http://127.0.0.1:1"])
+    assert type(one) is Rpc
+    assert one.nodes == (one,)
     assert isinstance(connect(["http://127.0.0.1:1", "http://127.0.0.1:2"]), Nodes)
 
 

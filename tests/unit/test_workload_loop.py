@@ -11,7 +11,8 @@ from moorage import manifest
 from moorage.chain.rpc import NodeUnavailable
 from moorage.types import OrderState
 from provider_agent.core.containers import ContainerState, Observed, ObservedContainer, sorted_labels
-from tests.fakes.lease_world import FINAL, IDENTITY, LEASE, OTHER_LEASE, OTHER_ORDER, World, active, body, ended
+from tests.factories.proofs import final_block
+from tests.fakes.lease_world import IDENTITY, LEASE, OTHER_LEASE, OTHER_ORDER, World, active, body, ended
 from tests.markets import OTHERS
 
 
@@ -79,7 +80,7 @@ async def test_g12_pass__lease_is_missing_but_not_proved_over__keeps_everything(
     assert await world.engine.observe() == before
     assert await world.store.leases() == {LEASE}
     assert world.loop.reset == frozenset()
-    assert any(each["event"] == "pass failed" for each in logs) == isinstance(world.final.get(LEASE), RuntimeError)
+    assert any(each["event"] == "proving failed" for each in logs) == isinstance(world.final.get(LEASE), RuntimeError)
 
 
 @pytest.mark.parametrize("does_restart", [False, True])
@@ -97,7 +98,7 @@ async def test_i20_pass__over_at_a_final_block__removes_all_and_then_says_that_i
     assert await world.engine.observe() == Observed()
     assert await world.store.leases() == frozenset()
     assert (LEASE in world.loop.reset) == (state is OrderState.LEASE_CLOSING)
-    assert set(world.asked) == {FINAL}
+    assert world.asked == [final_block(992), final_block(993)]
 
 
 async def test_g08_pass__closing_at_the_newest_block_but_not_at_a_final_one__is_not_reset(world: World) -> None:
@@ -113,7 +114,7 @@ async def test_pass__over_but_its_manifest_is_lost__is_removed_all_the_same(worl
     await world.store.remove(LEASE)
     world.leases, world.final = {}, {LEASE: ended(OrderState.LEASE_STALE)}
 
-    await world.passes()
+    await world.passes(2)
 
     assert await world.engine.observe() == Observed()
 
@@ -131,7 +132,7 @@ async def test_pass__closing_lease_that_never_had_a_manifest__is_reset() -> None
     closing = {LEASE: ended(OrderState.LEASE_CLOSING)}
     world = World(closing, dict(closing))
 
-    await world.passes()
+    await world.passes(2)
 
     assert world.loop.reset == {LEASE}
 

@@ -48,8 +48,9 @@ async def test_pass__fault_of_ours__is_logged_and_ends_nothing(world: World) -> 
     stop = asyncio.Event()
 
     with capture_logs() as logs:
+        world.loop.note(world.snapshot())
         running = asyncio.create_task(world.loop.run(stop))
-        while not any(each["event"] == "pass failed" for each in logs):  # noqa: ASYNC110
+        while not any(each["event"] == "proving failed" for each in logs):  # noqa: ASYNC110
             await asyncio.sleep(0)
         stop.set()
         world.loop.wake()

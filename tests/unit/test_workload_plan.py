@@ -26,10 +26,11 @@ from provider_agent.core.workload_plan import (
     StartFailure,
     StartWorkload,
     backoff_seconds,
-    is_reset,
+    by_lease,
     plan,
 )
 from provider_agent.core.workloads import DesiredLease
+from tests.factories.proofs import over
 from tests.factories.workloads import LEASE, NEXT_VERSION, OTHER_LEASE, connection, lease_of, workload
 
 NOW = 1_000_000
@@ -47,7 +48,7 @@ def steps(
     ended: tuple[OrderId, ...] = (),
     failures: dict[str, StartFailure] | None = None,
 ) -> tuple[Intent, ...]:
-    return plan(desired, observed, ended, NOW, failures or {})
+    return plan(desired, observed, [over(lease) for lease in ended], NOW, failures or {})
 
 
 def running(spec: ContainerSpec) -> ObservedContainer:
@@ -241,9 +242,8 @@ def test_backoff_seconds__more_failures__never_shrinks_and_stays_below_the_cap()
 
 
 @pytest.mark.parametrize("kind", ["containers", "networks", "volumes"])
-def test_is_reset__one_object_is_left__is_false(kind: str) -> None:
+def test_by_lease__one_object_is_left__is_that_leases(kind: str) -> None:
     full = all_of(APP)
     left = replace(Observed(), **{kind: getattr(full, kind)[:1]})
 
-    assert not is_reset(LEASE, left)
-    assert is_reset(OTHER_LEASE, left)
+    assert by_lease(left) == {LEASE.hex(): left}

@@ -15,6 +15,7 @@ from provider_agent.shell.engine import EngineError, EngineRefused, EngineUnavai
 from provider_agent.shell.memory_engine import MemoryEngine
 from provider_agent.shell.workload_runner import WorkloadRunner
 from tests.factories.workloads import IDENTITY, LEASE, NEXT_VERSION, OTHER_LEASE, connection, lease_of, workload
+from tests.full_pass import reconcile
 
 APP = lease_of(
     workload("app", connection(8000, "web"), depends_on=("cache",)),
@@ -50,13 +51,13 @@ def states(site: Site, lease: DesiredLease) -> dict[str, str]:
 
 
 async def test_reconcile__new_lease__runs_with_an_address_and_then_does_nothing_more(site: Site) -> None:
-    await site.runner.reconcile([APP], ())
+    await reconcile(site.runner, [APP], ())
     assert [report for report in site.runner.reports(APP) if report.name == "web"] == [
         WorkloadReport("web", WorkloadState.RUNNING, None, ("http://127.0.0.1:32768",))
     ]
     site.engine.calls.clear()
 
-    await site.runner.reconcile([APP], ())
+    await reconcile(site.runner, [APP], ())
 
     assert site.engine.calls == ["observe"]
 
@@ -64,7 +65,7 @@ async def test_reconcile__new_lease__runs_with_an_address_and_then_does_nothing_
 @pytest.mark.parametrize("does_restart", [False, True])
 async def test_reconcile__any_one_call_fails__ends_in_the_same_state(does_restart: bool) -> None:
     reference = Site()
-    await reference.runner.reconcile([APP], ())
+    await reconcile(reference.runner, [APP], ())
     calls = len(reference.engine.calls)
     assert calls == 11  # observe, three networks, three images and containers, observe
 
@@ -74,7 +75,7 @@ async def test_reconcile__any_one_call_fails__ends_in_the_same_state(does_restar
             site.engine.failures = [*[None] * failing, error]
             for _ in range(4):
                 with suppress(EngineError):
-                    await site.runner.reconcile([APP], ())
+                    await reconcile(site.runner, [APP], ())
                 if does_restart:
                     site.restart()
                 site.now_seconds += 10
@@ -87,11 +88,11 @@ def ports_apart(observed: Observed) -> Observed:
 
 
 async def test_reconcile__engine_does_not_answer__says_so_and_keeps_the_last_reports(site: Site) -> None:
-    await site.runner.reconcile([APP], ())
+    await reconcile(site.runner, [APP], ())
     site.engine.failures = [EngineUnavailable("gone")]
 
     with pytest.raises(EngineUnavailable):
-        await site.runner.reconcile([APP], (LEASE,))
+        await reconcile(site.runner, [APP], (LEASE,))
 
     assert set(states(site, APP).values()) == {"running"}
     assert not site.runner.is_reset(LEASE)
@@ -102,7 +103,7 @@ async def test_reconcile__image_is_nowhere__reports_it_waits_longer_each_time_an
     site.engine.images.discard(missing)
     waits = []
     for _ in range(3):
-        await site.runner.reconcile([APP], ())
+        await reconcile(site.runner, [APP], ())
         failed = site.runner.reports(APP)[0]
         waits.append(failed.reason)
         site.now_seconds += 10
@@ -110,17 +111,17 @@ async def test_reconcile__image_is_nowhere__reports_it_waits_longer_each_time_an
     assert failed.state is WorkloadState.FAILED
     assert waits == [f"image {missing} was not found; next attempt in {wait} s" for wait in (2, 4, 8)]
     site.engine.images.add(missing)
-    await site.runner.reconcile([APP], ())
+    await reconcile(site.runner, [APP], ())
     assert set(states(site, APP).values()) == {"running"}
 
 
 async def test_reconcile__lease_that_failed_is_dropped_and_comes_back__is_tried_at_once(site: Site) -> None:
     broken = lease_of(workload("web", image="example/late:1"))
-    await site.runner.reconcile([broken], ())
-    await site.runner.reconcile([], ())
+    await reconcile(site.runner, [broken], ())
+    site.runner.forget(LEASE)
     site.engine.images.add("example/late:1")
 
-    await site.runner.reconcile([broken], ())
+    await reconcile(site.runner, [broken], ())
 
     assert states(site, broken) == {"web": "running"}
 
@@ -130,9 +131,9 @@ async def test_reconcile__pull_that_never_ends__delays_no_other_lease(site: Site
     stuck = [
         lease_of(workload("web", image="example/tarpit:1"), lease=OrderId(bytes([number]) * 32)) for number in range(9)
     ]
-    await site.runner.reconcile(stuck, ())
+    await reconcile(site.runner, stuck, ())
 
-    await site.runner.reconcile([*stuck, APP], ())
+    await reconcile(site.runner, [*stuck, APP], ())
 
     assert set(states(site, APP).values()) == {"running"}
     assert states(site, stuck[0]) == {"web": "starting"}
@@ -141,10 +142,10 @@ async def test_reconcile__pull_that_never_ends__delays_no_other_lease(site: Site
 async def test_reconcile__lease_ends_during_a_pull__is_reset(site: Site) -> None:
     site.engine.endless_images.add("example/tarpit:1")
     stuck = lease_of(workload("web", connection(80), image="example/tarpit:1"))
-    await site.runner.reconcile([stuck], ())
+    await reconcile(site.runner, [stuck], ())
     assert not site.runner.is_reset(LEASE)
 
-    await site.runner.reconcile([], [LEASE])
+    await reconcile(site.runner, [], [LEASE])
 
     assert site.runner.is_reset(LEASE)
     assert await site.engine.observe() == Observed()
@@ -153,41 +154,41 @@ async def test_reconcile__lease_ends_during_a_pull__is_reset(site: Site) -> None
 async def test_reconcile__image_of_one_lease_is_nowhere__other_leases_run(site: Site) -> None:
     broken = lease_of(workload("web", image="example/absent:1"), lease=OTHER_LEASE)
 
-    await site.runner.reconcile([broken, APP], ())
+    await reconcile(site.runner, [broken, APP], ())
 
     assert states(site, broken) == {"web": "failed"}
     assert set(states(site, APP).values()) == {"running"}
 
 
 async def test_reconcile__crashed__starts_again_and_counts(site: Site) -> None:
-    await site.runner.reconcile([APP], ())
+    await reconcile(site.runner, [APP], ())
     web = APP.containers[2].name
     for count in (1, 2, 3):
         site.engine.crash(web, 1)
-        await site.runner.reconcile([APP], ())
+        await reconcile(site.runner, [APP], ())
         assert states(site, APP)["web"] == "restarting"
         site.restart()
         site.now_seconds += 300
-        await site.runner.reconcile([APP], ())
+        await reconcile(site.runner, [APP], ())
         assert site.runner.reports(APP)[2].reason == f"restarts after crashes: {count}"
 
 
 async def test_reconcile__lease_has_ended__leaves_nothing_of_it_and_all_of_the_others(site: Site) -> None:
     other = lease_of(workload("web", connection(80)), lease=OTHER_LEASE)
-    await site.runner.reconcile([APP, other], ())
+    await reconcile(site.runner, [APP, other], ())
 
-    await site.runner.reconcile([other], (LEASE,))
+    await reconcile(site.runner, [other], (LEASE,))
 
     assert (site.runner.is_reset(LEASE), site.runner.is_reset(OTHER_LEASE)) == (True, False)
     assert [each.state for each in (await site.engine.observe()).containers] == [ContainerState.RUNNING]
 
 
 async def test_reconcile__lease_is_not_mentioned__keeps_running(site: Site) -> None:
-    await site.runner.reconcile([APP], ())
+    await reconcile(site.runner, [APP], ())
     before = await site.engine.observe()
     site.restart()
 
-    await site.runner.reconcile([], ())
+    await reconcile(site.runner, [], ())
 
     assert await site.engine.observe() == before
 
@@ -195,12 +196,12 @@ async def test_reconcile__lease_is_not_mentioned__keeps_running(site: Site) -> N
 async def test_reconcile__new_version__keeps_what_did_not_change(site: Site) -> None:
     site.engine.images.add("example/web:2")
     before = lease_of(workload("web"), workload("app"))
-    await site.runner.reconcile([before], ())
+    await reconcile(site.runner, [before], ())
     kept = next(each for each in (await site.engine.observe()).containers if "-app-" in each.name)
     after = lease_of(workload("web", image="example/web:2"), workload("app"), version=NEXT_VERSION)
     site.engine.calls.clear()
 
-    await site.runner.reconcile([after], ())
+    await reconcile(site.runner, [after], ())
 
     assert site.engine.calls == ["observe", "ensure_image", "ensure_container", "observe"]
     assert kept in (await site.engine.observe()).containers

@@ -1,0 +1,90 @@
+"""What leases have to run: their manifests, read when they come and at looks at everything, and held against chain."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+
+import structlog
+
+from moorage import manifest
+from moorage.types import Group, OrderId, Version
+from provider_agent.core.workloads import DesiredLease, Identity, desired_lease
+from provider_agent.shell.manifest_service import ManifestStore
+
+log = structlog.get_logger(__name__)
+
+
+class ManifestShelf:
+    """Gives what a lease needs. Only bytes whose hash was on chain as a version of its deployment are ever used."""
+
+    def __init__(
+        self, identity: Identity, store: ManifestStore, versions: Callable[[OrderId], Collection[Version]]
+    ) -> None:
+        self._identity = identity
+        self._store = store
+        self._versions = versions
+        self._unread: set[OrderId] = set()
+        self._decoded: dict[OrderId, DesiredLease] = {}
+        self._complaints: dict[OrderId, str] = {}
+        self.leases: set[OrderId] = set()
+        """Those that have a manifest."""
+
+    async def look(self) -> None:
+        """See which manifests there are; each is read again when it is asked for. Disk errors are OSError."""
+        self.leases = {*await self._store.leases()}
+        self._unread = set(self.leases)
+
+    def delivered(self, lease: OrderId) -> None:
+        """Note that a manifest was stored."""
+        self.leases.add(lease)
+        self._unread.add(lease)
+
+    async def remove(self, lease: OrderId) -> None:
+        """Forget a manifest. Disk errors are OSError."""
+        if lease in self.leases:
+            await self._store.remove(lease)
+        self.leases.discard(lease)
+        self._unread.discard(lease)
+        self._decoded.pop(lease, None)
+        self._complaints.pop(lease, None)
+
+    async def desired(self, lease: OrderId, group: Group) -> DesiredLease | None:
+        """Return what to run for a lease; None if there is no manifest that may be run.
+
+        A manifest of an earlier version goes on until the tenant sends the new one. Disk errors are OSError.
+        """
+        try:
+            found = await self._read(lease, group)
+        except manifest.ManifestError as error:
+            if self._complaints.get(lease) != str(error):
+                log.error("stored manifest is unusable, waiting for the tenant", lease=lease.hex(), reason=str(error))
+            self._complaints[lease] = str(error)
+            return None
+        self._complaints.pop(lease, None)
+        return found
+
+    async def _read(self, lease: OrderId, group: Group) -> DesiredLease | None:
+        """
+        Raises:
+            ManifestError: the disk gave something that the tenant never ordered.
+        """
+        known = self._decoded.get(lease)
+        if lease in self._unread:
+            body = await self._store.get(lease)
+            version = manifest.version_of(body) if body is not None else None
+            if body is not None and (known is None or known.version != version):
+                self._check(lease, Version(version or b""))
+                decoded = manifest.decode(body)
+                manifest.check_against_lease(decoded, group)
+                known = desired_lease(self._identity, lease, decoded, group.name, manifest.version_of(body))
+                self._decoded[lease] = known
+            elif body is None:
+                known = None
+            self._unread.discard(lease)
+        if known is not None:
+            self._check(lease, known.version)
+        return known
+
+    def _check(self, lease: OrderId, version: Version) -> None:
+        if version not in self._versions(lease):
+            raise manifest.ManifestError(f"its version {version.hex()} was never on chain")
