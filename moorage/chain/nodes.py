@@ -125,6 +125,19 @@ class Nodes(Rpc):
         """All, in the order in which they are preferred."""
         return self._nodes
 
+    async def checked(self, place: int) -> Rpc:
+        """Return a node by its place, after it was checked.
+
+        Raises:
+            NodeUnavailable: it does not answer, or is the wrong one.
+        """
+        node = self._nodes[place]
+        try:
+            await self._verify(node)
+        except ChainError as error:
+            raise NodeUnavailable(str(error)) from error
+        return node
+
     @property
     def others(self) -> tuple[Rpc, ...]:
         """The nodes that are not asked first now: what they say can be compared with what was answered."""

@@ -160,6 +160,14 @@ class Rpc:
         """This one, or the several that it stands for."""
         return (self,)
 
+    async def checked(self, place: int) -> Rpc:
+        """Return one of `nodes`, of which it is known that it is the right one.
+
+        Raises:
+            NodeUnavailable: it did not answer until now, or is the wrong one.
+        """
+        return self.nodes[place]
+
     @property
     def others(self) -> tuple[Rpc, ...]:
         """The nodes that are not asked first now: what they say can be compared with what was answered."""

@@ -17,7 +17,8 @@ class Prover:
     """Reads leases of one provider at the newest final block of one node after the other."""
 
     def __init__(self, rpc: Rpc, exchange: Exchange, provider: ProviderNumber) -> None:
-        self._nodes = rpc.nodes
+        self._rpc = rpc
+        self._count = len(rpc.nodes)
         self._exchange = exchange
         self._provider = provider
         self._turn = 0
@@ -29,8 +30,8 @@ class Prover:
             NodeUnavailable: no node answers; nothing is proved by that.
         """
         failures = []
-        for _ in self._nodes:
-            turn, self._turn = self._turn, (self._turn + 1) % len(self._nodes)
+        for _ in range(self._count):
+            turn, self._turn = self._turn, (self._turn + 1) % self._count
             try:
                 return await self._ask(turn, leases)
             except NodeUnavailable as error:
@@ -38,13 +39,12 @@ class Prover:
         raise NodeUnavailable("; ".join(dict.fromkeys(failures)))
 
     async def _ask(self, turn: int, leases: Sequence[OrderId]) -> list[Proof]:
-        node = self._nodes[turn]
+        node = await self._rpc.checked(turn)
         final = await read_block(node, "finalized")
         found = await self._exchange.through(node).leases(final, leases)
         standings = map(self._standing, found)
         return [
-            Proof(lease, standing, final, turn, len(self._nodes))
-            for lease, standing in zip(leases, standings, strict=True)
+            Proof(lease, standing, final, turn, self._count) for lease, standing in zip(leases, standings, strict=True)
         ]
 
     def _standing(self, lease: Lease | None) -> Standing:

@@ -112,6 +112,9 @@ class World:
     def nodes(self) -> tuple[World, ...]:
         return (self,)
 
+    async def checked(self, place: int) -> World:
+        return self.nodes[place]
+
     def snapshot(self) -> Snapshot:
         orders = {LEASE: ORDER, OTHER_LEASE: OTHER_ORDER}
         return make_snapshot(self.block, leases=[(orders[lease], each) for lease, each in self.leases.items()])

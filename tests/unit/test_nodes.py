@@ -185,6 +185,20 @@ async def test_d05_verify__one_answers_later__is_checked_before_it_is_asked(answ
         assert world.stubs[1].asked[-2:] == ["eth_chainId", "eth_call"]
 
 
+async def test_checked__node_of_another_chain__is_not_given() -> None:
+    world = World("right", SILENT)
+    await world.nodes.verify(wrong_chain)
+
+    for answer, reason in ((SILENT, "no answer"), ("wrong", "node 2 is on another chain")):
+        world.stubs[1].answer = answer
+        with pytest.raises(NodeUnavailable, match=reason):
+            await world.nodes.checked(1)
+
+    assert await world.nodes.checked(0) is world.stubs[0]
+    world.stubs[1].answer = "right"
+    assert await world.nodes.checked(1) is world.stubs[1]
+
+
 async def test_verify__single_node__is_checked() -> None:
     await Rpc.verify(Stub("node 1"), wrong_chain)
     with pytest.raises(ChainError):

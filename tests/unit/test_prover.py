@@ -59,6 +59,9 @@ class Exchange:
 class Nodes:
     nodes: tuple[Node, ...]
 
+    async def checked(self, place: int) -> Node:
+        return self.nodes[place]
+
 
 def prover(*nodes: Node) -> Prover:
     return Prover(Nodes(nodes), Exchange(), US)  # type: ignore[arg-type]
