@@ -129,10 +129,10 @@ class Story:
 
 
 @asynccontextmanager
-async def open_story() -> AsyncIterator[Story]:
+async def open_story(period: int = PERIOD) -> AsyncIterator[Story]:
     """Run a chain with a market until the end of the block."""
     async with start_chain(is_manual=True) as chain:  # each transaction then makes exactly one block
-        market = await deploy_market(chain, period=PERIOD, grace=GRACE)
+        market = await deploy_market(chain, period=period, grace=GRACE)
         await deposit(chain, market, chain.tenant.address, 100 * ONE_TOKEN)
         us, others = [await register_provider(chain, market, index) for index in range(2)]
         yield Story(chain, market, Exchange(chain.rpc, market), MarketReader(chain.rpc, market, us), us, others)
