@@ -21,6 +21,7 @@ from moorage.chain.signer import LocalSigner
 from moorage.dispatch import Dispatch
 from moorage.maintenance import Maintenance
 from moorage.types import ComputeUnit, Lease, OrderId
+from provider_agent.core.admission import Admission
 from provider_agent.core.advertisement import AdvertisementPolicy
 from provider_agent.core.pricing import PricePolicy
 from provider_agent.shell.advertiser import Advertiser
@@ -84,9 +85,9 @@ async def market_agent(
             registry,
             Dispatch(outbox),
             story.us,
-            Offer(CAPACITY, PRICES, 10_000, 10_000, wei_per_ledger_unit=wei_per_ledger_unit),
+            Offer(CAPACITY, PRICES, 10_000, Admission(), wei_per_ledger_unit=wei_per_ledger_unit),
             maintenance,
             Advertiser(registry, story.us, CAPACITY, None, NEVER),
-            lambda: None,
+            lambda _: None,
         )
         yield MarketAgent(story, loop, seen, maintenance)
