@@ -9,7 +9,7 @@ import math
 import time
 from collections.abc import Callable, Collection
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
 
 from moorage.chain.jobs import Cause
 from moorage.runway import Runway
@@ -35,6 +35,8 @@ OUTCOMES = (LANDED, *(cause.name.lower() for cause in Cause))
 WEI_PER_COIN = 10**18
 
 Clock = Callable[[], float]
+
+disable_created_metrics()  # type: ignore[no-untyped-call]  # a series for each series, of use to nobody here
 
 
 def bounded(value: str, known: Collection[str]) -> str:

@@ -13,9 +13,9 @@ from eth_utils.address import is_address, is_checksum_address, to_checksum_addre
 from moorage import units
 from moorage.chain.jobs import Limits, Observer
 from moorage.chain.outbox import Outbox
-from moorage.chain.remote_signer import RemoteSigner
+from moorage.chain.remote_signer import RemoteSigner, held_accounts
 from moorage.chain.rpc import Rpc
-from moorage.chain.signer import Allowed, LocalSigner, Signer
+from moorage.chain.signer import Allowed, LocalSigner, Signer, SigningRefused
 from moorage.keys import load_key
 from moorage.settings_file import SettingsFile
 from moorage.types import Address
@@ -24,6 +24,7 @@ TABLE = "sending"
 KNOWN = ("signer", "address", "fee_cap_gwei", "coins_per_day", "journal")
 """The keys of the table."""
 JOURNAL = "transactions.db"
+REMEDY = f"give it the key, or correct address in [{TABLE}]"
 WEI_PER_GWEI = 10**9
 
 
@@ -69,9 +70,7 @@ def read_sending(at: Callable[[str], SettingsFile], key: str, password: str, dat
     key_file = at(key).optional_file(key)
     if at(signer).has(signer):
         if key_file is not None:
-            raise at(signer).error(
-                signer, f"there is a {key} too: only one of them can have the key, take the other out"
-            )
+            raise at(signer).error(signer, f"{key} is there too: only one of them can have the key, take the other out")
         at(signer).text(signer)  # one, not a list
     elif key_file is None:
         return None
@@ -127,6 +126,11 @@ async def _signer(sending: Sending, allowed: Allowed) -> AsyncIterator[Signer]:
         return
     assert sending.signer_address is not None
     async with Rpc(sending.signer_url) as rpc:
+        held = await held_accounts(rpc)
+        if held is not None and sending.signer_address not in held:
+            raise SigningRefused(
+                f"the signer at {rpc.name} does not have the key of {sending.signer_address}: {REMEDY}"
+            )
         yield RemoteSigner(rpc, sending.signer_address, allowed)
 
 

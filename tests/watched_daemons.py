@@ -102,7 +102,7 @@ def _samples(registry: CollectorRegistry, job: str) -> dict[Labels, float]:
         _labels(sample.name, job, *sample.labels.items()): sample.value
         for family in registry.collect()
         for sample in family.samples
-        if not sample.name.endswith(("_created", "_bucket"))
+        if not sample.name.endswith("_bucket")
     }
 
 

@@ -176,7 +176,9 @@ class Journal:
             said = str(error)
             if any(words in said for words in _DAMAGED):
                 raise JournalFault(f"{self._name} is damaged ({said}): {_REMEDY}") from error
-            raise JournalFault(f"{self._name}: {said}: nothing is sent until it can be written") from error
+            raise JournalFault(
+                f"{self._name}: {said}: nothing is sent until it can be written: see whether its disk is full"
+            ) from error
 
 
 _DAMAGED = ("malformed", "not a database", "unsupported file format")

@@ -119,6 +119,7 @@ class MarketReader:
 
     def reconcile(self) -> None:
         """Have everything that lives read again at the next block."""
+        log.info("everything is read again")
         self._waiting = None
 
     def _note(self, touched: Touched | None) -> None:

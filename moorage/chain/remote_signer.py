@@ -7,15 +7,32 @@ from typing import Any
 
 from eth_keys.datatypes import Signature as EthSignature
 from eth_keys.exceptions import BadSignature
+from eth_utils.address import is_address, to_checksum_address
 from eth_utils.exceptions import ValidationError
 
-from moorage.chain.rpc import NodeRefused, Rpc, as_bytes
+from moorage.chain.rpc import NodeRefused, NodeUnavailable, Rpc, as_bytes
 from moorage.chain.signer import Allowed, SigningRefused
 from moorage.chain.transactions import NotRlp, Signature, Signed, Transaction, read, signed, signing_hash
 from moorage.types import Address
 
 _HALF_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141 // 2
 """Of secp256k1: the greater half of s is refused by every node (EIP-2)."""
+
+
+async def held_accounts(rpc: Rpc) -> frozenset[Address] | None:
+    """Return whose keys a signer has; None if it does not tell, as some never do.
+
+    Raises:
+        NodeUnavailable: it does not answer.
+    """
+    try:
+        answer = await rpc.call("eth_accounts")
+    except NodeRefused:
+        return None
+    except NodeUnavailable as error:
+        raise NodeUnavailable(f"{error}: is the signer running, and is its address right?") from error
+    known = [each for each in answer if is_address(each)] if isinstance(answer, list) else []
+    return frozenset(Address(to_checksum_address(each)) for each in known)
 
 
 class RemoteSigner:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
-from moorage.chain.rpc import NodeRefused, NodeUnavailable, Rpc
+from moorage.chain.remote_signer import held_accounts
+from moorage.chain.rpc import NodeUnavailable, Rpc
 from moorage.doctor.finding import Finding, failure, ok, warning
 from moorage.doctor.host import check_key
-from moorage.sending import Sending
+from moorage.sending import REMEDY, Sending
 from moorage.types import Address
 
 LIBRARY = "coincurve"
@@ -21,7 +22,7 @@ async def check_sending(sending: Sending | None, owner: str) -> tuple[Address | 
         return address, [*findings, *(check_library() if path is not None else [])]
     assert sending.signer_address is not None
     async with Rpc(sending.signer_url) as rpc:
-        return sending.signer_address, [await _check_signer(rpc, sending.signer_address, owner)]
+        return sending.signer_address, [await _check_signer(rpc, sending.signer_address)]
 
 
 def check_library() -> list[Finding]:
@@ -32,18 +33,14 @@ def check_library() -> list[Finding]:
     return [warning("key", what, f"pip install {LIBRARY}")]
 
 
-async def _check_signer(rpc: Rpc, address: Address, owner: str) -> Finding:
+async def _check_signer(rpc: Rpc, address: Address) -> Finding:
     where = f"signer {rpc.name}"
     try:
-        accounts = await rpc.call("eth_accounts")
+        held = await held_accounts(rpc)
     except NodeUnavailable as error:
         return failure(where, str(error), "start the signer, or correct signer in [sending]")
-    except NodeRefused:
-        remedy = "see in its own settings that it has this key"
-        return warning(where, f"it does not tell which keys it has; asked for is {owner} {address}", remedy)
-    held = [str(each).lower() for each in accounts] if isinstance(accounts, list) else []
-    if address.lower() not in held:
-        return failure(
-            where, f"it does not have the key of {address}", "give it the key, or correct address in [sending]"
-        )
-    return ok(where, f"it has the key of {owner} {address}")
+    if held is None:
+        return warning(where, f"it does not tell whether it has the key of {address}", "see in its own settings")
+    if address not in held:
+        return failure(where, f"it does not have the key of {address}", REMEDY)
+    return ok(where, f"it has the key of {address}")

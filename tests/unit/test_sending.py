@@ -11,7 +11,8 @@ from eth_account.signers.local import LocalAccount
 
 from facilitator_bot.settings import Given, load_settings
 from moorage.chain.jobs import NobodyObserves
-from moorage.chain.signer import market_calls
+from moorage.chain.rpc import NodeUnavailable
+from moorage.chain.signer import SigningRefused, market_calls
 from moorage.doctor.finding import Level
 from moorage.doctor.key import check_library, check_sending
 from moorage.keys import KeyFileError
@@ -87,7 +88,7 @@ def test_sending__options__win_over_the_file(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("lines", "words"),
     [
-        (['key_file = "k"', "[sending]", f'signer = "{SIGNER}"'], "sending.signer: there is a key_file too"),
+        (['key_file = "k"', "[sending]", f'signer = "{SIGNER}"'], "sending.signer: key_file is there too"),
         (["[sending]", f'signer = "{SIGNER}"'], "sending.address: is missing"),
         (["[sending]", f'signer = "{TOKEN}"'], "sending.signer: has to be of the form http(s)://host:port"),
         (["[sending]", f'signer = ["{SIGNER}"]'], "sending.signer: has to be text in quotes"),
@@ -125,12 +126,26 @@ def test_g26_sending__where_the_key_is__shows_no_token_of_the_signers_address() 
 
 
 async def test_g31_outbox__of_a_remote_signer__is_the_writer_of_its_key(tmp_path: Path) -> None:
-    pool = Pool()
-    allowed = market_calls(MARKET)
-    sending = Sending(None, None, SIGNER, ADDRESS, None, 10**18, tmp_path / "j.db")
-    async with opened_outbox(pool.rpc, sending, allowed, NobodyObserves()) as outbox:
-        assert outbox.address == ADDRESS
-        assert (tmp_path / "j.db").exists()
+    async with fake_node(lambda method, params: [ADDRESS.lower()]) as (_, rpc):
+        sending = Sending(None, None, rpc.url, ADDRESS, None, 10**18, tmp_path / "j.db")
+        async with opened_outbox(Pool().rpc, sending, market_calls(MARKET), NobodyObserves()) as outbox:
+            assert outbox.address == ADDRESS
+            assert (tmp_path / "j.db").exists()
+
+
+async def test_outbox__signer_without_the_key__is_refused_at_the_start(tmp_path: Path) -> None:
+    async with fake_node(lambda method, params: []) as (_, rpc):
+        sending = Sending(None, None, rpc.url, ADDRESS, None, None, tmp_path / "j.db")
+        with pytest.raises(SigningRefused, match=f"does not have the key of {ADDRESS}: give it the key"):
+            async with opened_outbox(Pool().rpc, sending, market_calls(MARKET), NobodyObserves()):
+                pass
+
+
+async def test_outbox__signer_does_not_answer__is_said_at_the_start(tmp_path: Path) -> None:
+    sending = Sending(None, None, "http://127.0.0.1:1", ADDRESS, None, None, tmp_path / "j.db")
+    with pytest.raises(NodeUnavailable, match="is the signer running"):
+        async with opened_outbox(Pool().rpc, sending, market_calls(MARKET), NobodyObserves()):
+            pass
 
 
 async def test_outbox__key_that_cannot_be_read__is_refused(tmp_path: Path) -> None:
@@ -146,10 +161,14 @@ async def test_outbox__key_that_cannot_be_read__is_refused(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("answer", "level", "words"),
     [
-        ([ADDRESS.lower()], Level.OK, "it has the key of the operator"),
+        ([ADDRESS.lower()], Level.OK, "it has the key of 0x"),
         ([], Level.FAILURE, "does not have the key of"),
         ("nonsense", Level.FAILURE, "does not have the key of"),
-        (Refusal("the method eth_accounts does not exist", code=-32601), Level.WARNING, "does not tell which keys"),
+        (
+            Refusal("the method eth_accounts does not exist", code=-32601),
+            Level.WARNING,
+            "does not tell whether it has the key",
+        ),
     ],
 )
 async def test_doctor__remote_signer__is_asked_for_the_key(answer: Any, level: Level, words: str) -> None:
