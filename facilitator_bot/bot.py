@@ -28,9 +28,7 @@ from moorage.measuring import keep_measuring
 from moorage.monitor import Monitor
 from moorage.sending import address_of, opened_outbox
 from moorage.signals import stop_on_signals, tell_on_signal
-from moorage.watchdog import Watchdog
-
-WATCHDOG_SECONDS = 120.0
+from moorage.watchdog import LIMIT_SECONDS, Watchdog
 
 log = structlog.get_logger(__name__)
 
@@ -65,7 +63,7 @@ async def serve(settings: Settings) -> None:
         rpc = await stack.enter_async_context(market_node(settings, market))
         metrics = FacilitatorMetrics(market.parameters.token_decimals)
         health = Health(limit_seconds(float(market.seconds_per_block)))
-        watchdog = stack.enter_context(Watchdog(WATCHDOG_SECONDS))
+        watchdog = stack.enter_context(Watchdog(LIMIT_SECONDS))
         monitor = Monitor(metrics.chain, metrics.cycles, metrics.transactions, health, watchdog)
         outbox = None
         if settings.sending is not None:

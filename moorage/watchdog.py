@@ -14,6 +14,10 @@ from contextlib import suppress
 from types import TracebackType
 
 VARIABLE = "NOTIFY_SOCKET"
+LIMIT_SECONDS = 120.0
+"""A daemon whose loop gives no sign of life for so long ends itself. That is longer than a cycle may take
+(moorage.cycles.CYCLE_SECONDS), and shorter than WatchdogSec of the units in deploy/systemd: the process says where it
+hangs before systemd, which waits for the same signs, ends it without a word."""
 
 
 class Watchdog:

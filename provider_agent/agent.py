@@ -10,7 +10,7 @@ from fractions import Fraction
 
 import structlog
 
-from moorage import pki, units
+from moorage import units
 from moorage.chain.contracts import Registry
 from moorage.chain.heads import HeadFeed
 from moorage.chain.market import Market, check_market, load_market
@@ -30,7 +30,7 @@ from moorage.monitor import Monitor
 from moorage.request_auth import Domain
 from moorage.sending import address_of, opened_outbox
 from moorage.signals import stop_on_signals, tell_on_signal
-from moorage.watchdog import Watchdog
+from moorage.watchdog import LIMIT_SECONDS, Watchdog
 from provider_agent.core.advertisement import advertised_price
 from provider_agent.core.endings import Endings
 from provider_agent.core.stuffing import Gas
@@ -56,9 +56,8 @@ from provider_agent.shell.manifest_store import ManifestFiles
 from provider_agent.shell.server_certificate import ServerCertificate
 from provider_agent.shell.workload_loop import WorkloadLoop
 from provider_agent.shell.workload_runner import WorkloadRunner
+from provider_agent.upkeep import keep_certificates
 
-RENEWAL_CHECK_SECONDS = 600
-WATCHDOG_SECONDS = 120.0
 KEPT_SECONDS = 86_400
 """What has the labels of a lease that never was this provider's is kept for so long before it is removed."""
 
@@ -101,7 +100,7 @@ async def serve(settings: Settings, accepts_holes: bool = False) -> None:
         engine = await stack.enter_async_context(_engine(settings, identity, accepts_holes))
         metrics = ProviderMetrics(market.parameters.token_decimals)
         health = Health(limit_seconds(float(market.seconds_per_block)))
-        watchdog = stack.enter_context(Watchdog(WATCHDOG_SECONDS))
+        watchdog = stack.enter_context(Watchdog(LIMIT_SECONDS))
         monitor = Monitor(metrics.chain, metrics.cycles, metrics.transactions, health, watchdog)
         reader = MarketReader(rpc, market, provider)
         allowed = market_calls(market, PRIORITIES, [ADVERTISE])
@@ -129,8 +128,6 @@ async def serve(settings: Settings, accepts_holes: bool = False) -> None:
 
         async def look_beside() -> None:
             monitor.fault("engine", workloads.engine_fault)
-            metrics.certificate("root", root.certificate.not_valid_after_utc)
-            metrics.certificate("server", certificate.expires)
 
         port = await stack.enter_async_context(_listening(settings, service, certificate))
         await stack.enter_async_context(telling(settings.metrics, health, metrics.registry))
@@ -139,7 +136,7 @@ async def serve(settings: Settings, accepts_holes: bool = False) -> None:
         log.info("agent started", provider=provider, exchange=market.exchange, port=port, operator=operator)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(workloads.run(stop))
-            tasks.create_task(_keep_fresh(certificate, stop))
+            tasks.create_task(keep_certificates(root, certificate, metrics, monitor, stop))
             for measure in (gauges.measure, dispatch.look_at_coin, look_beside):
                 tasks.create_task(keep_measuring(measure, stop))
             feed = HeadFeed(settings.ws_url) if settings.ws_url else None
@@ -211,17 +208,3 @@ def _wei_at_risk(settings: Settings, market: Market) -> Fraction | None:
         return None
     rate = units.wei_per_ledger_unit(settings.coins_per_token, market.parameters.token_decimals)
     return settings.value_at_risk * rate
-
-
-async def _keep_fresh(certificate: ServerCertificate, stop: asyncio.Event) -> None:
-    """Renew the server's certificate in time."""
-    while not stop.is_set():
-        try:
-            if certificate.renew_if_due(datetime.now(UTC)):
-                log.info("server certificate renewed")
-        except (pki.PkiError, OSError) as error:
-            log.error("server certificate not renewed", reason=str(error))
-        try:
-            await asyncio.wait_for(stop.wait(), RENEWAL_CHECK_SECONDS)
-        except TimeoutError:
-            continue

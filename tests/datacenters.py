@@ -15,7 +15,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -86,7 +86,12 @@ Found = TypeVar("Found")
 
 
 def make_manifest(
-    *, image: str = IMAGE, count: int = 1, command: Sequence[str] = FOREVER, memory: int = 2**26
+    *,
+    image: str = IMAGE,
+    count: int = 1,
+    command: Sequence[str] = FOREVER,
+    memory: int = 2**26,
+    storage: Mapping[str, int] | None = None,
 ) -> bytes:
     """Return a manifest of one workload that everybody may reach on a port."""
     workload = Workload(
@@ -103,7 +108,7 @@ def make_manifest(
         depends_on=(),
         connections=(Connection(port=8080, protocol="http", workload=None, datacenter=None, is_global=True),),
         health=None,
-        storage={},
+        storage=dict(storage or {}),
         host=(),
     )
     group = ManifestGroup(name="dock", workloads=(workload,))

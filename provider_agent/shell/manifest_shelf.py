@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 
 import structlog
 
@@ -40,13 +40,16 @@ class ManifestShelf:
         self._unread.add(lease)
 
     async def remove(self, lease: OrderId) -> None:
-        """Forget a manifest. Disk errors are OSError."""
-        if lease in self.leases:
-            await self._store.remove(lease)
+        """Delete a manifest. Disk errors are OSError."""
+        await self._store.remove(lease)
         self.leases.discard(lease)
         self._unread.discard(lease)
-        self._decoded.pop(lease, None)
-        self._complaints.pop(lease, None)
+
+    def forget(self, leases: Iterable[OrderId]) -> None:
+        """Drop what was made of manifests that are not needed any more."""
+        for lease in leases:
+            self._decoded.pop(lease, None)
+            self._complaints.pop(lease, None)
 
     async def desired(self, lease: OrderId, group: Group) -> DesiredLease | None:
         """Return what to run for a lease; None if there is no manifest that may be run.

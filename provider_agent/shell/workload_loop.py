@@ -67,6 +67,11 @@ class WorkloadLoop:
         self.engine_fault: str | None = None
         """Why the engine did not answer the last time."""
 
+    @property
+    def held(self) -> frozenset[OrderId]:
+        """Leases of which there is something on the engine or on the disk."""
+        return self._runner.leases() | self._shelf.leases
+
     def note(self, snapshot: Snapshot) -> None:
         """Take in a new snapshot; every one has to come here, as each tells only what it has touched."""
         if snapshot.touched is None:
@@ -123,8 +128,9 @@ class WorkloadLoop:
             return
         except EngineUnavailable as error:
             # a fault of ours: the leases stay confirmed, and nothing is concluded about what runs
-            self.engine_fault = str(error)
-            log.warning("engine unavailable", reason=str(error))
+            if str(error) != self.engine_fault:
+                log.warning("engine unavailable", reason=str(error))
+            self._tell_engine(str(error))
             self._attention.everything()
         except OSError as error:
             log.warning("workloads not looked after in this pass", reason=str(error))
@@ -132,15 +138,24 @@ class WorkloadLoop:
             log.exception("pass failed")
         self._attention.put_back(look)
 
+    def _tell_engine(self, fault: str | None) -> None:
+        if fault is None and self.engine_fault is not None:
+            log.info("engine answers again")
+        self.engine_fault = fault
+
     async def _listen(self) -> None:
         """Take the engine's hints, and open its stream anew when it breaks off."""
+        known = ""
         while True:
             try:
                 async with aclosing(self._runner.changes()) as changes:
                     async for label in changes:
+                        known = ""
                         self._hear(label)
             except EngineUnavailable as error:
-                log.warning("changes of the engine are not told", reason=str(error))
+                if str(error) != known:
+                    log.info("changes of the engine are not told", reason=str(error))
+                known = str(error)
             except Exception:  # hints are missed, and looks at everything make good for them
                 log.exception("listening to the engine failed")
             self._attention.hears(False)
@@ -170,7 +185,7 @@ class WorkloadLoop:
         if desired:
             crash_point("after-workloads")
         if look.is_everything or look.on_engine or changed:
-            self.engine_fault = None
+            self._tell_engine(None)
         self._attention.leases(changed)  # what a step has brought about may need another
         for lease in {each.lease for each in desired} | changed:
             wanted = self._desired.get(lease)
@@ -237,8 +252,11 @@ class WorkloadLoop:
     async def _clear_away(self, snapshot: Snapshot) -> None:
         """Forget the manifests of leases that are over and gone, and those leases when the chain knows it too."""
         gone = frozenset(each.lease for each in self._endings.over if self._runner.is_reset(each.lease))
-        for lease in gone:
+        for lease in gone & self._shelf.leases:
+            crash_point("before-forgetting-manifest")
             await self._shelf.remove(lease)
+            crash_point("after-forgetting-manifest")
+        self._shelf.forget(gone)
         self.reset = frozenset(lease for lease in gone if _is_closing(snapshot.leases.get(lease)))
         self._endings.acquit(gone - self.reset)
 

@@ -13,6 +13,7 @@ from typing import assert_never
 
 import structlog
 
+from moorage.crash import crash_point
 from moorage.types import OrderId
 from provider_agent.core.containers import ContainerSpec, Observed
 from provider_agent.core.endings import Over
@@ -203,12 +204,14 @@ class WorkloadRunner:
                 log.warning("engine refused", lease=intent.lease.hex(), step=_described(intent), reason=str(error))
 
     async def _step(self, intent: Intent) -> None:
+        crash_point(f"before-{type(intent).__name__}")
         match intent:
             case StartWorkload(spec=container) | ReconnectWorkload(spec=container):
                 await self._ensure(intent.lease, container)
             case _:
                 async with self._gate:
                     await self._change(intent)
+        crash_point(f"after-{type(intent).__name__}")
         log.info("engine changed", lease=intent.lease.hex(), step=_described(intent))
 
     async def _change(self, intent: CreateNetwork | StopContainer | Removal) -> None:

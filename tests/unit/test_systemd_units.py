@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from moorage.cycles import CYCLE_SECONDS
+from moorage.watchdog import LIMIT_SECONDS
+
 ROOT = Path(__file__).resolve().parents[2]
 UNITS = sorted((ROOT / "deploy" / "systemd").glob("*.service"))
 MOST_EXPOSED = 20
@@ -92,7 +95,7 @@ def test_unit__a_directive_is_gone__is_noticed(name: str) -> None:
 
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
 def test_g24_unit__hang__is_ended_later_than_the_program_ends_itself(unit: Path) -> None:
-    assert int(directives(unit.read_text())["WatchdogSec"][0]) >= 60
+    assert CYCLE_SECONDS < LIMIT_SECONDS < int(directives(unit.read_text())["WatchdogSec"][0])
 
 
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)

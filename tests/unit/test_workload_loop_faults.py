@@ -33,6 +33,27 @@ async def test_g14_pass__engine_does_not_answer__nothing_is_concluded_and_the_ne
     assert world.loop.reset == {LEASE}
 
 
+async def test_g14_pass__engine_fails_and_answers_again__is_told(world: World) -> None:
+    assert world.loop.engine_fault is None
+
+    world.engine.failures = [EngineUnavailable("no answer")]
+    await world.passes()
+    assert world.loop.engine_fault == "no answer"
+
+    await world.passes()
+    assert world.loop.engine_fault is None
+
+
+async def test_g14_pass__engine_fails_in_a_step__is_told(world: World) -> None:
+    world.leases, world.final = {LEASE: ended(OrderState.LEASE_CLOSING)}, {LEASE: ended(OrderState.LEASE_CLOSING)}
+    await world.passes()
+    world.engine.failures = [None, EngineUnavailable("went away")]  # seen, and then nothing
+
+    await world.passes()
+
+    assert world.loop.engine_fault == "went away"
+
+
 async def test_pass__something_cannot_be_removed__is_not_reset(world: World) -> None:
     world.leases, world.final = {LEASE: ended(OrderState.LEASE_CLOSING)}, {LEASE: ended(OrderState.LEASE_CLOSING)}
     world.engine.failures = [None, EngineRefused("busy")]
