@@ -18,8 +18,13 @@ pytestmark = pytest.mark.timeout(240)
 
 BEFORE_THE_LEASE = ("before-SubmitFulfillment", "after-SubmitFulfillment")
 WITH_THE_LEASE = ("before-ConfirmLeases", "after-ConfirmLeases")
-WITH_THE_MANIFEST = ("before-workloads", "after-workloads")
-AT_THE_END = ("before-ConfirmClosed", "after-ConfirmClosed")
+WITH_THE_MANIFEST = ("before-workloads", "after-CreateNetwork", "after-workloads")
+AT_THE_END = ("after-RemoveContainer", "before-ConfirmClosed", "after-ConfirmClosed")
+MORE_WITH_THE_MANIFEST = ("before-CreateNetwork", "before-StartWorkload", "after-StartWorkload")
+MORE_AT_THE_END = (
+    *("before-RemoveContainer", "before-RemoveNetwork", "after-RemoveNetwork", "before-RemoveVolume"),
+    *("after-RemoveVolume", "before-forgetting-manifest", "after-forgetting-manifest"),
+)
 
 
 @pytest.fixture
@@ -30,24 +35,25 @@ async def site(tmp_path: Path) -> AsyncIterator[Site]:
 
 
 POINTS = (*BEFORE_THE_LEASE, *WITH_THE_LEASE, *WITH_THE_MANIFEST, *AT_THE_END)
+MORE_POINTS = (*MORE_WITH_THE_MANIFEST, *MORE_AT_THE_END)
 
 
-@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize("point", [*POINTS, *(pytest.param(point, marks=pytest.mark.long) for point in MORE_POINTS)])
 async def test_i18_agent__killed_at_any_point__picks_up_from_chain_and_labels(site: Site, point: str) -> None:
     agent = site.start_agent(crash_at=point)
-    body = make_manifest()
+    body = make_manifest(storage={"/data": 1_000})
     deployment = await site.submit(body)
     if point in (*BEFORE_THE_LEASE, *WITH_THE_LEASE):
         assert await died(agent, site) == -signal.SIGKILL
         agent = site.start_agent()
     lease = await site.lease(deployment)
     await site.deliver(lease.id, body)
-    if point in WITH_THE_MANIFEST:
+    if point in (*WITH_THE_MANIFEST, *MORE_WITH_THE_MANIFEST):
         assert await died(agent, site) == -signal.SIGKILL
         agent = site.start_agent()
     (container,) = await site.running(lease.id)
     confirmed = await site.confirmed(lease.id)
-    if point in AT_THE_END:
+    if point in (*AT_THE_END, *MORE_AT_THE_END):
         closing = asyncio.create_task(site.closed(deployment))
         assert await died(agent, site) == -signal.SIGKILL
         site.start_agent()
