@@ -23,6 +23,7 @@ RUNNING = {
         "moorage_provider_period_blocks": 120,
         "moorage_provider_draining": 1,
         "moorage_provider_items_quarantined": 0,
+        "moorage_provider_engine_up": 1,
     },
     "facilitator-2": {
         "moorage_chain_endpoint_up{endpoint=0}": 1,
@@ -41,6 +42,8 @@ POSITIVE = {
         "moorage_provider_charge_tokens_per_block",
         "moorage_provider_capacity_reserved{resource=milli_cpu}",
         "moorage_transactions_coin_balance",
+        "moorage_provider_certificate_days{certificate=root}",
+        "moorage_provider_certificate_days{certificate=server}",
     ],
     "facilitator-2": ["moorage_chain_head_block", "moorage_facilitator_tips_tokens"],
 }

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import math
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -12,12 +14,13 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from facilitator_bot.core.summary import summarise as summarise_market
 from facilitator_bot.metrics import FacilitatorMetrics
-from moorage.metrics import OUTCOMES, TRANSACTIONS, bounded, exposition
+from moorage.metrics import OUTCOMES, TRANSACTIONS, ChainMetrics, CycleMetrics, TransactionMetrics, bounded, exposition
 from moorage.snapshot import Block
 from moorage.types import ComputeUnit, OrderState
 from provider_agent.core.summary import summarise
 from provider_agent.core.workload_report import WorkloadState
 from provider_agent.metrics import ProviderMetrics
+from tests.bytecode import ROOT
 from tests.markets import make_account, make_bid, make_lease, make_order, make_provider, make_snapshot
 
 START = 1_700_000_000.0
@@ -228,3 +231,22 @@ def test_metrics__two_programs_in_one_process__do_not_meet() -> None:
     first.cycles.failed()
 
     assert read(second.registry)["moorage_provider_cycles_failed_total"] == 0
+
+
+PROGRAMS = (ROOT / "moorage", ROOT / "facilitator_bot", ROOT / "provider_agent")
+METRICS = (ChainMetrics, CycleMetrics, TransactionMetrics, FacilitatorMetrics, ProviderMetrics)
+
+
+@cache
+def called_names() -> set[str]:
+    """Return the names of all methods that the programs call."""
+    trees = [ast.parse(path.read_text(encoding="utf-8")) for folder in PROGRAMS for path in folder.rglob("*.py")]
+    calls = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    return {call.func.attr for call in calls if isinstance(call.func, ast.Attribute)}
+
+
+@pytest.mark.parametrize("metrics", METRICS)
+def test_metrics__each_that_can_be_noted__is_noted_by_a_program(metrics: type) -> None:
+    methods = {name for name in vars(metrics) if not name.startswith("_")}
+
+    assert methods and methods <= called_names()
