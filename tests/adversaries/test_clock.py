@@ -58,7 +58,7 @@ def test_b22_timestamps__any_of_them_in_each_block__lease_goes_as_it_goes_withou
 
 
 @pytest.mark.parametrize("blocks", [1, PERIOD])
-def test_b23_chain_halt__fourteen_hours_in_one_block__nobody_is_stale_and_all_can_still_confirm(
+def test_b23_d08_chain_halt__fourteen_hours_in_one_block__nobody_is_stale_and_all_can_still_confirm(
     stage: Stage, blocks: int
 ) -> None:
     terms = leased(stage, PROVIDER, PRICE)

@@ -72,6 +72,21 @@ def test_decide__unconfirmed_lease__is_stale_in_the_block_after_its_deadline(blo
     assert intents == ((SubmitStaleLeases((order.key,)),) if is_due else ())
 
 
+def test_d06_decide__thousand_stale_leases_among_orders__are_ended_oldest_first_in_batches() -> None:
+    orders = [make_order(number) for number in range(1_000)]
+    late = [(order, make_lease(order, confirmed_block=850 - number % 400)) for number, order in enumerate(orders)]
+    matchable = make_order(2_000, bid_count=1, match_block=950)
+
+    intents = decide(make_snapshot(orders=[matchable], leases=late))
+
+    stale = [intent for intent in intents if isinstance(intent, SubmitStaleLeases)]
+    ended = [lease for intent in stale for lease in intent.leases]
+    confirmed = {order.key: lease.confirmed_block for order, lease in late}
+    assert [confirmed[key] for key in ended] == sorted(confirmed.values())
+    assert (len(ended), max(len(intent.leases) for intent in stale)) == (len(orders), BATCH_SIZE)
+    assert SubmitLeases((matchable.key,)) in intents  # others need not wait for that
+
+
 def test_decide__lease_that_was_funded_to_its_deadline__is_never_stale() -> None:
     order = make_order()
     lease = make_lease(order, confirmed_block=950, funded_block=1_050)
