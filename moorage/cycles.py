@@ -28,6 +28,7 @@ async def run_cycles(
     monitor: Monitor,
     feed: HeadFeed | None = None,
     cycle_seconds: float = CYCLE_SECONDS,
+    again: asyncio.Event | None = None,
 ) -> None:
     """Run a cycle for each new block until `stop` is set. One that fails is repeated at the next block.
 
@@ -35,10 +36,11 @@ async def run_cycles(
         cycle: does what is due, and returns the block that it was decided at.
         monitor: is told how each went.
         feed: tells of new blocks sooner than asking does.
+        again: asks for a cycle though there is no new block.
     """
     beating = asyncio.create_task(_beat(monitor))
     try:
-        async for _ in new_blocks(rpc, stop, feed):
+        async for _ in new_blocks(rpc, stop, feed, again):
             await _guarded(cycle, monitor, cycle_seconds)
     finally:
         beating.cancel()

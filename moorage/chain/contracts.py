@@ -15,6 +15,7 @@ from moorage.advertisement import Advertisement
 from moorage.chain import abi
 from moorage.chain.logs import RANGE_BLOCKS, EventLog, Happening
 from moorage.chain.market import Market
+from moorage.chain.pinned import read_pinned
 from moorage.chain.rpc import NodeRefused, NodeUnavailable, Rpc, as_bytes
 from moorage.snapshot import Block
 from moorage.types import (
@@ -129,7 +130,8 @@ class Contract:
             data = f"0x{self._abi.encode(function, *each).hex()}"
             calls.append(("eth_call", ({"to": self.address, "data": data}, at(block))))
         try:
-            return [self._abi.decode(function, as_bytes(result)) for result in await self._rpc.batch(calls)]
+            results = await (self._rpc.batch(calls) if block is None else read_pinned(self._rpc, calls))
+            return [self._abi.decode(function, as_bytes(result)) for result in results]
         except (NodeRefused, DecodingError) as error:
             raise NodeUnavailable(f"{function} could not be read at this block: {error}") from error
 

@@ -65,7 +65,7 @@ class HeadFeed:
         async with asyncio.timeout(CONNECT_SECONDS):
             connection = await session.ws_connect(self._url, heartbeat=30.0)
         try:
-            await connection.send_bytes(msgspec.json.encode(SUBSCRIBE))
+            await connection.send_str(msgspec.json.encode(SUBSCRIBE).decode())
             self._connection = connection
             async for message in connection:
                 height = _height(message)
@@ -76,11 +76,14 @@ class HeadFeed:
             await connection.close()
 
 
-async def new_blocks(rpc: Rpc, stop: asyncio.Event, feed: HeadFeed | None = None) -> AsyncIterator[int]:
+async def new_blocks(
+    rpc: Rpc, stop: asyncio.Event, feed: HeadFeed | None = None, again: asyncio.Event | None = None
+) -> AsyncIterator[int]:
     """Yield the height at each new block until `stop` is set; a slow consumer misses blocks, which is fine.
 
     Args:
         feed: tells of new heads sooner than asking does.
+        again: asks for the same height once more.
     """
     listening = asyncio.create_task(feed.run()) if feed else None
     try:
@@ -89,15 +92,18 @@ async def new_blocks(rpc: Rpc, stop: asyncio.Event, feed: HeadFeed | None = None
             wait = TOLD_POLL_SECONDS if feed and feed.is_telling else POLL_SECONDS
             try:
                 height = as_number(await rpc.call("eth_blockNumber"))
-                if height != last:
+                is_asked = again is not None and again.is_set()
+                if height != last or is_asked:
                     last = height
+                    if again is not None:
+                        again.clear()
                     yield height
                 elif feed:
                     await feed.check(height)
             except ChainError as error:
                 log.warning("node unavailable", reason=str(error))
                 wait = RETRY_SECONDS
-            await _first_of(stop, feed.news if feed else None, wait)
+            await _first_of(wait, stop, feed.news if feed else None, again)
             if feed:
                 feed.news.clear()
     finally:
@@ -107,9 +113,9 @@ async def new_blocks(rpc: Rpc, stop: asyncio.Event, feed: HeadFeed | None = None
                 await listening
 
 
-async def _first_of(stop: asyncio.Event, news: asyncio.Event | None, seconds: float) -> None:
+async def _first_of(seconds: float, *events: asyncio.Event | None) -> None:
     """Wait until one of the events is set, or for so long."""
-    waits = [asyncio.ensure_future(event.wait()) for event in (stop, news) if event is not None]
+    waits = [asyncio.ensure_future(event.wait()) for event in events if event is not None]
     try:
         await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
     finally:

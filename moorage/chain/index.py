@@ -14,6 +14,7 @@ from moorage.chain.facts import MarketFacts, Undo
 from moorage.chain.logs import EventLog, Happening
 from moorage.chain.market import Market
 from moorage.chain.rpc import NodeRefused, NodeUnavailable, Rpc, as_bytes, as_number
+from moorage.chain.second_look import SecondLook
 from moorage.snapshot import Block, Touched
 
 RECENT_BLOCKS = 64
@@ -50,6 +51,7 @@ class LogIndex:
         self._market = market
         self._log = EventLog(rpc, market.exchange, abi.load("Exchange"))
         self._keeps_history = keeps_history
+        self.second_look = SecondLook(self._log)
         self._steps: list[_Step] = []
         self._lock = asyncio.Lock()
         self._touched: Touched | None = None
@@ -99,8 +101,11 @@ class LogIndex:
             return
         told = await self._told(ancestor, head)
         self._take_back_to(ancestor)
+        first = ancestor.number + 1
         for block, happenings in told:
             self._apply(block, happenings)
+            self.second_look.note(first, block, happenings)
+            first = block.number + 1
         del self._steps[:-RECENT_BLOCKS]
 
     async def _ancestor(self, last: Block, head: Block) -> Block | None:
@@ -137,7 +142,9 @@ class LogIndex:
         happenings = await self._range(self._market.first_block, head)
         self.facts = MarketFacts(self._market.parameters, self._keeps_history)
         self._steps.clear()
+        self.second_look.forget()
         self._apply(head, happenings)
+        self.second_look.note(self._market.first_block, head, happenings)
         self._touched = None
 
     def _take_back_to(self, ancestor: Block) -> None:
@@ -148,6 +155,7 @@ class LogIndex:
             for undo in step.undo:
                 undo()
             self._note(step.touched)
+            self.second_look.forget(ancestor.number)
 
     def _apply(self, block: Block, happenings: Sequence[Happening]) -> None:
         try:

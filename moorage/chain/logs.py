@@ -10,7 +10,8 @@ import msgspec
 from eth_abi.exceptions import DecodingError
 
 from moorage.chain.abi import Abi
-from moorage.chain.rpc import NodeRefused, NodeUnavailable, Rpc, as_bytes, as_number
+from moorage.chain.pinned import read_pinned
+from moorage.chain.rpc import LimitExceeded, NodeRefused, NodeUnavailable, Rpc, as_bytes, as_number
 from moorage.snapshot import Block
 from moorage.types import Address
 
@@ -68,7 +69,7 @@ class EventLog:
         """
         queries = [{"address": self._address, "blockHash": f"0x{block.hash.hex()}"} for block in blocks]
         try:
-            answers = await self._rpc.batch([("eth_getLogs", [query]) for query in queries], list[_Log])
+            answers = await read_pinned(self._rpc, [("eth_getLogs", [query]) for query in queries], list[_Log])
         except NodeRefused as error:
             where = f"{blocks[0].number} to {blocks[-1].number}"
             raise NodeUnavailable(f"logs of blocks {where} could not be read: {error}") from error
@@ -84,7 +85,7 @@ class EventLog:
             query["topics"] = topics
         try:
             logs = await self._rpc.call("eth_getLogs", query, kind=list[_Log])
-        except NodeRefused as error:
+        except (NodeRefused, LimitExceeded) as error:
             if first == last:
                 raise NodeUnavailable(f"logs of block {first} could not be read: {error}") from error
         else:

@@ -31,6 +31,7 @@ from moorage.types import (
     Order,
     OrderId,
     OrderState,
+    Parameters,
     ProviderNumber,
 )
 from moorage.versioned import Versioned
@@ -70,6 +71,14 @@ class _Answers:
     fulfillments: list[Fulfillment] = field(default_factory=list)
 
 
+class MarketUnreadable(NodeUnavailable):
+    """There is a newest block, and the market as of it could not be read, or contradicts itself."""
+
+    def __init__(self, message: str, block: Block) -> None:
+        super().__init__(message)
+        self.block = block
+
+
 class MarketReader:
     """Gives snapshots of one market."""
 
@@ -98,10 +107,16 @@ class MarketReader:
         """Return the market at the newest block.
 
         Raises:
-            NodeUnavailable: the node did not answer everything, or not everything of one block; nothing may be
-                concluded from that.
+            MarketUnreadable: the node told its newest block, and not everything of it; nothing may be concluded.
+            NodeUnavailable: it did not even tell its newest block.
         """
         head = await read_block(self._rpc)
+        try:
+            return await self._at(head)
+        except NodeUnavailable as error:
+            raise MarketUnreadable(str(error), head) from error
+
+    async def _at(self, head: Block) -> Snapshot:
         await self.index.follow(head)
         if self.index.block != head:
             self._rpc.distrust()
@@ -109,13 +124,26 @@ class MarketReader:
         self._note(self.index.take_touched())
         touched = self._waiting
         orders, deployments = self._to_read(head, touched)
-        answers = await self._read(head, orders, deployments)
+        answers, _ = await asyncio.gather(self._read(head, orders, deployments), self.index.second_look.look(head))
+        withheld = self.index.second_look.withheld
+        if withheld is not None:
+            self.distrust()
+            raise NodeUnavailable(f"the node withheld logs of block {withheld.number}: reading all logs again")
         await self._check_ends(head, answers.orders)
         state = self._updated(touched is None, answers, orders, deployments)
         self._check_groups(state, deployments)
         self._take_over(state, orders, deployments)
         read = Touched(frozenset(orders), frozenset(deployments))
         return self._snapshot(head, read if touched is not None else None)
+
+    @property
+    def parameters(self) -> Parameters:
+        return self._market.parameters
+
+    def distrust(self) -> None:
+        """Have all logs read again at the next block: some were withheld."""
+        self.index.distrust()
+        self._waiting = None
 
     def reconcile(self) -> None:
         """Have everything that lives read again at the next block."""
@@ -229,8 +257,7 @@ class MarketReader:
         return lease is not None and lease.state is OrderState.LEASE_ACTIVE and lease.provider == self._provider
 
     def _contradiction(self, what: str) -> NodeUnavailable:
-        self.index.distrust()
-        self._waiting = None
+        self.distrust()
         return NodeUnavailable(f"logs and state do not agree on {what}: reading all logs again")
 
     def _take_over(self, state: _State, orders: Iterable[OrderId], deployments: Iterable[DeploymentId]) -> None:

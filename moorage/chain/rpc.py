@@ -17,10 +17,13 @@ from yarl import URL
 
 BATCH_SIZE = 200
 TIMEOUT = aiohttp.ClientTimeout(total=20, sock_connect=5)
+QUICK_SECONDS = 8.0
+"""How long an answer may take that is not made of a search through logs."""
+SEARCHES = ("eth_getLogs",)
 OVERLOADED = (429, 502, 503, 504)
 """HTTP statuses by which a proxy says that there is no answer now, whatever body comes along."""
 LIMIT_EXCEEDED = -32005
-"""EIP-1474: the node is too busy for this client."""
+"""EIP-1474: the node is too busy for this client, or was asked for too much at once."""
 MAX_SHOWN = 300
 NO_ADDRESS = "no http(s)://host:port"
 
@@ -31,6 +34,10 @@ class ChainError(Exception):
 
 class NodeUnavailable(ChainError):
     """No usable answer: no connection, time-out, an error page, or nonsense. Asking again may help."""
+
+
+class LimitExceeded(NodeUnavailable):
+    """The node says that a limit is exceeded: of calls in some time, or of what one answer may hold."""
 
 
 class NodeRefused(ChainError):
@@ -98,10 +105,13 @@ class Rpc:
         """
         Args:
             url: http(s)://host:port of the node.
-            timeout: how long an answer may take.
+            timeout: how long an answer may take; most of them may take less.
         """
         self.url = url
         self._timeout = timeout
+        self._quick = aiohttp.ClientTimeout(
+            total=min(timeout.total or QUICK_SECONDS, QUICK_SECONDS), sock_connect=timeout.sock_connect
+        )
         self.name = _without_secrets(url)
         """The node as it is shown: its path and query may be an access token."""
         self._ids = itertools.count(1)
@@ -206,7 +216,7 @@ class Rpc:
         code, data = error.get("code"), error.get("data")
         message = one_line(str(error.get("message", "")))
         if code == LIMIT_EXCEEDED:
-            return NodeUnavailable(f"{self.name} is too busy: {message}")
+            return LimitExceeded(f"{self.name} has reached a limit: {message}")
         if isinstance(data, dict):
             data = data.get("data") or data.get("result")
         return NodeRefused(code if isinstance(code, int) else 0, message, data if isinstance(data, str) else None)
@@ -231,7 +241,11 @@ class Rpc:
         headers = {"Content-Type": "application/json"}
         try:
             posting = self._session.post(
-                self.url, data=msgspec.json.encode(body), headers=headers, allow_redirects=False
+                self.url,
+                data=msgspec.json.encode(body),
+                headers=headers,
+                allow_redirects=False,
+                timeout=self._timeout if _is_search(body) else self._quick,
             )
             async with posting as response:
                 text = await response.read()
@@ -244,6 +258,11 @@ class Rpc:
             return answers
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise NodeUnavailable(f"{self.name} answered something that is not JSON-RPC ({response.status})") from error
+
+
+def _is_search(body: Any) -> bool:
+    calls = body if isinstance(body, list) else [body]
+    return any(call["method"] in SEARCHES for call in calls)
 
 
 def _without_secrets(url: str) -> str:

@@ -76,6 +76,7 @@ class MarketNode(Rpc):
         distrusted: how often somebody has asked for another node.
         lag: how many blocks the node lacks of its own chain.
         most_logs: what it gives in one answer.
+        limit_fault: what it answers beyond that.
     """
 
     url: str = "http://127.0.0.1:1"
@@ -88,6 +89,9 @@ class MarketNode(Rpc):
     lag: int = 0
     distrusted: int = 0
     most_logs: int = 10**9
+    limit_fault: Exception = field(
+        default_factory=lambda: NodeRefused(-32602, "query returned more than 10000 results", None)
+    )
     others: tuple[Rpc, ...] = ()
     _branch: int = 0
 
@@ -168,7 +172,7 @@ class MarketNode(Rpc):
             found = [block for block in self._known() if first <= block.number <= last]
         logs = [_log(block, event) for block in found for event in self.events[block.hash]]
         if len(logs) > self.most_logs and "blockHash" not in query:
-            raise NodeRefused(-32602, "query returned more than 10000 results", None)
+            raise self.limit_fault
         return logs
 
     def _eth_call(self, message: dict[str, str], tag: Any) -> str:

@@ -97,7 +97,7 @@ class Teller:
         await connection.prepare(request)
         self.connections.append(connection)
         async for message in connection:
-            if message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
+            if message.type is WSMsgType.TEXT:  # there are nodes that pass over all others
                 self.subscriptions.append(json.loads(message.data))
         return connection
 
@@ -230,3 +230,16 @@ async def test_new_blocks__stopped_while_told__ends_the_subscription() -> None:
             await until(lambda: teller.subscriptions)
             stop.set()
         await until(lambda: teller.connections[0].closed)
+
+
+async def test_new_blocks__asked_for_once_more__gives_the_same_height_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(heads, "POLL_SECONDS", 1_000)
+    stop, again = asyncio.Event(), asyncio.Event()
+    found = []
+
+    async for height in new_blocks(MarketNode(), stop, again=again):
+        found.append(height)
+        (again if len(found) < 3 else stop).set()
+
+    assert len(set(found)) == 1 and len(found) == 3
+    assert not again.is_set()

@@ -12,7 +12,8 @@ from moorage import terms
 from moorage.chain import logs as logs_module
 from moorage.chain.facts import DeploymentFacts, MarketFacts, OrderFacts
 from moorage.chain.index import RECENT_BLOCKS, LogIndex, read_block
-from moorage.chain.rpc import NodeRefused, NodeUnavailable
+from moorage.chain.pinned import ATTEMPTS
+from moorage.chain.rpc import LimitExceeded, NodeRefused, NodeUnavailable
 from moorage.snapshot import Touched
 from moorage.types import OrderId, ProviderNumber, Version
 from tests.fakes.market_node import FIRST, MARKET, Event, MarketNode, bid, created, renewed, submitted, updated
@@ -126,6 +127,25 @@ async def test_g17_follow__node_limits_its_answers__asks_for_less(ranges: int, m
     assert names(await followed(node)) == ["LeaseConfirmed"] * 20
 
 
+async def test_g17_follow__limit_has_the_code_of_overload__asks_for_less() -> None:
+    node = MarketNode(most_logs=2, limit_fault=LimitExceeded("query returned more than 10000 results"))
+    for _ in range(20):
+        node.add(CONFIRMED)
+
+    assert names(await followed(node)) == ["LeaseConfirmed"] * 20
+
+
+async def test_g17_follow__node_is_overloaded__is_unavailable_after_a_few_questions() -> None:
+    node = MarketNode(most_logs=-1, limit_fault=LimitExceeded("too many requests"))
+    for _ in range(3_000):
+        node.add()
+
+    with pytest.raises(NodeUnavailable, match="too many requests"):
+        await followed(node)
+
+    assert node.count("eth_getLogs") < 20
+
+
 async def test_g17_follow__one_block_is_refused__is_unavailable_after_a_few_questions() -> None:
     node = MarketNode(most_logs=0)
     node.add(CONFIRMED)
@@ -211,10 +231,11 @@ async def test_g12_follow__node_fails__nothing_is_forgotten_or_taken_twice(metho
     head = node.add(CONFIRMED)
     node.reorganise(1, [CONFIRMED], [CONFIRMED])
     head = node.head
-    node.faults[method] = [None, fault] if method == "eth_getLogs" else [fault]
+    node.faults[method] = [None, *[fault] * ATTEMPTS] if method == "eth_getLogs" else [fault]
 
     with pytest.raises(NodeUnavailable):
         await index.follow(head)
+    node.faults.clear()
     assert list(index.facts.orders) == [ORDER]
     await index.follow(head)
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from moorage.chain.index import RECENT_BLOCKS
+from moorage.chain.pinned import ATTEMPTS
 from moorage.chain.reader import IN_TURN, MarketReader
 from moorage.chain.rpc import NodeRefused, NodeUnavailable
 from moorage.types import DeploymentState, Fulfillment, Lease, OrderId, OrderState, Version
@@ -318,10 +319,11 @@ async def test_g12_snapshot__any_one_answer_fails__there_is_none_and_then_the_ri
     world.set("active")
     for successes in range(number):
         reader = MarketReader(world.node, MARKET, US)
-        world.node.faults[method] = [*[None] * successes, fault()]
+        world.node.faults[method] = [*[None] * successes, *[fault() for _ in range(2 * ATTEMPTS * number)]]
 
         with pytest.raises(NodeUnavailable):
             await reader.snapshot()
+        world.node.faults.clear()
 
         assert list((await reader.snapshot()).leases) == [ORDER]
 
@@ -423,7 +425,7 @@ async def test_g15_snapshot__another_node_says_too_that_our_lease_is_over__it_is
 
 @pytest.mark.parametrize("error", [NodeUnavailable("no answer"), NodeRefused(-32000, "unknown block", None)])
 async def test_g15_snapshot__another_node_does_not_say__the_first_is_believed(world: World, error: Exception) -> None:
-    Witness(world, "active").node.faults["eth_call"] = [error]
+    Witness(world, "active").node.faults["eth_call"] = [error] * ATTEMPTS
 
     assert (await lease_ends(world)).leases == {}
 

@@ -11,6 +11,7 @@ import pytest
 from aiohttp import web
 
 from moorage.chain import rpc as module
+from moorage.chain import rpc as rpc_module
 from moorage.chain.rpc import NodeRefused, NodeUnavailable, Rpc, as_bytes, as_number, one_line
 from tests.fakes.node import HASTY, Refusal, Silence, fake_node, raw_node, serving
 
@@ -102,6 +103,20 @@ async def test_call__no_answer_in_time__is_unavailable() -> None:
     async with serving(hang) as url, Rpc(url, HASTY) as rpc:
         with pytest.raises(NodeUnavailable, match="no answer from the node at http://127"):
             await rpc.call("eth_blockNumber")
+
+
+async def test_g24_call__hangs__is_given_up_soon_and_a_search_through_logs_later(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def hang(request: web.Request) -> web.Response:
+        await asyncio.sleep(0.6)
+        return web.json_response({"jsonrpc": "2.0", "id": (await request.json())["id"], "result": []})
+
+    monkeypatch.setattr(rpc_module, "QUICK_SECONDS", 0.2)
+    async with serving(hang) as url, Rpc(url) as rpc:
+        with pytest.raises(NodeUnavailable, match="not in time"):
+            await rpc.call("eth_call")
+        assert await rpc.call("eth_getLogs") == []
 
 
 async def test_call__connection_breaks_off__is_unavailable() -> None:
