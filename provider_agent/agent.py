@@ -30,6 +30,7 @@ from moorage.monitor import Monitor
 from moorage.request_auth import Domain
 from moorage.sending import address_of, opened_outbox
 from moorage.signals import stop_on_signals, tell_on_signal
+from moorage.snapshot import Block
 from moorage.watchdog import LIMIT_SECONDS, Watchdog
 from provider_agent.core.advertisement import advertised_price
 from provider_agent.core.endings import Endings
@@ -118,7 +119,8 @@ async def serve(settings: Settings, accepts_holes: bool = False) -> None:
         runner = WorkloadRunner(engine, settings.public_host, lambda: datetime.now(UTC).timestamp())
         leases = ChainLeases(reader)
         endings = Endings(remove_after_blocks=units.to_blocks(KEPT_SECONDS, market.seconds_per_block))
-        workloads = WorkloadLoop(rpc, reader.exchange, identity, runner, store, leases.versions, endings)
+        again = asyncio.Event()
+        workloads = WorkloadLoop(rpc, reader.exchange, identity, runner, store, leases.versions, endings, again.set)
         gauges = Gauges(
             metrics, reader.exchange, registry, provider, offer.capacity, lambda: market_loop.newest, workloads
         )
@@ -140,7 +142,11 @@ async def serve(settings: Settings, accepts_holes: bool = False) -> None:
             for measure in (gauges.measure, dispatch.look_at_coin, look_beside):
                 tasks.create_task(keep_measuring(measure, stop))
             feed = HeadFeed(settings.ws_url) if settings.ws_url else None
-            await run_cycles(rpc, stop, lambda: market_loop.cycle(workloads.reset), monitor, feed)
+
+            async def cycle() -> Block:
+                return await market_loop.cycle(workloads.reset, workloads.held)
+
+            await run_cycles(rpc, stop, cycle, monitor, feed, again=again)
             workloads.wake()
         log.info("agent stopped", provider=provider)
 

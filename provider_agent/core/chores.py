@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from moorage.snapshot import Snapshot
@@ -72,7 +72,7 @@ def decide_chores(
         (lease for lease in found if lease.provider == provider), key=lambda lease: (lease.confirmed_block, lease.id)
     )
     active = [lease for lease in ours if lease.state is OrderState.LEASE_ACTIVE]
-    confirmations = _confirmations(active, block, period)
+    confirmations = decide_confirmations(active, block, period)
     closed = tuple(
         snapshot.key(lease.id) for lease in ours if lease.state is OrderState.LEASE_CLOSING and lease.id in reset
     )
@@ -80,14 +80,23 @@ def decide_chores(
     claims = (*earned, *snapshot.unclaimed)
     lost = sorted(each for each in due.bids if is_lost(snapshot, each, provider))
     return (
-        *(
-            ConfirmLeases(confirmations[start : start + CONFIRM_BATCH])
-            for start in _starts(confirmations, CONFIRM_BATCH)
-        ),
+        *confirmations,
         *(ConfirmClosed(closed[start : start + CLOSE_BATCH]) for start in _starts(closed, CLOSE_BATCH)),
         *(ClaimLeases(claims[start : start + CLOSE_BATCH]) for start in _starts(claims, CLOSE_BATCH)),
         *(ReleaseFulfillment(order) for order in lost),
     )
+
+
+def decide_confirmations(active: Iterable[Lease], block: int, period: int) -> tuple[ConfirmLeases, ...]:
+    """Return the confirmations that are due in a block.
+
+    Args:
+        active: leases of the provider that are active.
+        block: a height.
+        period: blocks within which a lease has to be confirmed again.
+    """
+    due = _confirmations(sorted(active, key=lambda lease: (lease.confirmed_block, lease.id)), block, period)
+    return tuple(ConfirmLeases(due[start : start + CONFIRM_BATCH]) for start in _starts(due, CONFIRM_BATCH))
 
 
 def _starts(items: tuple[object, ...], size: int) -> range:

@@ -15,6 +15,8 @@ from moorage.types import OrderId
 
 STOP_AFTER_BLOCKS = 32
 """Between the first proof that a lease was never this provider's and the stop of its containers."""
+ALONE_BLOCKS = 64
+"""Between two proofs from the same node where there are several, of which each is asked in its turn."""
 REMOVE_AFTER_BLOCKS = 7_200
 """Until what it has is removed: a day of blocks of 12 seconds."""
 
@@ -41,10 +43,14 @@ class Proof:
     nodes: int
 
     def is_borne_out_by(self, other: Proof) -> bool:
-        """Return whether another one says the same of another block, and another node does if there are several."""
+        """Return whether another one says the same of another block, and another node does if there are several.
+
+        A node whose companions do not answer has to say the same for long.
+        """
         is_same = (self.lease, self.standing) == (other.lease, other.standing)
-        is_independent = self.nodes == 1 or self.node != other.node
-        return is_same and is_independent and self.block.number != other.block.number
+        blocks = abs(self.block.number - other.block.number)
+        is_independent = self.nodes == 1 or self.node != other.node or blocks >= ALONE_BLOCKS
+        return is_same and is_independent and blocks > 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,12 +46,15 @@ class WorkloadLoop:
         store: ManifestStore,
         versions: Callable[[OrderId], Collection[Version]],
         endings: Endings | None = None,
+        tell: Callable[[], None] = lambda: None,
     ) -> None:
         """
         Args:
             versions: gives what the deployment of a lease has had as versions; nothing else is ever run.
             endings: collects the proofs that leases are over.
+            tell: is called when there is more in `reset`.
         """
+        self._tell = tell
         self._provider = identity.provider
         self._runner = runner
         self._shelf = ManifestShelf(identity, store, versions)
@@ -64,6 +67,8 @@ class WorkloadLoop:
         self._desired: dict[OrderId, DesiredLease] = {}
         self.reset: frozenset[OrderId] = frozenset()
         """Closing leases that are proved to be so and of which nothing is left on the engine."""
+        self.held: frozenset[OrderId] = frozenset()
+        """Leases of which there was something on the engine or on the disk at the last look at everything."""
         self.engine_fault: str | None = None
         """Why the engine did not answer the last time."""
 
@@ -173,6 +178,7 @@ class WorkloadLoop:
         if look.is_everything:
             await self._runner.look()
             await self._shelf.look()
+            self.held = frozenset({*self._runner.leases(), *self._shelf.leases})
         elif look.on_engine:
             await self._runner.look(look.on_engine)
         known = self._all(snapshot) if look.is_everything else look.leases
@@ -257,7 +263,9 @@ class WorkloadLoop:
             await self._shelf.remove(lease)
             crash_point("after-forgetting-manifest")
         self._shelf.forget(gone)
-        self.reset = frozenset(lease for lease in gone if _is_closing(snapshot.leases.get(lease)))
+        before, self.reset = self.reset, frozenset(lease for lease in gone if _is_closing(snapshot.leases.get(lease)))
+        if self.reset - before:
+            self._tell()
         self._endings.acquit(gone - self.reset)
 
 

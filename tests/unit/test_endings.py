@@ -9,7 +9,15 @@ from pathlib import Path
 import pytest
 
 from moorage.types import OrderId
-from provider_agent.core.endings import REMOVE_AFTER_BLOCKS, STOP_AFTER_BLOCKS, Endings, Over, Proof, Standing
+from provider_agent.core.endings import (
+    ALONE_BLOCKS,
+    REMOVE_AFTER_BLOCKS,
+    STOP_AFTER_BLOCKS,
+    Endings,
+    Over,
+    Proof,
+    Standing,
+)
 from tests.factories.proofs import proof
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -60,6 +68,22 @@ def test_g12_take__another_node_says_it_of_another_block__is_over() -> None:
     endings = after(proof(LEASE, 1, node=0, nodes=2), proof(LEASE, 2, node=1, nodes=2))
 
     assert [each.lease for each in endings.over] == [LEASE]
+
+
+@pytest.mark.parametrize(("blocks", "is_over"), [(ALONE_BLOCKS - 1, False), (ALONE_BLOCKS, True)])
+def test_d05_take__the_other_node_is_gone_for_good__one_that_says_it_for_long_suffices(
+    blocks: int, is_over: bool
+) -> None:
+    endings = after(*(proof(LEASE, 1 + block, node=0, nodes=2) for block in range(blocks + 1)))
+
+    assert bool(endings.over) is is_over
+
+
+def test_g15_take__the_other_node_contradicts_meanwhile__starts_from_nothing() -> None:
+    proofs = [proof(LEASE, 1 + block, node=0, nodes=2) for block in range(ALONE_BLOCKS + 1)]
+    living = proof(LEASE, ALONE_BLOCKS, Standing.LIVE, node=1, nodes=2)
+
+    assert after(*proofs[:-1], living, proofs[-1]).over == ()
 
 
 def test_i19_take__never_ours_for_long__rests_first_and_is_removed_much_later() -> None:
