@@ -61,8 +61,8 @@ test-optimizers: environments ## contract tests without a node, at each level of
 
 # The longest test comes first, so that others run beside it.
 .PHONY: test-system
-test-system: folders = $(call existing,tests/e2e tests/integration)
-test-system: environments engine ## tests on a chain and a Docker engine, the demo among them
+test-system: folders = $(call existing,tests/e2e tests/integration tests/chaos)
+test-system: environments engine ## tests on a chain and a Docker engine, with the demo and spoilt nodes
 	@echo "--- tests on a chain and a Docker engine: $(or $(folders),none)"
 	$(if $(folders),$(python) -m pytest -n 4 --dist worksteal $(pytest_flags) $(folders))
 
