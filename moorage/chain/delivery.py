@@ -53,9 +53,14 @@ class Delivery:
         self._warned: dict[int, tuple[str, ...]] = {}
         """What was said to be at risk, by nonce: once for each of its transactions."""
 
-    async def send_first(self, rows: Sequence[Row], block_number: int) -> list[Rejected]:
-        """Send what was never sent, and give up what a node will not take whenever it is asked."""
-        refused = [each for each in await self._send(rows, block_number) if _is_for_good(each[1])]
+    async def offer(self, rows: Sequence[Row]) -> list[Any]:
+        """Send the newest of each row, and return what nodes say of each."""
+        answers: list[Any] = await each_answer(self._rpc, [("eth_sendRawTransaction", (row.raw,)) for row in rows])
+        return answers
+
+    def note_first(self, rows: Sequence[Row], answers: Sequence[Any], block_number: int) -> list[Rejected]:
+        """Take note of what became of what was never sent before; give up what a node will never take."""
+        refused = [each for each in self._note(rows, answers, block_number) if _is_for_good(each[1])]
         self._nonces.record((_voided(row) for row, _ in refused), unaccepted={row.nonce for row, _ in refused})
         return [_rejected(row, error) for row, error in refused]
 
@@ -81,7 +86,8 @@ class Delivery:
         again = [row for row in missing if row.nonce not in newest and row.state is not State.VOID]
         if again:
             log.info("sent again", transactions=len(again), first_nonce=again[0].nonce, last_nonce=again[-1].nonce)
-        refused = await self._send([*again, *replaced], head.number)
+        sending = [*again, *replaced]
+        refused = self._note(sending, await self.offer(sending), head.number)
         for row, error in refused:
             log.warning("node refuses a transaction", transaction=row.description, reason=error.message)
         hopeless = [
@@ -196,12 +202,11 @@ class Delivery:
             return None
         return replace(row, hashes=(*row.hashes, signed.hash), raw=signed.raw)
 
-    async def _send(self, rows: Sequence[Row], block_number: int) -> list[tuple[Row, NodeRefused]]:
-        """Send the newest of each row, take note of what nodes have, and return what they refuse.
+    def _note(self, rows: Sequence[Row], answers: Sequence[Any], block_number: int) -> list[tuple[Row, NodeRefused]]:
+        """Take note of what nodes have, and return what they refuse.
 
         What stays unanswered stays as it is, and is sent again the next time.
         """
-        answers: list[Any] = await each_answer(self._rpc, [("eth_sendRawTransaction", (row.raw,)) for row in rows])
         refused: list[tuple[Row, NodeRefused]] = []
         sent: list[Row] = []
         for row, answer in zip(rows, answers, strict=True):

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import structlog
 
@@ -25,13 +26,15 @@ from moorage.chain.preparation import prepare
 from moorage.chain.receipts import look
 from moorage.chain.rpc import NodeRefused, NodeUnavailable, Rpc, as_number
 from moorage.chain.signer import Signer
-from moorage.chain.simulation import Part, simulate
+from moorage.chain.simulation import Part, Ready, simulate
 from moorage.crash import crash_point
 from moorage.snapshot import Block
 from moorage.types import Address
 
 POLL_SECONDS = 0.2
 SECONDS_PER_DAY = 86_400
+PART = 200
+"""Of a burst: so many transactions are offered to the node while the next are signed."""
 URGENT_GAS = 200_000
 """What a transaction of priority 0 is thought to need before there was one."""
 
@@ -135,7 +138,7 @@ class Outbox:
 
         Raises:
             NodeUnavailable: the node does not answer; nothing was sent.
-            JournalFault: the journal cannot be written; nothing was sent.
+            JournalFault: the journal cannot be written; nothing was sent that is not in it.
         """
         async with self._turn:
             parts = list(self._fresh(jobs))
@@ -147,15 +150,35 @@ class Outbox:
             crash_point("outbox-simulated")
             urgent = [each.gas for each in ready if each.part.job.priority == 0]
             self._urgent_gas = max([self._urgent_gas, *urgent])
-            rows, refused = await prepare(ready, quote, budget, self._signer, self._chain_id, self._nonces.next)
-            crash_point("outbox-signed")
-            self._nonces.record(rows)
-            crash_point("outbox-journaled")
-            for row in rows:
-                self._observer.submitted(row.kind)
-            refused += await self._delivery.send_first(rows, quote.block_number)
-            crash_point("outbox-sent")
+            refused = await self._send(ready, quote, budget)
             return self._counted([*rejected, *refused])
+
+    async def _send(self, ready: Sequence[Ready], quote: Quote, budget: Budget) -> list[Rejected]:
+        """Sign, write down, and offer to the node, a part of a burst after the other; the next is signed meanwhile."""
+        refused: list[Rejected] = []
+        written: list[Row] = []
+        answers: list[Any] = []
+        offering: asyncio.Task[list[Any]] | None = None
+        try:
+            for start in range(0, len(ready), PART):
+                part = ready[start : start + PART]
+                rows, unsigned = await prepare(part, quote, budget, self._signer, self._chain_id, self._nonces.next)
+                crash_point("outbox-signed")
+                self._nonces.record(rows)
+                crash_point("outbox-journaled")
+                for row in rows:
+                    self._observer.submitted(row.kind)
+                refused += unsigned
+                answers += await offering if offering else []
+                offering = asyncio.create_task(self._delivery.offer(rows))
+                written += rows
+            answers += await offering if offering else []
+        finally:
+            if offering is not None:
+                offering.cancel()  # what is written down is sent again
+        refused += self._delivery.note_first(written, answers, quote.block_number)
+        crash_point("outbox-sent")
+        return refused
 
     async def advance(self, head: Block) -> list[Outcome]:
         """See what became of everything, and see to it that it gets into blocks.

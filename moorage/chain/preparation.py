@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 
 from moorage.chain.budget import Budget, price
@@ -13,6 +14,8 @@ from moorage.chain.signer import Signer, SigningRefused
 from moorage.chain.simulation import Ready
 from moorage.chain.transactions import Signed, Transaction
 
+SIGNED_AT_ONCE = 20
+
 
 async def prepare(
     ready: Sequence[Ready], quote: Quote, budget: Budget, signer: Signer, chain_id: int, first_nonce: int
@@ -20,7 +23,9 @@ async def prepare(
     """Sign in the order given; what is too dear or not signed takes no nonce."""
     rows: list[Row] = []
     rejected: list[Rejected] = []
-    for each in ready:
+    for position, each in enumerate(ready):
+        if position % SIGNED_AT_ONCE == 0:
+            await asyncio.sleep(0)  # whoever waits for a node, or for this program, has a turn
         fees = price(each, quote, budget)
         if isinstance(fees, Rejected):
             rejected.append(fees)

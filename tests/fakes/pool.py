@@ -209,6 +209,16 @@ class Pool:
             raise self.refusals[message["data"]]
         return hex(self.gas(bytes.fromhex(message["data"][2:])))
 
+    def eth_simulateV1(self, wanted: dict[str, Any], tag: str) -> list[dict[str, Any]]:
+        (block,) = wanted["blockStateCalls"]
+        return [{"number": "0x1", "calls": [self._simulated(message["data"]) for message in block["calls"]]}]
+
+    def _simulated(self, data: str) -> dict[str, Any]:
+        found = {"returnData": "0x", "logs": [], "gasUsed": hex(self.gas(bytes.fromhex(data[2:])))}
+        if data not in self.refusals:
+            return found | {"status": "0x1"}
+        return found | {"status": "0x0", "error": {"code": 3, "message": "execution reverted"}}
+
     def eth_call(self, message: dict[str, str], tag: str) -> str:
         if message["data"] in self.refusals:
             raise self.refusals[message["data"]]
