@@ -27,9 +27,14 @@ from moorage.types import (
     Version,
 )
 
+READ_WHOLE = ("DeploymentSubmitted", "DeploymentUpdated", "OrderCreated", "OrderRecreated")
+"""Events whose data is of use; what others are about stands in their topics."""
+ABOUT_ORDERS = ("order", "lease", "replaced")
+
 Key = TypeVar("Key")
 Value = TypeVar("Value")
 Undo = Callable[[], None]
+NOBODY = DeploymentId(b"")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +80,30 @@ class MarketFacts:
         Raises:
             KeyError: one is about something unknown, so that another event was withheld.
         """
-        orders: set[OrderId] = set()
-        deployments: set[DeploymentId] = set()
+        named: set[OrderId] = set()
+        owners: set[DeploymentId] = set()
+        bids: dict[OrderId, set[ProviderNumber]] = {}
         for happening in happenings:
-            self._apply(happening)
-            self._name(happening.arguments, orders, deployments)
-        return Touched(frozenset(orders), frozenset(deployments))
+            arguments = happening.arguments
+            if happening.name == "FulfillmentSubmitted":  # there are more of them than of all others
+                bids.setdefault(arguments["order"], set()).add(arguments["provider"])
+            else:
+                self._apply(happening)
+                named.update([arguments[name] for name in ABOUT_ORDERS if name in arguments])
+                owners.add(arguments.get("deployment", NOBODY))
+            if self.keeps_history:
+                self.happenings.append(happening)
+                self._undo.append(lambda: _drop_last(self.happenings))
+        for order, providers in bids.items():
+            self._set(self.bidders, order, self.bidders.get(order, frozenset()) | providers)
+        return self._touched(named | bids.keys(), owners)
+
+    def _touched(self, named: set[OrderId], owners: set[DeploymentId]) -> Touched:
+        """Return what is known of that, with what hangs on it: the deployment counts its live groups."""
+        orders = [self.orders[each] for each in named if each in self.orders]
+        deployments = {each for each in owners if each in self.deployments}
+        deployments.update([order.key.deployment for order in orders])
+        return Touched(frozenset([order.id for order in orders]), frozenset(deployments))
 
     def _apply(self, happening: Happening) -> None:
         arguments = happening.arguments
@@ -99,14 +122,8 @@ class MarketFacts:
                 self._add_order(happening, _group(arguments["group"]))
             case "OrderRecreated":
                 self._renew_order(happening)
-            case "FulfillmentSubmitted":
-                order, provider = OrderId(arguments["order"]), ProviderNumber(arguments["provider"])
-                self._set(self.bidders, order, self.bidders.get(order, frozenset()) | {provider})
             case _:
                 pass
-        if self.keeps_history:
-            self.happenings.append(happening)
-            self._undo.append(lambda: _drop_last(self.happenings))
 
     def take_undo(self) -> tuple[Undo, ...]:
         """Return what takes back all that was applied since the last time, the newest first."""
@@ -125,17 +142,6 @@ class MarketFacts:
         """Drop a deployment that has ended for good."""
         self.deployments.pop(deployment, None)
         self.orders_of.pop(deployment, None)
-
-    def _name(self, arguments: dict[str, Any], orders: set[OrderId], deployments: set[DeploymentId]) -> None:
-        """Add what an event names, and what hangs on that: the deployment counts its live groups."""
-        for name in ("order", "lease", "replaced"):
-            order = self.orders.get(arguments.get(name, b""))
-            if order is not None:
-                orders.add(order.id)
-                deployments.add(order.key.deployment)
-        deployment = self.deployments.get(arguments.get("deployment", b""))
-        if deployment is not None:
-            deployments.add(deployment.id)
 
     def _add_order(self, happening: Happening, group: Group) -> None:
         arguments = happening.arguments

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from moorage.chain import abi
-from moorage.chain.facts import MarketFacts, Undo
+from moorage.chain.facts import READ_WHOLE, MarketFacts, Undo
 from moorage.chain.logs import EventLog, Happening
 from moorage.chain.market import Market
 from moorage.chain.rpc import NodeRefused, NodeUnavailable, Rpc, as_bytes, as_number
@@ -49,7 +49,8 @@ class LogIndex:
         """
         self._rpc = rpc
         self._market = market
-        self._log = EventLog(rpc, market.exchange, abi.load("Exchange"))
+        whole = None if keeps_history else READ_WHOLE
+        self._log = EventLog(rpc, market.exchange, abi.load("Exchange"), whole)
         self._keeps_history = keeps_history
         self.second_look = SecondLook(self._log)
         self._steps: list[_Step] = []

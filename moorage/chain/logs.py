@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import msgspec
 from eth_abi.exceptions import DecodingError
 
-from moorage.chain.abi import Abi
+from moorage.chain.abi import Abi, Event
 from moorage.chain.pinned import read_pinned
 from moorage.chain.rpc import LimitExceeded, NodeRefused, NodeUnavailable, Rpc, as_bytes, as_number
 from moorage.snapshot import Block
 from moorage.types import Address
 
 RANGE_BLOCKS = 5_000
+TOPIC_CHARACTERS = 66
 
 
-@dataclass(frozen=True, slots=True)
-class Happening:
+class Happening(msgspec.Struct, frozen=True, gc=False):
     """One event of a contract."""
 
     block_number: int
@@ -27,7 +26,7 @@ class Happening:
     arguments: dict[str, Any]
 
 
-class _Log(msgspec.Struct, rename="camel"):
+class _Log(msgspec.Struct, rename="camel", gc=False):
     """An entry of eth_getLogs."""
 
     address: str
@@ -40,10 +39,20 @@ class _Log(msgspec.Struct, rename="camel"):
 class EventLog:
     """The events of one contract."""
 
-    def __init__(self, rpc: Rpc, address: Address, abi: Abi) -> None:
+    def __init__(self, rpc: Rpc, address: Address, abi: Abi, whole: Collection[str] | None = None) -> None:
+        """
+        Args:
+            whole: names of events; of all others only indexed ids and numbers are read. None: all are read whole.
+        """
         self._rpc = rpc
         self._address = address
         self._abi = abi
+        self._written = {address, address.lower()}  # the ways in which nodes write it
+        self._skims = {
+            f"0x{event.topic.hex()}": (event.name, _skim(event))
+            for event in abi.events.values()
+            if whole is not None and event.name not in whole
+        }
 
     async def between(self, first: int, last: int, *topics: bytes | None) -> list[Happening]:
         """Return the events of some blocks, the oldest first.
@@ -101,20 +110,65 @@ class EventLog:
         return self._decoded(logs, block.number, block.number)
 
     def _decoded(self, logs: list[_Log], first: int, last: int) -> list[Happening]:
+        heights: dict[str, int] = {}  # there are few, and many logs
         try:
-            found = [self._happening(log) for log in logs]
+            found = [self._happening(log, heights) for log in logs]
         except (DecodingError, ValueError) as error:
             raise NodeUnavailable(f"the node answered something that is no list of logs: {error!r}") from error
-        happenings = [happening for happening in found if happening is not None]
-        if any(not first <= happening.block_number <= last for happening in happenings):
+        if any(not first <= height <= last for height in heights.values()):
             raise NodeUnavailable("the node answered logs of other blocks than were asked for")
-        return happenings
+        return [happening for happening in found if happening is not None]
 
-    def _happening(self, log: _Log) -> Happening | None:
-        if log.address.lower() != self._address.lower():
+    def _happening(self, log: _Log, heights: dict[str, int]) -> Happening | None:
+        if log.address not in self._written and log.address.lower() not in self._written:
             raise ValueError("logs of another contract")
+        height = heights.get(log.block_number)
+        if height is None:
+            height = heights[log.block_number] = as_number(log.block_number)
+        skim = self._skims.get(log.topics[0]) if log.topics else None
+        if skim is not None:
+            return Happening(height, skim[0], skim[1](log.topics))
         decoded = self._abi.decode_event([as_bytes(topic) for topic in log.topics], as_bytes(log.data))
-        return None if decoded is None else Happening(as_number(log.block_number), *decoded)
+        return None if decoded is None else Happening(height, *decoded)
+
+
+def _word(topic: str) -> bytes:
+    if len(topic) != TOPIC_CHARACTERS:
+        raise ValueError("a topic has 32 bytes")
+    return bytes.fromhex(topic[2:])
+
+
+def _number(topic: str) -> int:
+    return int.from_bytes(_word(topic), "big")
+
+
+fromhex = bytes.fromhex
+_TOPICS: dict[str, Callable[[str], Any]] = {"bytes32": _word, "uint256": _number}
+"""How ids and numbers are read of events of which nobody wants more."""
+
+
+def _skim(event: Event) -> Callable[[list[str]], dict[str, Any]]:
+    """Return what reads the indexed arguments of an event."""
+    names, kinds = zip(*event.indexed, strict=True)
+    if kinds == ("bytes32", "uint256"):  # that of bids: there are more of them than of all others
+        first_name, second_name = names
+
+        def read_two(topics: list[str]) -> dict[str, Any]:
+            _, first, second = topics
+            if not len(first) == len(second) == TOPIC_CHARACTERS:
+                raise ValueError("a topic has 32 bytes")
+            return {first_name: fromhex(first[2:]), second_name: int(second, 16)}
+
+        return read_two
+    readers = [(name, _TOPICS[kind], at) for at, (name, kind) in enumerate(event.indexed, 1) if kind in _TOPICS]
+    length = len(event.indexed) + 1
+
+    def read(topics: list[str]) -> dict[str, Any]:
+        if len(topics) != length:
+            raise ValueError(f"{len(topics)} topics where {length} belong")
+        return {name: read_topic(topics[at]) for name, read_topic, at in readers}
+
+    return read
 
 
 def _written(topics: Sequence[bytes | None]) -> list[str | None]:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from moorage.chain import abi
+from moorage.chain.facts import READ_WHOLE
 from moorage.chain.logs import EventLog, Happening
 from moorage.chain.rpc import NodeUnavailable
 from tests.fakes.market_node import EXCHANGE, FIRST, MARKET, MarketNode, bid
@@ -113,3 +114,55 @@ async def test_of_blocks__node_ignores_the_hash_and_gives_others__is_unavailable
 
     with pytest.raises(NodeUnavailable, match="another block than was asked for"):
         await log_of(node).of_blocks([head])
+
+
+EVENTS = [event for event in abi.load("Exchange").events.values() if event.name not in READ_WHOLE]
+
+
+def brief_log_of(node: MarketNode) -> EventLog:
+    return EventLog(node, MARKET.exchange, abi.load("Exchange"), READ_WHOLE)
+
+
+@pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.name)
+async def test_between__events_that_are_not_read_whole__have_the_same_ids_and_numbers(event: abi.Event) -> None:
+    values = {"bytes32": b"\x11" * 31 + b"\x07", "uint256": 2**200 + 7, "address": EXCHANGE, "uint256[]": [1, 2]}
+    arguments = {name: values[kind] for name, kind in (*event.indexed, *event.data)}
+    node = MarketNode()
+    node.add((event.name, arguments))
+
+    (found,) = await brief_log_of(node).between(FIRST, FIRST + 1)
+
+    ids = {name: arguments[name] for name, kind in event.indexed if kind != "address"}
+    assert (found.block_number, found.name, found.arguments) == (FIRST + 1, event.name, ids)
+
+
+@pytest.mark.parametrize("event", ["FulfillmentSubmitted", "LeaseCreated", "LeaseConfirmed", "FulfillmentReleased"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda topics: topics[:-1],
+        lambda topics: [*topics, topics[-1]],
+        lambda topics: [*topics[:-1], topics[-1][:-2]],
+        lambda topics: [*topics[:-1], "0x" + "g" * 64],
+        lambda topics: [topics[0], "0x", *topics[2:]],
+    ],
+)
+async def test_g12_between__topics_that_can_not_be_right__there_is_no_answer(event: str, change: Any) -> None:
+    entry = next(each for each in EVENTS if each.name == event)
+    node = MarketNode()
+    node.add(
+        (
+            event,
+            {name: 7 if kind == "uint256" else b"\x11" * 32 for name, kind in entry.data}
+            | {
+                name: 7 if kind == "uint256" else EXCHANGE if kind == "address" else ORDER
+                for name, kind in entry.indexed
+            }
+            | ({"prices": [1]} if event == "FulfillmentSubmitted" else {"facilitator": EXCHANGE}),
+        )
+    )
+    (log,) = await node.call("eth_getLogs", {"fromBlock": hex(FIRST + 1), "toBlock": hex(FIRST + 1)})
+    node._eth_getLogs = lambda query: [log | {"topics": change(log["topics"])}]  # type: ignore[method-assign]
+
+    with pytest.raises(NodeUnavailable):
+        await brief_log_of(node).between(FIRST + 1, FIRST + 1)
