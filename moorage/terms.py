@@ -23,8 +23,7 @@ def deployment_id(chain_id: int, exchange: Address, tenant: Address, salt: bytes
 
 def order_id(key: OrderKey) -> OrderId:
     """Return the id of the order and of its lease."""
-    types = ["bytes32", "bytes32", "uint256", "bytes32"]
-    return OrderId(keccak(encode(types, [key.deployment, key.nonce, key.terms, key.resources_hash])))
+    return OrderId(keccak(b"".join((key.deployment, key.nonce, key.terms.to_bytes(32, "big"), key.resources_hash))))
 
 
 def order_key(

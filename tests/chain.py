@@ -122,7 +122,12 @@ class Chain:
 
 @asynccontextmanager
 async def start_chain(
-    *, block_time: float | None = None, is_manual: bool = False, slots_in_an_epoch: int = 1, chain_id: int = 31337
+    *,
+    block_time: float | None = None,
+    is_manual: bool = False,
+    slots_in_an_epoch: int = 1,
+    chain_id: int = 31337,
+    gas_limit: int | None = None,
 ) -> AsyncIterator[Chain]:
     """Run an anvil until the end of the block.
 
@@ -131,11 +136,13 @@ async def start_chain(
         is_manual: no block but by `mine`.
         slots_in_an_epoch: the finalized block is twice this behind the newest.
         chain_id: of the chain.
+        gas_limit: of a block; None for the node's own, 30 million.
     """
     command = [str(ANVIL), "--port", "0", "--slots-in-an-epoch", str(slots_in_an_epoch), "--chain-id", str(chain_id)]
     command += ["--accounts", str(ACCOUNTS), "--mnemonic", MNEMONIC]
     command += ["--block-time", str(block_time)] if block_time else []
     command += ["--no-mining"] if is_manual else []
+    command += ["--gas-limit", str(gas_limit)] if gas_limit else []
     # it writes old states to a disk, and leaves them there when it is stopped
     with tempfile.TemporaryFile("w+b") as log, tempfile.TemporaryDirectory(prefix="anvil-") as states:
         command += ["--cache-path", states]

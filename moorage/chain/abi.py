@@ -48,7 +48,9 @@ class Abi:
     def encode(self, function: str, *arguments: Any) -> bytes:
         """Return the calldata of a call; structs are tuples."""
         entry = self.functions[function]
-        return entry.selector + encode(entry.inputs, arguments)
+        fast = _word_encoder(entry.inputs)
+        content = fast(arguments) if fast is not None else None
+        return entry.selector + (encode(entry.inputs, arguments) if content is None else content)
 
     def decode(self, function: str, data: bytes) -> Any:
         """Return what a call returned: the value, or a tuple if there are several.
@@ -133,6 +135,11 @@ def _decode(kinds: tuple[str, ...], data: bytes) -> tuple[Any, ...]:
 @cache
 def _word_decoder(kinds: tuple[str, ...]) -> words.Decoder | None:
     return words.decoder(kinds)
+
+
+@cache
+def _word_encoder(kinds: tuple[str, ...]) -> words.Encoder | None:
+    return words.encoder(kinds)
 
 
 def _type(item: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""Decodes what consists of 32-byte words (Contract ABI specification): an order of magnitude faster than any type."""
+"""Decodes and encodes 32-byte words (Contract ABI specification): an order of magnitude faster than what is general."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from eth_abi.exceptions import DecodingError
 
 WORD = 32
 Decoder = Callable[[bytes], tuple[Any, ...]]
+Encoder = Callable[[Sequence[Any]], bytes | None]
 
 
 def decoder(kinds: Sequence[str]) -> Decoder | None:
@@ -87,3 +88,73 @@ _WORDS: dict[str, Callable[[bytes], Any]] = {
     "bool": _flag,
     "bytes32": bytes,
 }
+
+
+def encoder(kinds: Sequence[str]) -> Encoder | None:
+    """Return what encodes values of these types, or None if they are not simple enough.
+
+    Simple are uint256, bytes32, and arrays of them or of tuples of them. What it is given that is not exactly that, it
+    does not encode: it returns None, and the ABI's own encoder says what is wrong.
+    """
+    fields = [_field(kind) for kind in kinds]
+    if not fields or any(field is None for field in fields):
+        return None
+
+    def encode(values: Sequence[Any]) -> bytes | None:
+        if len(values) != len(fields):
+            return None
+        heads, tails, at = [], [], WORD * len(fields)
+        try:
+            for field, value in zip(fields, values, strict=True):
+                assert field is not None
+                content = field[1](value)
+                if field[0]:
+                    heads.append(at.to_bytes(WORD, "big"))
+                    tails.append(content)
+                    at += len(content)
+                else:
+                    heads.append(content)
+        except (ValueError, TypeError, OverflowError):
+            return None
+        return b"".join(heads + tails)
+
+    return encode
+
+
+def _field(kind: str) -> tuple[bool, Callable[[Any], bytes]] | None:
+    """Return whether values of a type stand behind the others, and what encodes them."""
+    if kind in _WRITERS:
+        return False, _WRITERS[kind]
+    if not kind.endswith("[]"):
+        return None
+    inner = kind[:-2]
+    if inner in _WRITERS:
+        write = _WRITERS[inner]
+        return True, lambda items: b"".join([_written_number(len(items)), *[write(item) for item in items]])
+    parts = inner[1:-1].split(",") if inner.startswith("(") and inner.endswith(")") else [""]
+    if any(part not in _WRITERS for part in parts):
+        return None
+    writers = [_WRITERS[part] for part in parts]
+
+    def rows(items: Sequence[Sequence[Any]]) -> bytes:
+        pieces = [_written_number(len(items))]
+        for item in items:
+            pieces += [write(value) for write, value in zip(writers, item, strict=True)]
+        return b"".join(pieces)
+
+    return True, rows
+
+
+def _written_number(value: Any) -> bytes:
+    if type(value) is not int:
+        raise TypeError
+    return value.to_bytes(WORD, "big")
+
+
+def _written_word(value: Any) -> bytes:
+    if not isinstance(value, bytes) or len(value) != WORD:
+        raise ValueError
+    return value
+
+
+_WRITERS: dict[str, Callable[[Any], bytes]] = {"uint256": _written_number, "bytes32": _written_word}

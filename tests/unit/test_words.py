@@ -8,7 +8,7 @@ from eth_abi.exceptions import DecodingError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from moorage.chain.words import decoder
+from moorage.chain.words import decoder, encoder
 
 VALUES = {
     "uint256": st.integers(0, 2**256 - 1),
@@ -76,3 +76,51 @@ def test_g12_decoder__data_out_of_form__is_refused(kind: str, data: bytes) -> No
 
     with pytest.raises(DecodingError):
         decode_words(data)
+
+
+KEYS = "(bytes32,bytes32,uint256,bytes32)[]"
+ENCODED = {
+    "uint256": VALUES["uint256"],
+    "bytes32": VALUES["bytes32"],
+    "uint256[]": VALUES["uint256[]"],
+    "bytes32[]": st.lists(VALUES["bytes32"], max_size=3),
+    KEYS: st.lists(st.tuples(VALUES["bytes32"], VALUES["bytes32"], VALUES["uint256"], VALUES["bytes32"]), max_size=3),
+}
+
+
+@given(st.data(), st.lists(st.sampled_from(sorted(ENCODED)), min_size=1, max_size=4))
+def test_encoder__any_values__are_as_the_abi_has_them(data: st.DataObject, kinds: list[str]) -> None:
+    values = [data.draw(ENCODED[kind]) for kind in kinds]
+    encode_words = encoder(kinds)
+
+    assert encode_words is not None
+    assert encode_words(values) == encode(kinds, values)
+
+
+@pytest.mark.parametrize(
+    "kinds", [["string"], ["address"], ["(uint256,string)[]"], ["uint256[][]"], ["bytes32", "bool"], []]
+)
+def test_encoder__types_that_are_not_words__there_is_none(kinds: list[str]) -> None:
+    assert encoder(kinds) is None
+
+
+@pytest.mark.parametrize(
+    ("kinds", "values"),
+    [
+        (["uint256"], [-1]),
+        (["uint256"], [2**256]),
+        (["uint256"], [True]),
+        (["uint256"], ["1"]),
+        (["bytes32"], [b"short"]),
+        (["bytes32"], ["x" * 32]),
+        (["uint256"], []),
+        (["uint256"], [1, 2]),
+        (["uint256[]"], [7]),
+        ([KEYS], [[(b"\0" * 32, b"\0" * 32, 1)]]),
+    ],
+)
+def test_encoder__value_that_is_not_of_its_type__is_left_to_the_abi(kinds: list[str], values: list[object]) -> None:
+    encode_words = encoder(kinds)
+
+    assert encode_words is not None
+    assert encode_words(values) is None
