@@ -67,8 +67,6 @@ class WorkloadLoop:
         self._desired: dict[OrderId, DesiredLease] = {}
         self.reset: frozenset[OrderId] = frozenset()
         """Closing leases that are proved to be so and of which nothing is left on the engine."""
-        self.held: frozenset[OrderId] = frozenset()
-        """Leases of which there was something on the engine or on the disk at the last look at everything."""
         self.engine_fault: str | None = None
         """Why the engine did not answer the last time."""
 
@@ -178,7 +176,6 @@ class WorkloadLoop:
         if look.is_everything:
             await self._runner.look()
             await self._shelf.look()
-            self.held = frozenset({*self._runner.leases(), *self._shelf.leases})
         elif look.on_engine:
             await self._runner.look(look.on_engine)
         known = self._all(snapshot) if look.is_everything else look.leases
