@@ -19,6 +19,8 @@ from tests.relay import relay_to
 PERIOD = 60
 GWEI = 10**9
 LEASES = 3
+BLOCK_GAS = 1_000_000
+FILLER = "0x00000000000000000000000000000000000f111e"
 CONFIRMATION_GAS = 80_000
 """More than the exchange needs for three."""
 
@@ -161,6 +163,37 @@ async def test_d05_agent__first_node_ends_at_half_of_the_period__confirmations_g
         assert passed > 0
         assert agent.failures <= 1
         await assert_confirmed(agent, deadlines, half)
+
+
+async def test_d01_agent__twenty_blocks_filled_by_others__confirms_as_soon_as_there_is_room(
+    story: Story, tmp_path: Path
+) -> None:
+    deadlines = await leased(story)
+    rpc = story.chain.rpc
+    async with market_agent(story, tmp_path) as agent:
+        half = await until_half(agent, deadlines)
+        await rpc.call("anvil_setCode", FILLER, "0x5b5f56")  # a loop without an end uses up all the gas that it has
+        await rpc.call("evm_setBlockGasLimit", hex(BLOCK_GAS))
+
+        for _ in range(20):
+            await fill_block(story)
+            await agent.blocks(1)
+        assert not any(each.startswith("landed") for each in agent.seen.counts)
+        await agent.blocks(6)
+
+        await assert_confirmed(agent, deadlines, half)
+
+
+async def fill_block(story: Story) -> None:
+    """Have a stranger outbid everybody for all but too little of the next block."""
+    transaction = {
+        "from": story.chain.stranger.address,
+        "to": FILLER,
+        "gas": hex(BLOCK_GAS - 30_000),
+        "maxFeePerGas": hex(10**13),
+        "maxPriorityFeePerGas": hex(10**12),
+    }
+    await story.chain.rpc.call("eth_sendTransaction", transaction)
 
 
 async def test_agent__drained__makes_no_bids_and_goes_on_confirming(story: Story, tmp_path: Path) -> None:

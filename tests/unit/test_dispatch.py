@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 from structlog.testing import capture_logs
@@ -24,12 +24,14 @@ class Outbox:
 
     asked: list[tuple[str, tuple[bytes, ...]]] = field(default_factory=list)
     calls: list[bytes] = field(default_factory=list)
+    worth: list[tuple[tuple[bytes, ...], tuple[int, ...] | None]] = field(default_factory=list)
     poison: frozenset[bytes] = frozenset()
     cause: Cause = Cause.BUG
     settled: list[Outcome] = field(default_factory=list)
 
     async def submit(self, jobs: Sequence[Job]) -> list[Outcome]:
         self.asked += [(job.kind, job.items) for job in jobs]
+        self.worth += [(job.items, job.worth_wei) for job in jobs]
         self.calls += [job.make(range(len(job.items))).data for job in jobs]
         bad = [job for job in jobs if self.poison & {*job.items}]
         self.settled += [Landed(job.kind, job.items, "0x1", 1, 21_000) for job in jobs if job not in bad]
@@ -89,6 +91,16 @@ async def test_send__fault_lies_with_the_key_or_the_node__nothing_is_set_aside(c
     outbox = Outbox(poison=frozenset([b"b"]), cause=cause)
 
     assert await cycles(outbox, 3) == [[ITEMS]] * 3
+
+
+async def test_d02_send__one_has_failed__each_part_is_worth_what_is_in_it() -> None:
+    outbox = Outbox(poison=frozenset({b"b"}))
+    dispatch = Dispatch(outbox)  # type: ignore[arg-type]
+
+    for number in (1, 2):
+        await dispatch.send([replace(job(priority=0), worth_wei=(1, 20, 300))], block(number))
+
+    assert outbox.worth[1:] == [((b"a",), (1,)), ((b"b",), (20,)), ((b"c",), (300,))]
 
 
 async def test_send__no_outbox__says_what_it_would_send() -> None:

@@ -7,14 +7,19 @@ from pathlib import Path
 
 import pytest
 
+from facilitator_bot.core.decisions import SubmitLeases
 from facilitator_bot.core.summary import Summary, summarise
 from facilitator_bot.doctor import judge_work
 from facilitator_bot.settings import Given, Settings, SettingsError, load_settings
+from facilitator_bot.shell.executor import to_job
 from facilitator_bot.status import Status, Wallet, as_text, document
+from moorage.chain.contracts import Exchange
+from moorage.chain.rpc import Rpc
 from moorage.doctor.finding import Level
 from moorage.money import Money
 from moorage.sending import Sending
 from moorage.types import DeploymentState, OrderState
+from tests.fakes.market_node import MARKET
 from tests.markets import TENANT, make_deployment, make_lease, make_order, make_snapshot
 
 MONEY = Money("MOOR", 18, Fraction(12))
@@ -168,3 +173,11 @@ def test_g26_load_settings__node_on_the_command_line_out_of_form__is_not_repeate
         load_settings(None, Given(rpc=("canary-5e0f",), market=Path("m")))
 
     assert "canary" not in str(caught.value)
+
+
+def test_g27_to_job__value_of_a_tip_is_known__each_item_is_worth_one() -> None:
+    exchange = Exchange(Rpc("http://127.0.0.1:1"), MARKET)
+    intent = SubmitLeases((DUE.key, WAITS.key))
+
+    assert to_job(exchange, intent, 5).worth_wei == (5, 5)
+    assert to_job(exchange, intent).worth_wei is None

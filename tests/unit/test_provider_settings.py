@@ -262,3 +262,25 @@ def test_load_settings__no_toml__says_so(path: Path, content: bytes) -> None:
 def test_load_settings__folder__says_so(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=f"{tmp_path}: cannot be read: Is a directory"):
         load_settings(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"sending": {"value_at_risk": "0.5"}}, "sending.value_at_risk: says nothing without coins_per_token"),
+        ({"sending": {"value_at_risk": 0}, "coins_per_token": "1"}, "sending.value_at_risk: has to be more than 0"),
+        (
+            {"operator_key_file": None},
+            "operator_key_file: is missing: name the operator's key, or a signer in [sending]",
+        ),
+        ({"sending": {"signer": "http://a:1"}}, "sending.signer: operator_key_file is there too"),
+    ],
+)
+def test_load_settings__key_and_limits_that_cannot_be__are_named(path: Path, given: Any, words: str) -> None:
+    assert refused(path, **given).startswith(words)
+
+
+def test_d02_load_settings__value_at_risk__is_a_part_of_it(path: Path) -> None:
+    settings = load(path, coins_per_token="0.0004", sending={"value_at_risk": "0.5"})
+
+    assert (settings.coins_per_token, settings.value_at_risk) == (Fraction(1, 2_500), Fraction(1, 2))

@@ -10,7 +10,7 @@ import pytest
 from moorage.advertisement import Advertisement
 from moorage.money import Money
 from moorage.types import ComputeUnit, Lease, OrderState
-from provider_agent.core.spending import gas_of_confirmations, wei_per_hour
+from provider_agent.core.spending import gas_of_confirmations, value_at_risk, wei_per_hour
 from provider_agent.core.summary import LeaseLine, Standing, Summary, summarise
 from provider_agent.status import Status, as_text, document
 from tests.markets import (
@@ -126,3 +126,9 @@ def test_d03_gas_of_confirmations__leases__fill_batches(leases: int, gas: int) -
 def test_d03_wei_per_hour__one_lease__is_two_confirmations_a_period_at_twice_the_base_fee() -> None:
     assert wei_per_hour(1, 300, Fraction(12), 10**9) == 2 * 40_000 * 2 * 10**9
     assert wei_per_hour(0, 300, Fraction(12), 10**9) == 0
+
+
+def test_d02_value_at_risk__lease__is_its_collateral_and_what_a_period_earns() -> None:
+    snapshot = make_snapshot(leases=[(LEASED, make_lease(LEASED, charge=7))])
+
+    assert value_at_risk(snapshot, LEASED.id) == LEASED.collateral + 7 * 100
