@@ -13,18 +13,19 @@ from fractions import Fraction
 from pathlib import Path
 
 from moorage.chain.contracts import Registry
-from moorage.chain.jobs import Limits
-from moorage.chain.outbox import Outbox
 from moorage.chain.reader import MarketReader
 from moorage.chain.rpc import ChainError, Rpc
-from moorage.chain.signer import LocalSigner
+from moorage.chain.signer import market_calls
 from moorage.dispatch import Dispatch
 from moorage.maintenance import Maintenance
-from moorage.types import ComputeUnit, Lease, OrderId
+from moorage.private_file import write_private
+from moorage.sending import Sending, opened_outbox
+from moorage.types import Address, ComputeUnit, Lease, OrderId
 from provider_agent.core.admission import Admission
 from provider_agent.core.advertisement import AdvertisementPolicy
 from provider_agent.core.pricing import PricePolicy
-from provider_agent.shell.advertiser import Advertiser
+from provider_agent.shell.advertiser import ADVERTISE, Advertiser
+from provider_agent.shell.executor import PRIORITIES
 from provider_agent.shell.loop import MarketLoop, Offer
 from tests.fakes.outboxes import Seen
 from tests.lease_story import Story
@@ -69,17 +70,23 @@ async def market_agent(
     folder: Path,
     *,
     rpc: Rpc | None = None,
-    limits: Limits | None = None,
+    signer_url: str | None = None,
+    fee_cap_wei: int | None = None,
     wei_per_ledger_unit: Fraction | None = None,
 ) -> AsyncIterator[MarketAgent]:
     """Open an agent of the story's first provider until the end of the block.
 
     Args:
         rpc: opened; the chain's own if there is none.
+        signer_url: of a remote signer with the operator's key, in place of a file.
     """
     node, seen, maintenance = rpc or story.chain.rpc, Seen(), Maintenance(folder)
-    registry, signer = Registry(node, story.market), LocalSigner(story.chain.operators[0])
-    async with Outbox(node, signer, story.market.chain_id, folder / "transactions.db", limits, seen) as outbox:
+    registry, operator = Registry(node, story.market), story.chain.operators[0]
+    write_private(folder / "operator", operator.key.hex().encode())
+    key_file, address = (None, Address(operator.address)) if signer_url else (folder / "operator", None)
+    sending = Sending(key_file, None, signer_url, address, fee_cap_wei, None, folder / "transactions.db")
+    allowed = market_calls(story.market, PRIORITIES, [ADVERTISE])
+    async with opened_outbox(node, sending, allowed, seen) as outbox:
         loop = MarketLoop(
             MarketReader(node, story.market, story.us),
             registry,

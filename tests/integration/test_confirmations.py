@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 import structlog
 
-from moorage.chain.jobs import Limits
 from moorage.chain.nodes import connect
 from moorage.types import Address, OrderId
 from tests.lease_story import Story, open_story
@@ -80,7 +79,7 @@ async def test_d02_agent__cap_below_the_base_fee__says_which_leases_are_at_risk_
     deadlines = await leased(story)
     usual = await base_fee(story)
     cap = max(usual, GWEI) * 5
-    async with market_agent(story, tmp_path, limits=Limits(fee_cap_wei=cap)) as agent:
+    async with market_agent(story, tmp_path, fee_cap_wei=cap) as agent:
         half = await until_half(agent, deadlines)
         if is_stuck:  # it is sent, and the next blocks leave it
             await agent.cycle()
@@ -194,6 +193,20 @@ async def fill_block(story: Story) -> None:
         "maxPriorityFeePerGas": hex(10**12),
     }
     await story.chain.rpc.call("eth_sendTransaction", transaction)
+
+
+async def test_g31_agent__key_is_at_a_remote_signer__bids_and_confirms_through_it(story: Story, tmp_path: Path) -> None:
+    deadlines = await leased(story)
+    # the development chain has the key, and signs for whoever asks
+    async with market_agent(story, tmp_path, signer_url=story.chain.url) as agent:
+        half = await until_half(agent, deadlines)
+        order = await story.order()
+
+        await agent.blocks(25)
+
+        await assert_confirmed(agent, deadlines, half)
+        assert (await story.snapshot()).orders[order].bid_count == 1
+        assert agent.failures == 0
 
 
 async def test_agent__drained__makes_no_bids_and_goes_on_confirming(story: Story, tmp_path: Path) -> None:
