@@ -174,6 +174,19 @@ async def test_b18_pass__manifest_of_the_new_version_delivered__replaces_the_old
     assert await world.versions_seen() == [manifest.version_of(body("web:2")).hex()]
 
 
+async def test_g08_pass__update_of_the_manifest_is_undone__is_left_alone_until_it_comes_back(world: World) -> None:
+    before = await world.engine.observe()
+    versions, world.versions[LEASE] = world.versions[LEASE], []
+
+    await world.passes(2)
+    assert (await world.loop.status(LEASE)).version is None
+    assert await world.engine.observe() == before
+
+    world.versions[LEASE] = versions
+    await world.passes()
+    assert (await world.loop.status(LEASE)).version == versions[-1]
+
+
 CORRUPTED = {
     "truncated": body()[:-2],
     "empty": b"",

@@ -77,6 +77,7 @@ async def test_i19_pass__never_ours_for_a_day__is_removed_and_the_others_are_not
     asked = len(world.asked)
     await world.passes(2)
     assert len(world.asked) == asked  # nobody has to be asked about it any more
+    assert world.loop._endings.over == ()
 
 
 async def test_g12_pass__one_final_block_says_over_and_the_next_says_active__keeps_everything(world: World) -> None:

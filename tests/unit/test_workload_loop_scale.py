@@ -13,7 +13,7 @@ from moorage.snapshot import Snapshot, Touched
 from moorage.types import Lease, OrderId, OrderState
 from provider_agent.core.attention import PERIOD_SECONDS
 from provider_agent.core.containers import ContainerState
-from provider_agent.shell.engine import EngineUnavailable
+from provider_agent.shell.engine import EngineRefused, EngineUnavailable
 from provider_agent.shell.manifest_store import ManifestMemory
 from tests.fakes.lease_world import World, active, body, ended
 from tests.markets import make_order, make_snapshot
@@ -125,7 +125,9 @@ async def test_passes__ten_times_the_leases__cost_the_same() -> None:
         found = await costs(many)
 
     assert found == expected
-    assert found[0] == ([], [], 0, 0)
+    nothing, in_turn, confirmed, *_ = found
+    assert nothing == ([], [], 0, 0)
+    assert in_turn[:3] == confirmed[:3] == ([], [], 0)
     assert max(len(engine) for engine, _, _, _ in found) < 10
     assert max(looked_up for _, _, _, looked_up in found) < 12
 
@@ -209,6 +211,52 @@ async def test_g14_pass__engine_fails_in_it__what_was_told_is_not_lost() -> None
         fleet.engine.failures = [EngineUnavailable("no answer")]
         await fleet.cost()
 
-        await fleet.cost()
+        _, store, _, _ = await fleet.cost()
 
+        assert store[0] == "leases"  # nobody knows what was told meanwhile
         assert fleet.versions[first][-1].hex() in await fleet.versions_seen()
+
+
+async def state_of(fleet: Fleet, lease: OrderId) -> ContainerState:
+    (found,) = [each for each in (await fleet.engine.observe()).containers if lease.hex() in each.name]
+    return found.state
+
+
+@pytest.mark.parametrize("fault", [None, RuntimeError("a bug")])
+async def test_pass__container_crashes__is_started_again_when_its_wait_is_over(fault: Exception | None) -> None:
+    async with fleet_of(3) as fleet:
+        lease, *_ = fleet.orders
+        (name,) = [each for each in fleet.engine.names() if lease.hex() in each]
+        fleet.engine.crash(name, 1)
+        await asyncio.sleep(0)
+        fleet.engine.failures = [fault]  # type: ignore[list-item]
+
+        await fleet.passes(2)
+        assert await state_of(fleet, lease) is ContainerState.EXITED
+        fleet.now += 10
+        await fleet.passes()
+
+        assert await state_of(fleet, lease) is ContainerState.RUNNING
+
+
+async def test_pass__prepaid_blocks_are_used_up__is_paused_though_nobody_told() -> None:
+    async with fleet_of(3) as fleet:
+        lease, *_ = fleet.orders
+        fleet.leases[lease] = replace(fleet.leases[lease], confirmed_block=fleet.block, funded_block=fleet.block + 3)
+        await fleet.cost(lease)
+
+        names = [len(fleet.engine.names()) for _ in range(4) if await fleet.cost()]
+
+        assert names == [3, 2, 2, 2]
+
+
+async def test_pass__engine_refuses_a_step__takes_it_in_the_next_pass() -> None:
+    async with fleet_of(3) as fleet:
+        order = make_order(7)
+        fleet.orders[order.id], fleet.leases[order.id] = order, active(order)
+        await fleet.deliver(order.id, fleet.encoded)
+        fleet.engine.failures = [EngineRefused("busy")]
+
+        calls = [(await fleet.cost(*touched))[0] for touched in ([order.id], [])]
+
+        assert [each[0] for each in calls] == ["ensure_network", "ensure_network"]
