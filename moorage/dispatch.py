@@ -44,6 +44,10 @@ class Dispatch:
         """Return whether a transaction acts on something and is in no block that was looked at."""
         return self._outbox is not None and self._outbox.is_under_way(kind, item)
 
+    def is_set_aside(self, kind: str, item: bytes, block: Block) -> bool:
+        """Return whether something has failed lately, and is not tried in the block after this one."""
+        return self._quarantine.is_set_aside(kind, item, block.number)
+
     async def look(self, block: Block) -> None:
         """Learn what became of what was sent, as of a block.
 

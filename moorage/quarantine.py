@@ -43,6 +43,11 @@ class Quarantine:
         for item in items:
             self._records.pop((kind, item), None)
 
+    def is_set_aside(self, kind: str, item: bytes, block: int) -> bool:
+        """Return whether an item has failed and is not tried again yet."""
+        record = self._records.get((kind, item))
+        return record is not None and block < record.until
+
     def sort(self, kind: str, items: Sequence[bytes], block: int) -> tuple[list[int], list[int]]:
         """Return the positions of the items that may go together, and of those that may be tried again, each alone."""
         together, alone = [], []

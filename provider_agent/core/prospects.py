@@ -6,7 +6,7 @@ what it wants more than there was is there.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 
@@ -95,7 +95,12 @@ class Prospects:
             self._candidates |= self._open_of.get(deployment, set())
 
     def decide(
-        self, snapshot: Snapshot, provider: Provider, account: Account, offered: Mapping[OrderId, Fulfillment]
+        self,
+        snapshot: Snapshot,
+        provider: Provider,
+        account: Account,
+        offered: Mapping[OrderId, Fulfillment],
+        is_set_aside: Callable[[OrderId], bool] = lambda _: False,
     ) -> tuple[SubmitFulfillment | Declined, ...]:
         """Return a bid for each order that gets one, the oldest first, and the reasons that are new.
 
@@ -104,6 +109,7 @@ class Prospects:
             provider: us, as registered at its block.
             account: the provider's account at its block.
             offered: bids on their way, which the snapshot need not have yet.
+            is_set_aside: tells of which orders no bid would be sent now: they take nothing from the others.
         """
         means = self._means(snapshot, provider, account, offered)
         if provider != self._registered:
@@ -111,7 +117,8 @@ class Prospects:
             self._candidates |= self._open.keys()
         for want, amount in _amounts(snapshot, means, self._admission.limits).items():
             self._candidates.update(self._waits[want].due(amount))
-        orders = [snapshot.orders[each] for each in self._candidates if each not in offered]
+        asked = [each for each in self._candidates if each not in offered and not is_set_aside(each)]
+        orders = [snapshot.orders[each] for each in asked]
         decisions = decide_bids(snapshot, orders, means, self._prices, self._admission)
         for decision in decisions:
             if isinstance(decision, SubmitFulfillment):

@@ -172,7 +172,11 @@ class MarketLoop:
             return []
         self._offered = {order: bid for order, bid in self._offered.items() if self._dispatch.is_under_way(BID, order)}
         bids: list[SubmitFulfillment] = []
-        for decision in self._prospects.decide(snapshot, provider, account, self._offered):
+
+        def is_set_aside(order: OrderId) -> bool:
+            return self._dispatch.is_set_aside(BID, order, snapshot.block)
+
+        for decision in self._prospects.decide(snapshot, provider, account, self._offered, is_set_aside):
             match decision:
                 case Declined(order=order, reason=reason):
                     log.info("no bid", order=order.hex(), reason=reason)
