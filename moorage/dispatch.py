@@ -24,11 +24,12 @@ class Dispatch:
     def __init__(self, outbox: Outbox | None) -> None:
         self._outbox = outbox
         self._quarantine = Quarantine()
+        self._block = -1
 
     @property
     def quarantined(self) -> int:
-        """How many things have failed lately."""
-        return len(self._quarantine)
+        """How many things fail again and again, as of the newest block."""
+        return self._quarantine.count(self._block)
 
     @property
     def under_way(self) -> int:
@@ -57,6 +58,7 @@ class Dispatch:
         if self._outbox is not None:
             self._learn(await self._outbox.advance(block), block)
         self._quarantine.forget(block.number)
+        self._block = block.number
 
     async def send(self, jobs: Sequence[Job], block: Block) -> None:
         """Send what is not under way and not set aside; does not wait for blocks.

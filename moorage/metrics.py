@@ -103,7 +103,7 @@ class CycleMetrics:
         )
         self._failed = Counter(f"{prefix}_cycles_failed", "Cycles that were given up", registry=registry)
         self._quarantined = Gauge(
-            f"{prefix}_items_quarantined", "Items set aside because they made a cycle fail", registry=registry
+            f"{prefix}_items_quarantined", "Items set aside because they fail again and again", registry=registry
         )
         self._intents = Counter(f"{prefix}_intents", "Effects decided on", ["kind"], registry=registry)
         self._draining = Gauge(f"{prefix}_draining", "1 in maintenance mode", registry=registry)

@@ -29,8 +29,9 @@ class Quarantine:
     def __init__(self) -> None:
         self._records: dict[Thing, _Record] = {}
 
-    def __len__(self) -> int:
-        return len(self._records)
+    def count(self, block: int) -> int:
+        """Return how many items are set aside because they failed again; once is most often a race that was lost."""
+        return sum(record.faults > 1 and block < record.until for record in self._records.values())
 
     def blame(self, kind: str, items: Iterable[bytes], block: int) -> None:
         """Note that something that acts on these items has failed; it is not known which of them it was."""

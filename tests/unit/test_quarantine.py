@@ -47,6 +47,15 @@ def test_g25_quarantine__no_fault_for_long__is_forgotten() -> None:
     quarantine.blame("match", ITEMS, 10)
 
     quarantine.forget(10 + FORGOTTEN_BLOCKS)
-    assert len(quarantine) == 3
+    assert quarantine.sort("match", ITEMS, 2_000) == ([], [0, 1, 2])
     quarantine.forget(11 + FORGOTTEN_BLOCKS)
-    assert len(quarantine) == 0
+    assert quarantine.sort("match", ITEMS, 2_000) == ([0, 1, 2], [])
+
+
+def test_quarantine__one_fault__does_not_count_and_a_second_one_does_for_its_time() -> None:
+    quarantine = Quarantine()
+
+    quarantine.blame("match", ITEMS, 10)  # somebody else was faster: the work is done
+    assert quarantine.count(10) == 0
+    quarantine.blame("match", [b"b"], 11)
+    assert [quarantine.count(block) for block in (11, 12, 13)] == [1, 1, 0]
