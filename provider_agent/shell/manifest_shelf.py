@@ -24,6 +24,8 @@ class ManifestShelf:
         self._store = store
         self._versions = versions
         self._unread: set[OrderId] = set()
+        self._delivered: set[OrderId] = set()
+        """Since the last look began: the store may have told without them."""
         self._decoded: dict[OrderId, DesiredLease] = {}
         self._complaints: dict[OrderId, str] = {}
         self.leases: set[OrderId] = set()
@@ -31,11 +33,13 @@ class ManifestShelf:
 
     async def look(self) -> None:
         """See which manifests there are; each is read again when it is asked for. Disk errors are OSError."""
-        self.leases = {*await self._store.leases()}
+        self._delivered.clear()
+        self.leases = {*await self._store.leases()} | self._delivered
         self._unread = set(self.leases)
 
     def delivered(self, lease: OrderId) -> None:
         """Note that a manifest was stored."""
+        self._delivered.add(lease)
         self.leases.add(lease)
         self._unread.add(lease)
 
@@ -44,6 +48,7 @@ class ManifestShelf:
         await self._store.remove(lease)
         self.leases.discard(lease)
         self._unread.discard(lease)
+        self._delivered.discard(lease)
 
     def forget(self, leases: Iterable[OrderId]) -> None:
         """Drop what was made of manifests that are not needed any more."""
@@ -71,22 +76,31 @@ class ManifestShelf:
         Raises:
             ManifestError: the disk gave something that the tenant never ordered.
         """
-        known = self._decoded.get(lease)
-        if lease in self._unread:
-            body = await self._store.get(lease)
-            version = manifest.version_of(body) if body is not None else None
-            if body is not None and (known is None or known.version != version):
-                self._check(lease, Version(version or b""))
-                decoded = manifest.decode(body)
-                manifest.check_against_lease(decoded, group)
-                known = desired_lease(self._identity, lease, decoded, group.name, manifest.version_of(body))
-                self._decoded[lease] = known
-            elif body is None:
-                known = None
-            self._unread.discard(lease)
+        if lease not in self._unread:
+            known = self._decoded.get(lease)
+        else:
+            self._unread.discard(lease)  # what comes while this is read is read the next time
+            try:
+                known = await self._read_anew(lease, group)
+            except BaseException:
+                self._unread.add(lease)
+                raise
         if known is not None:
             self._check(lease, known.version)
         return known
+
+    async def _read_anew(self, lease: OrderId, group: Group) -> DesiredLease | None:
+        body = await self._store.get(lease)
+        if body is None:
+            return None
+        known, version = self._decoded.get(lease), manifest.version_of(body)
+        if known is not None and known.version == version:
+            return known
+        self._check(lease, version)
+        decoded = manifest.decode(body)
+        manifest.check_against_lease(decoded, group)
+        self._decoded[lease] = desired_lease(self._identity, lease, decoded, group.name, version)
+        return self._decoded[lease]
 
     def _check(self, lease: OrderId, version: Version) -> None:
         if version not in self._versions(lease):
