@@ -28,11 +28,6 @@ class Maintenance:
         """
         return _exists(self._drain)
 
-    @property
-    def is_reconcile_asked(self) -> bool:
-        """Whether a request for a fresh look waits."""
-        return _exists(self._reconcile)
-
     def drain(self, is_on: bool) -> None:
         """Begin or end maintenance mode; nothing happens if it is so already.
 

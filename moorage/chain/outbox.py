@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -16,10 +15,8 @@ from moorage.chain.budget import Budget
 from moorage.chain.delivery import Delivery
 from moorage.chain.fees import Quote, read_quote
 from moorage.chain.inclusions import Inclusions
-from moorage.chain.index import read_block
 from moorage.chain.jobs import Cause, Job, Landed, Limits, NobodyObserves, Observer, Outcome, Rejected
 from moorage.chain.journal import Journal, JournalFault
-from moorage.chain.journal_rows import Row, State
 from moorage.chain.key_lock import KeyInUse, KeyLock
 from moorage.chain.nonces import Nonces
 from moorage.chain.preparation import prepare
@@ -31,7 +28,6 @@ from moorage.crash import crash_point
 from moorage.snapshot import Block
 from moorage.types import Address
 
-POLL_SECONDS = 0.2
 SECONDS_PER_DAY = 86_400
 PART = 200
 """Of a burst: so many transactions are offered to the node while the next are signed."""
@@ -208,30 +204,6 @@ class Outbox:
         """Tell the observer what the key has; nothing if the node does not say."""
         await self._balance()
 
-    async def settle(self, timeout_seconds: float) -> list[Outcome]:
-        """Advance until nothing is under way, or the time is over; return what was settled."""
-        loop = asyncio.get_running_loop()
-        until = loop.time() + timeout_seconds
-        outcomes: list[Outcome] = []
-        while self.count_under_way:
-            try:
-                outcomes += await self.advance(await read_block(self._rpc))
-            except NodeUnavailable as error:
-                log.warning("node unavailable", reason=str(error))
-            if not self.count_under_way or loop.time() >= until:
-                break
-            await asyncio.sleep(POLL_SECONDS)
-        return outcomes
-
-    async def give_up(self, kind: str, item: bytes) -> None:
-        """Stop bringing a transaction onto the chain; its nonce is used up by one that does nothing.
-
-        It may take place all the same.
-        """
-        async with self._turn:
-            given_up = [row for row in self._nonces.open() if row.kind == kind and item in row.items]
-            self._nonces.record(_voided(row) for row in given_up)
-
     async def _check_alone(self) -> None:
         """Refuse if somebody else sends with the key, or the chain is not the one of the journal."""
         sight = await look(self._rpc, self.address, ())
@@ -299,7 +271,3 @@ class Outbox:
                         items = [item.hex() for item in outcome.items]
                         log.warning("not sent", kind=kind, cause=cause, reason=outcome.reason, items=items)
         return list(outcomes)
-
-
-def _voided(row: Row) -> Row:
-    return row if row.void_from is not None else replace(row, state=State.VOID, void_from=len(row.hashes))

@@ -23,8 +23,7 @@ def test_reconcile__asked_for__is_taken_once(tmp_path: Path) -> None:
     operator, daemon = Maintenance(tmp_path), Maintenance(tmp_path)
     operator.ask_reconcile()
 
-    assert (operator.is_reconcile_asked, daemon.take_reconcile(), daemon.take_reconcile()) == (True, True, False)
-    assert not operator.is_reconcile_asked
+    assert (daemon.take_reconcile(), daemon.take_reconcile()) == (True, False)
 
 
 def test_drain__directory_is_a_file__changes_nothing(tmp_path: Path) -> None:

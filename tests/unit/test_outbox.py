@@ -301,19 +301,3 @@ async def test_submit__job_without_items__is_always_new() -> None:
         await sending.submit([only])
 
     assert [entry.nonce for entry in pool.seen] == [0, 1]
-
-
-async def test_settle__slow_chain__waits_until_all_is_in_blocks_or_the_time_is_over(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("moorage.chain.outbox.POLL_SECONDS", 0.001)
-    pool = Pool(is_mining=False)
-    async with outbox(pool) as sending:
-        await sending.submit([job(1), job(2)])
-        assert await sending.settle(0.01) == [] and sending.count_under_way == 2
-        pool.before["eth_getBlockByNumber"] = pool.pass_blocks
-
-        outcomes = await sending.settle(30)
-
-    assert [type(outcome) for outcome in outcomes] == [Landed, Landed]
-    assert sending.count_under_way == 0
