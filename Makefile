@@ -95,6 +95,10 @@ compile: environments ## contracts with Brownie, and the ABIs that the daemons r
 gas: environments ## what each transaction costs; check=1 fails when reports/gas.json says otherwise
 	$(python) -m tests.benchmarks.gas $(if $(check),--check)
 
+.PHONY: bench
+bench: environments ## how fast the daemons are beside web3.py, and what size costs: reports/speed.json
+	$(python) -m tests.benchmarks.speed $(if $(only),--only $(only))
+
 # It takes long, and goes on where it was interrupted.
 .PHONY: mutants
 mutants: environments ## break the exchange in many places and count where no test notices: reports/mutation.json

@@ -38,6 +38,17 @@ class World:
 
     async def order(self, count: int, wait_blocks: int, group: Group = GROUP) -> list[OrderKey]:
         """Submit deployments with so many groups in all, within one block, and return the keys of their orders."""
+        keys, calls = self._ordering(count, wait_blocks, group)
+        await self.send(self.chain.tenant, calls)
+        return keys
+
+    async def offer_one(self, wait_blocks: int) -> None:
+        """Submit a deployment with one group; the chain takes it into a block when it comes to that."""
+        _, (call,) = self._ordering(1, wait_blocks, GROUP)
+        message = {"from": self.chain.tenant.address, "to": call.to, "data": f"0x{call.data.hex()}", "gas": hex(GAS)}
+        await self.chain.rpc.call("eth_sendTransaction", message)
+
+    def _ordering(self, count: int, wait_blocks: int, group: Group) -> tuple[list[OrderKey], list[Call]]:
         keys: list[OrderKey] = []
         calls: list[Call] = []
         parameters = self.market.parameters
@@ -57,8 +68,7 @@ class World:
                 terms.order_key(deployment, terms.nonce_of(nonce), wait_blocks, group, parameters)
                 for nonce in range(len(groups))
             ]
-        await self.send(self.chain.tenant, calls)
-        return keys
+        return keys, calls
 
     async def bid(self, keys: Sequence[OrderKey], bidders: Sequence[ProviderNumber], group: Group = GROUP) -> None:
         """Have each of some providers bid on each order, within one block, the dearest last."""
