@@ -16,6 +16,7 @@ from moorage.types import (
     Account,
     ComputeUnit,
     DeploymentId,
+    DeploymentState,
     Fulfillment,
     Order,
     OrderId,
@@ -70,6 +71,7 @@ class Prospects:
         self._locked = 0
         self._open: dict[OrderId, DeploymentId] = {}  # without a bid of ours
         self._open_of: dict[DeploymentId, set[OrderId]] = {}
+        self._states: dict[DeploymentId, DeploymentState | None] = {}  # of the same
         self._candidates: set[OrderId] = set()
         self._waits: dict[Want, Agenda[OrderId]] = {want: Agenda() for want in Want}
         self._registered: Provider | None = None
@@ -92,7 +94,10 @@ class Prospects:
         for order in touched.orders if touched else {*snapshot.orders, *snapshot.leases, *snapshot.fulfillments}:
             self._look_at(snapshot, order)
         for deployment in touched.deployments if touched else ():
-            self._candidates |= self._open_of.get(deployment, set())
+            state = _state(snapshot, deployment)
+            if deployment in self._states and self._states[deployment] is not state:
+                self._states[deployment] = state
+                self._candidates |= self._open_of[deployment]
 
     def decide(
         self,
@@ -155,11 +160,12 @@ class Prospects:
         if deployment is not None:
             self._open_of[deployment].discard(order)
             if not self._open_of[deployment]:
-                del self._open_of[deployment]
+                del self._open_of[deployment], self._states[deployment]
         if order in snapshot.orders and order not in snapshot.fulfillments:
             deployment = snapshot.orders[order].key.deployment
             self._open[order] = deployment
             self._open_of.setdefault(deployment, set()).add(order)
+            self._states.setdefault(deployment, _state(snapshot, deployment))
             self._candidates.add(order)
         else:
             self._candidates.discard(order)
@@ -183,6 +189,10 @@ class Prospects:
                 order = snapshot.orders.get(bid.order)
                 means = means.without(total(order.group) if order is not None else NOTHING, bid.collateral)
         return means
+
+
+def _state(snapshot: Snapshot, deployment: DeploymentId) -> DeploymentState | None:
+    return snapshot.deployments[deployment].state if deployment in snapshot.deployments else None
 
 
 def _holding(snapshot: Snapshot, order: OrderId, provider: ProviderNumber) -> _Holding | None:

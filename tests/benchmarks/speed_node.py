@@ -54,8 +54,11 @@ def log_of(number: int, event: Event, index: int) -> dict[str, Any]:
 class CannedNode(Rpc):
     """Answers with the block that it was set to. The time that it takes itself is in `seconds`."""
 
-    def __init__(self, orders: int, bids_per_order: int) -> None:
+    def __init__(self, orders: int, bids_per_order: int, match_block: int = BIDDEN + 1) -> None:
         super().__init__("http://127.0.0.1:1")
+        self.match_block = match_block
+        self.requests: list[int] = []
+        """How many calls each request had."""
         self.head = CREATED
         self.seconds = 0.0
         self.sent: list[str] = []
@@ -88,8 +91,13 @@ class CannedNode(Rpc):
         if data.startswith(DEPLOYMENT_VIEW):
             return self._deployment
         bids = self._bids if self.head >= BIDDEN else 0
-        row = encode(["uint256"] * 5, [1, 10_000, BIDDEN + 1, bids, 0])
+        row = encode(["uint256"] * 5, [1, 10_000, self.match_block, bids, 0])
         return b'"0x' + row.hex().encode() + b'"'
+
+    def touch(self, number: int, orders: Sequence[bytes]) -> None:
+        """Have a block tell of some orders."""
+        funded = [("OrderFunded", {"order": order, "payer": TENANT, "amount": 1}) for order in orders]
+        self.logs[number] = self._written(number, funded)
 
     def _written(self, number: int, events: Sequence[Event]) -> bytes:
         return msgspec.json.encode([log_of(number, event, index) for index, event in enumerate(events)])
@@ -153,6 +161,7 @@ class CannedNode(Rpc):
         return b'{"jsonrpc":"2.0","id":%d,"result":%b}' % (request["id"], result)
 
     async def _post(self, body: Any) -> Any:
+        self.requests.append(len(body) if isinstance(body, list) else 1)
         sent = msgspec.json.encode(body)
         started = time.process_time()
         text = self.body(msgspec.json.decode(sent))
