@@ -17,6 +17,7 @@ from moorage.chain.fees import Quote, read_quote
 from moorage.chain.inclusions import Inclusions
 from moorage.chain.jobs import Cause, Job, Landed, Limits, NobodyObserves, Observer, Outcome, Rejected
 from moorage.chain.journal import Journal, JournalFault
+from moorage.chain.journal_rows import Row
 from moorage.chain.key_lock import KeyInUse, KeyLock
 from moorage.chain.nonces import Nonces
 from moorage.chain.preparation import prepare
