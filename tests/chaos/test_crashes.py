@@ -87,9 +87,9 @@ def test_g21_daemons__crash_at_a_point__end_equal(stage: Stage, usual: Outcome, 
 def test_g21_daemons__crash_again_and_again_at_a_point__end_equal(stage: Stage, usual: Outcome, point: str) -> None:
     """They die at the second, fourth, ... time: what was done by halves before is not there any more by then.
 
-    In the agent's cycle at each third time: of two final blocks it has to see both to take anything down.
+    In the agent's cycle at each fourth time: it has to see two final blocks to take anything down, and to tell it then.
     """
-    passes, every = 0, 3 if point.startswith("agent-") else 2
+    passes, every = 0, 4 if point.startswith("agent-") else 2
 
     def die(process: Process, passed: str) -> None:
         nonlocal passes
