@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import chain
 
 import pytest
 
 from tests.chaos.convergence import Stage
-from tests.chaos.matrix import BOTH, DAEMONS, LATE_BLOCKS, WINDOWS, assert_converges, cells, chances, spoils
+from tests.chaos.matrix import (
+    BOTH,
+    CYCLE_BLOCKS,
+    DAEMONS,
+    LATE_BLOCKS,
+    WINDOW_BLOCKS,
+    WINDOWS,
+    assert_converges,
+    cells,
+    chances,
+    spoils,
+)
 from tests.chaos.outcome import Outcome
 from tests.chaos.schedule import Schedule
 from tests.chaos.view_faults import RangeLimit
@@ -18,17 +30,29 @@ WITHHELD_BLOCKS = LATE_BLOCKS + 4
 """What is withheld in a window is found 2 or 8 blocks after it happened."""
 CHANCE_BLOCKS = 12
 """How much longer each thing may take when any call may fail at any time: a cycle is given up for each."""
+ODD_LOGS = ("duplicate", "reorder", "removed_logs")
+IN_TURN = ("reset", "error_page", "truncated", "wrong_id", "slow")
 READS = ("eth_call", *(pytest.param(name, marks=pytest.mark.long) for name in ("eth_getLogs", "eth_getBlockByNumber")))
 
 
 @cells
 @pytest.mark.parametrize(
-    "fault", ["internal_error", "partial_batch", "reset", "error_page", "truncated", "wrong_id", "slow"]
+    "fault", ["internal_error", "partial_batch", *(pytest.param(name, marks=pytest.mark.long) for name in IN_TURN)]
 )
 def test_g12_daemons__no_usable_answer__converge_and_remove_nothing(
     stage: Stage, usual: Outcome, fault: str, who: str, phase: int
 ) -> None:
     assert_converges(stage, usual, spoils(who, fault, phase=phase))
+
+
+def test_g12_daemons__one_fault_in_each_window__converge_and_remove_nothing(stage: Stage, usual: Outcome) -> None:
+    windows = [
+        Schedule(first_block=first, last_block=first + WINDOW_BLOCKS - 1)
+        for first in range(0, len(IN_TURN) * CYCLE_BLOCKS, CYCLE_BLOCKS)
+    ]
+    faults = [spoils(BOTH, fault, window) for fault, window in zip(IN_TURN, windows, strict=True)]
+
+    assert_converges(stage, usual, chain.from_iterable(faults))
 
 
 @pytest.mark.parametrize("method", READS)
@@ -101,8 +125,13 @@ def test_g17_daemons__ranges_of_logs_are_limited__lose_no_block(
     assert_converges(stage, usual, limit, late_blocks=1)
 
 
+def test_g09_daemons__logs_twice_out_of_order_and_revoked__count_once(stage: Stage, usual: Outcome) -> None:
+    assert_converges(stage, usual, chain.from_iterable(spoils(BOTH, fault) for fault in ODD_LOGS))
+
+
+@pytest.mark.long
 @cells
-@pytest.mark.parametrize("fault", ["duplicate", "reorder", "removed_logs"])
+@pytest.mark.parametrize("fault", ODD_LOGS)
 def test_g09_daemons__logs_twice_out_of_order_or_revoked__count_once(
     stage: Stage, usual: Outcome, fault: str, who: str, phase: int
 ) -> None:
