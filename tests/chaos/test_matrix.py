@@ -7,7 +7,7 @@ from itertools import chain
 
 import pytest
 
-from tests.chaos.convergence import Stage
+from tests.chaos.convergence import PERIOD, Stage
 from tests.chaos.matrix import (
     BOTH,
     CYCLE_BLOCKS,
@@ -143,6 +143,15 @@ def test_g10_daemons__all_logs_of_some_blocks_are_withheld__are_found_later(
     stage: Stage, usual: Outcome, who: str, phase: int
 ) -> None:
     assert_converges(stage, usual, spoils(who, "drop", phase=phase), late_blocks=WITHHELD_BLOCKS)
+
+
+@pytest.mark.parametrize(
+    "fault", ["internal_error", *(pytest.param(name, marks=pytest.mark.long) for name in ("drop", "truncated"))]
+)
+def test_g13_agent__no_logs_for_longer_than_a_period__loses_no_lease(stage: Stage, usual: Outcome, fault: str) -> None:
+    gone = Schedule(frozenset({"eth_getLogs"}), first_block=9, last_block=9 + PERIOD + 2)
+
+    assert_converges(stage, usual, spoils("agent", fault, gone))
 
 
 @cells
