@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Any, TypeAlias
@@ -59,6 +59,8 @@ class Nodes(Rpc):
         self._compared = clock()
         self._check: Check | None = None
         self._unchecked: set[Rpc] = set()
+        self._beside: set[asyncio.Task[Any]] = set()
+        """What is asked and not waited for."""
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Nodes:
@@ -69,6 +71,9 @@ class Nodes(Rpc):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        for task in self._beside:
+            task.cancel()
+        await asyncio.gather(*self._beside, return_exceptions=True)
         await self._stack.aclose()
 
     async def call(self, method: str, *params: Any, kind: Any = Any) -> Any:
@@ -81,8 +86,9 @@ class Nodes(Rpc):
         if method == BROADCAST:
             return await self._everywhere(lambda node: node.call(method, *params, kind=kind))
         answer = await self._anywhere(lambda node: node.call(method, *params, kind=kind))
-        if method == HEIGHT:
-            await self._compare(as_number(answer))
+        if method == HEIGHT and self._clock() - self._compared >= COMPARE_SECONDS:
+            self._compared = self._clock()
+            self._begin(self._compare(as_number(answer)))
         return answer
 
     async def batch(self, calls: Sequence[tuple[str, Sequence[Any]]], kind: Any = Any) -> list[Any]:
@@ -167,14 +173,11 @@ class Nodes(Rpc):
 
     async def _compare(self, height: int) -> None:
         """Ask a node first that is further than the one that has told this height."""
-        if self._clock() - self._compared < COMPARE_SECONDS:
-            return
-        self._compared = self._clock()
-        others = self.others
+        told, others = self._current, self.others
         answers = await asyncio.gather(*(_height(node) for node in others))
         best, node = max(zip(answers, others, strict=True), key=lambda each: each[0], default=(-1, self))
-        if best - height > LAG_BLOCKS:
-            log.warning("node is behind another one", node=self._nodes[self._current].name, blocks=best - height)
+        if best - height > LAG_BLOCKS and self._current == told:
+            log.warning("node is behind another one", node=self._nodes[told].name, blocks=best - height)
             self._prefer(self._nodes.index(node))
 
     def _prefer(self, index: int) -> None:
@@ -183,12 +186,26 @@ class Nodes(Rpc):
 
     async def _everywhere(self, ask: Callable[[Rpc], Awaitable[Any]]) -> Any:
         """Ask all at once: one that takes it is enough, and a refusal says more than no answer."""
-        answers = await asyncio.gather(*(ask(node) for node in self._nodes), return_exceptions=True)
-        failures = [answer for answer in answers if isinstance(answer, BaseException)]
-        for answer in answers:
-            if not isinstance(answer, BaseException):
-                return answer
+        telling = [self._begin(self._tell(place, ask)) for place in range(len(self._nodes))]
+        failures: list[ChainError] = []
+        for told in asyncio.as_completed(telling):
+            answer = await told
+            if not isinstance(answer, ChainError):
+                return answer  # the others are told all the same
+            failures.append(answer)
         raise next((failure for failure in failures if isinstance(failure, NodeRefused)), failures[0])
+
+    async def _tell(self, place: int, ask: Callable[[Rpc], Awaitable[Any]]) -> Any:
+        try:
+            return await ask(await self.checked(place))
+        except ChainError as error:
+            return error
+
+    def _begin(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        task = asyncio.create_task(work)
+        self._beside.add(task)
+        task.add_done_callback(self._beside.discard)
+        return task
 
 
 async def _height(node: Rpc) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,12 +20,21 @@ class Stub(Rpc):
     url: str
     answer: Any = None
     asked: list[str] = field(default_factory=list)
+    is_hanging: bool = False
 
     def __post_init__(self) -> None:
         self.name = self.url
 
+    async def __aenter__(self) -> Stub:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        pass
+
     async def call(self, method: str, *params: Any, kind: Any = Any) -> Any:
         self.asked.append(method)
+        if self.is_hanging:
+            await asyncio.Event().wait()
         if isinstance(self.answer, Exception):
             raise self.answer
         return self.answer or self.name
@@ -41,6 +51,13 @@ class World:
 
     async def ask(self) -> Any:
         return await self.nodes.call("eth_call")
+
+    async def height(self) -> Any:
+        """Ask for the height, and let pass what is asked beside it."""
+        answer = await self.nodes.call("eth_blockNumber")
+        for _ in range(10):
+            await asyncio.sleep(0)
+        return answer
 
 
 SILENT = NodeUnavailable("no answer")
@@ -109,6 +126,30 @@ async def test_d05_nodes__none_takes_a_transaction__a_refusal_says_more_than_sil
         await World(*answers).nodes.call(BROADCAST, "0x00")
 
 
+async def test_d05_nodes__one_hangs__a_transaction_and_a_height_do_not_wait_for_it() -> None:
+    world = World("0x10", "0x10")
+    world.stubs[1].is_hanging = True
+    world.now = COMPARE_SECONDS
+
+    async with asyncio.timeout(1), world.nodes:
+        assert await world.nodes.call(BROADCAST, "0x00") == "0x10"
+        assert await world.height() == "0x10"
+        assert world.stubs[1].asked == [BROADCAST, "eth_blockNumber"]
+
+    assert len(asyncio.all_tasks()) == 1  # what still waited has ended with the nodes
+
+
+async def test_d05_nodes__one_was_never_checked__its_refusal_of_a_transaction_says_nothing() -> None:
+    world = World("right", SILENT)
+    await world.nodes.verify(wrong_chain)
+    world.stubs[0].answer, world.stubs[1].answer = SILENT, "wrong"
+
+    with pytest.raises(NodeUnavailable):
+        await world.nodes.call(BROADCAST, "0x00")
+
+    assert BROADCAST not in world.stubs[1].asked
+
+
 async def test_g12_nodes__each_by_itself__can_be_asked_and_keeps_its_place() -> None:
     world = World(None, None)
     world.nodes.distrust()
@@ -127,9 +168,9 @@ def test_connect__one_address__is_one_node() -> None:
 async def test_g11_g16_nodes__first_stands_still__the_other_is_asked(lag: int, asked: str) -> None:
     world = World("0x10", hex(16 + lag))
 
-    await world.nodes.call("eth_blockNumber")
+    await world.height()
     world.now = COMPARE_SECONDS
-    await world.nodes.call("eth_blockNumber")
+    await world.height()
 
     for stub in world.stubs:
         stub.answer = None
@@ -141,7 +182,7 @@ async def test_g16_nodes__heights_within_seconds__are_not_compared_again() -> No
 
     world.now = COMPARE_SECONDS
     for _ in range(5):
-        await world.nodes.call("eth_blockNumber")
+        await world.height()
 
     assert len(world.stubs[1].asked) == 1
 
@@ -151,7 +192,7 @@ async def test_g16_nodes__the_other_does_not_say_its_height__nothing_changes() -
 
     world.now = COMPARE_SECONDS
 
-    assert await world.nodes.call("eth_blockNumber") == "0x10"
+    assert await world.height() == "0x10"
     assert world.stubs[0].asked == ["eth_blockNumber"]
 
 
