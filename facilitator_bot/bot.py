@@ -20,7 +20,7 @@ from moorage.chain.nodes import connect
 from moorage.chain.reader import MarketReader
 from moorage.chain.rpc import NodeUnavailable, Rpc
 from moorage.chain.signer import market_calls
-from moorage.cycles import run_cycles
+from moorage.cycles import PATIENCE_SECONDS, run_cycles
 from moorage.dispatch import Dispatch
 from moorage.health import Health, limit_seconds, telling
 from moorage.maintenance import Maintenance
@@ -69,7 +69,8 @@ async def serve(settings: Settings) -> None:
         if settings.sending is not None:
             allowed = market_calls(market, PRIORITIES, ())
             outbox = await stack.enter_async_context(opened_outbox(rpc, settings.sending, allowed, monitor))
-        reader, dispatch, maintenance = MarketReader(rpc, market), Dispatch(outbox), Maintenance(settings.data_dir)
+        reader = MarketReader(rpc, market, patience_seconds=PATIENCE_SECONDS)
+        dispatch, maintenance = Dispatch(outbox), Maintenance(settings.data_dir)
         monitor.watch(rpc, reader.index, dispatch, maintenance)
         crank = Crank(reader, dispatch, maintenance, _tip_wei(settings, market))
         gauges = Gauges(metrics, reader.exchange, address, lambda: crank.newest)

@@ -17,6 +17,8 @@ BEAT_SECONDS = 5.0
 """How often a daemon gives a sign of life, whether or not there are blocks."""
 CYCLE_SECONDS = 60.0
 """A cycle that takes longer is given up, and begun anew with the next block."""
+PATIENCE_SECONDS = 20.0
+"""So long of a cycle a market's history may be read: what is known is still confirmed in it, and the next reads on."""
 
 log = structlog.get_logger(__name__)
 

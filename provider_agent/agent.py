@@ -18,7 +18,7 @@ from moorage.chain.nodes import connect
 from moorage.chain.reader import MarketReader
 from moorage.chain.rpc import NodeUnavailable, Rpc
 from moorage.chain.signer import market_calls
-from moorage.cycles import run_cycles
+from moorage.cycles import PATIENCE_SECONDS, run_cycles
 from moorage.dispatch import Dispatch
 from moorage.doctor.chain import base_fee
 from moorage.doctor.finding import Level
@@ -103,7 +103,7 @@ async def serve(settings: Settings, accepts_holes: bool = False) -> None:
         health = Health(limit_seconds(float(market.seconds_per_block)))
         watchdog = stack.enter_context(Watchdog(LIMIT_SECONDS))
         monitor = Monitor(metrics.chain, metrics.cycles, metrics.transactions, health, watchdog)
-        reader = MarketReader(rpc, market, provider)
+        reader = MarketReader(rpc, market, provider, PATIENCE_SECONDS)
         allowed = market_calls(market, PRIORITIES, [ADVERTISE])
         outbox = opened_outbox(rpc, settings.sending, allowed, monitor)
         dispatch = Dispatch(await stack.enter_async_context(outbox))

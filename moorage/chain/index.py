@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +12,7 @@ import msgspec
 
 from moorage.chain import abi
 from moorage.chain.facts import READ_WHOLE, MarketFacts, Undo
-from moorage.chain.logs import EventLog, Happening
+from moorage.chain.logs import RANGE_BLOCKS, EventLog, Happening
 from moorage.chain.market import Market
 from moorage.chain.rpc import NodeRefused, NodeUnavailable, Rpc, as_bytes, as_number
 from moorage.chain.second_look import SecondLook
@@ -42,16 +43,22 @@ class _Step:
 class LogIndex:
     """The facts up to one block."""
 
-    def __init__(self, rpc: Rpc, market: Market, keeps_history: bool = True) -> None:
+    def __init__(
+        self, rpc: Rpc, market: Market, keeps_history: bool = True, patience_seconds: float = math.inf
+    ) -> None:
         """
         Args:
             keeps_history: whether all events are kept.
+            patience_seconds: how long a history is read at a time; the next time it is read on.
         """
         self._rpc = rpc
         self._market = market
         whole = None if keeps_history else READ_WHOLE
         self._log = EventLog(rpc, market.exchange, abi.load("Exchange"), whole)
         self._keeps_history = keeps_history
+        self._patience_seconds = patience_seconds
+        self._old: list[Happening] = []  # of a history of which not everything is read
+        self._unread_block = market.first_block
         self.second_look = SecondLook(self._log)
         self._steps: list[_Step] = []
         self._lock = asyncio.Lock()
@@ -71,6 +78,7 @@ class LogIndex:
         """Have all logs read again: they do not fit the state, so some were withheld or are of another branch."""
         self._steps.clear()
         self._touched = None
+        self._forget_old()
         self._rpc.distrust()
 
     def take_touched(self) -> Touched | None:
@@ -140,13 +148,33 @@ class LogIndex:
         return await self._log.between(first, head.number - 1) + newest
 
     async def _start_anew(self, head: Block) -> None:
-        happenings = await self._range(self._market.first_block, head)
+        await self._read_old(head)
+        happenings = self._old + await self._range(self._unread_block, head)
+        self._forget_old()
         self.facts = MarketFacts(self._market.parameters, self._keeps_history)
         self._steps.clear()
         self.second_look.forget()
         self._apply(head, happenings)
         self.second_look.note(self._market.first_block, head, happenings)
         self._touched = None
+
+    async def _read_old(self, head: Block) -> None:
+        """Read what no reorganisation takes back; what was read is kept, whatever ends this."""
+        last = head.number - RECENT_BLOCKS
+        if self._unread_block <= last:
+            await self._log.of_blocks([head])  # a node that lacks it must not pass for one without old logs
+        clock = asyncio.get_running_loop().time
+        until = clock() + self._patience_seconds
+        while self._unread_block <= last:
+            end = min(self._unread_block + RANGE_BLOCKS - 1, last)
+            found = await self._log.between(self._unread_block, end)
+            self._old += found
+            self._unread_block = end + 1
+            if end < last and clock() >= until:
+                raise NodeUnavailable(f"the market's history is read up to block {end} of {last}: reading on")
+
+    def _forget_old(self) -> None:
+        self._old, self._unread_block = [], self._market.first_block
 
     def _take_back_to(self, ancestor: Block) -> None:
         if self._steps and self._steps[-1].block.hash != ancestor.hash:

@@ -7,6 +7,7 @@ that an event that a node has withheld is made good for after a while.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -82,18 +83,25 @@ class MarketUnreadable(NodeUnavailable):
 class MarketReader:
     """Gives snapshots of one market."""
 
-    def __init__(self, rpc: Rpc, market: Market, provider: ProviderNumber | None = None) -> None:
+    def __init__(
+        self,
+        rpc: Rpc,
+        market: Market,
+        provider: ProviderNumber | None = None,
+        patience_seconds: float = math.inf,
+    ) -> None:
         """
         Args:
             rpc: the node.
             market: whose exchange is read.
             provider: whose fulfillments the snapshots hold, if anyone's.
+            patience_seconds: how long a snapshot may read a long history; the next one reads on.
         """
         self._rpc = rpc
         self._market = market
         self._provider = provider
         self.exchange = Exchange(rpc, market)
-        self.index = LogIndex(rpc, market, keeps_history=False)
+        self.index = LogIndex(rpc, market, keeps_history=False, patience_seconds=patience_seconds)
         self._state = _State()
         self._waiting: Touched | None = None
         self._turn: deque[OrderId] = deque()

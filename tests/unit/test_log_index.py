@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from moorage import terms
+from moorage.chain import index as index_module
 from moorage.chain import logs as logs_module
 from moorage.chain.facts import DeploymentFacts, MarketFacts, OrderFacts
 from moorage.chain.index import RECENT_BLOCKS, LogIndex, read_block
@@ -297,3 +299,61 @@ async def test_g16_follow__blocks_of_two_branches_at_once__is_unavailable(monkey
     node.blocks[-2] = good
     await index.follow(node.head)
     assert index.block == node.head
+
+
+def long_history() -> MarketNode:
+    """Return a node with events in one of five blocks."""
+    node = MarketNode()
+    node.add(submitted(), created())
+    for number in range(200):
+        node.add(*([bid(ORDER, number)] if number % 5 == 0 else []))
+    return node
+
+
+async def test_follow__history_takes_longer_than_there_is_time__is_read_on_from_where_it_was(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(index_module, "RANGE_BLOCKS", 20)
+    node = long_history()
+    index = LogIndex(node, MARKET, patience_seconds=0)
+
+    failures = 0
+    while index.block is None:
+        with suppress(NodeUnavailable):
+            await followed(node, index)
+        failures += index.block is None
+        node.add(updated(TWO, failures))
+
+    assert failures == 7
+    assert index.facts.happenings == (await followed(node)).facts.happenings[: len(index.facts.happenings)]
+    firsts = [query[0]["fromBlock"] for name, query in node.calls if name == "eth_getLogs" and "fromBlock" in query[0]]
+    assert len(firsts[:8]) == len(set(firsts[:8]))
+
+
+async def test_follow__given_up_in_the_middle_of_a_history__goes_on_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(index_module, "RANGE_BLOCKS", 20)
+    node = long_history()
+    node.faults["eth_getLogs"] = [None, None, None, SILENT]
+    index = LogIndex(node, MARKET)
+    with pytest.raises(NodeUnavailable):
+        await followed(node, index)
+    node.calls.clear()
+
+    await followed(node, index)
+
+    firsts = [query[0]["fromBlock"] for name, query in node.calls if name == "eth_getLogs" and "fromBlock" in query[0]]
+    assert firsts[0] == hex(FIRST + 40)
+    assert index.facts.happenings == (await followed(node)).facts.happenings
+
+
+async def test_follow__distrusted_in_the_middle_of_a_history__begins_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(index_module, "RANGE_BLOCKS", 20)
+    node = long_history()
+    index = LogIndex(node, MARKET, patience_seconds=0)
+    with pytest.raises(NodeUnavailable, match=f"up to block {FIRST + 19}"):
+        await followed(node, index)
+
+    index.distrust()
+
+    with pytest.raises(NodeUnavailable, match=f"up to block {FIRST + 19}"):
+        await followed(node, index)

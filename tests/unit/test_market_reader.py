@@ -10,7 +10,7 @@ import pytest
 
 from moorage.chain.index import RECENT_BLOCKS
 from moorage.chain.pinned import ATTEMPTS
-from moorage.chain.reader import IN_TURN, MarketReader
+from moorage.chain.reader import IN_TURN, MarketReader, MarketUnreadable
 from moorage.chain.rpc import NodeRefused, NodeUnavailable
 from moorage.types import DeploymentState, Fulfillment, Lease, OrderId, OrderState, Version
 from tests.fakes.market_node import MARKET, MarketNode, bid, created, renewed, submitted, updated
@@ -374,6 +374,22 @@ async def test_g13_snapshot__order_that_the_state_does_not_know__is_noticed(worl
 
     with pytest.raises(NodeUnavailable, match="do not agree on order"):
         await world.reader.snapshot()
+
+
+async def test_snapshot__history_is_longer_than_the_time_for_it__is_told_with_the_block_and_read_on(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("moorage.chain.index.RANGE_BLOCKS", 40)
+    for _ in range(100 + RECENT_BLOCKS):
+        world.node.add()
+    reader = MarketReader(world.node, MARKET, US, patience_seconds=0)
+
+    for _ in range(2):
+        with pytest.raises(MarketUnreadable) as raised:
+            await reader.snapshot()
+        assert raised.value.block == world.node.head
+
+    assert (await reader.snapshot()).orders == (await world.reader.snapshot()).orders
 
 
 async def test_g16_snapshot__node_falls_behind__there_is_none_until_it_is_back(world: World) -> None:
