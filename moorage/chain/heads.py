@@ -90,6 +90,7 @@ async def new_blocks(
         last = -1
         while not stop.is_set():
             wait = TOLD_POLL_SECONDS if feed and feed.is_telling else POLL_SECONDS
+            asks = again
             try:
                 height = as_number(await rpc.call("eth_blockNumber"))
                 is_asked = again is not None and again.is_set()
@@ -102,8 +103,8 @@ async def new_blocks(
                     await feed.check(height)
             except ChainError as error:
                 log.warning("node unavailable", reason=str(error))
-                wait = RETRY_SECONDS
-            await _first_of(wait, stop, feed.news if feed else None, again)
+                wait, asks = RETRY_SECONDS, None  # it is still set
+            await _first_of(wait, stop, feed.news if feed else None, asks)
             if feed:
                 feed.news.clear()
     finally:

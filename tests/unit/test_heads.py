@@ -243,3 +243,19 @@ async def test_new_blocks__asked_for_once_more__gives_the_same_height_at_once(mo
 
     assert len(set(found)) == 1 and len(found) == 3
     assert not again.is_set()
+
+
+async def test_g12_new_blocks__asked_for_once_more_while_the_node_is_away__it_is_not_asked_without_a_pause(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(heads, "RETRY_SECONDS", 1_000)
+    node, again = MarketNode(), asyncio.Event()
+    node.faults["eth_blockNumber"] = [NodeUnavailable("no answer")] * 1_000
+    again.set()
+
+    with suppress(TimeoutError):
+        async with asyncio.timeout(0.1):
+            async for _ in new_blocks(node, asyncio.Event(), again=again):
+                pass
+
+    assert node.count("eth_blockNumber") == 1
