@@ -16,7 +16,6 @@ from provider_agent.core.summary import Standing, Summary
 from provider_agent.core.workload_report import WorkloadState
 
 SECONDS_PER_DAY = 86_400
-CERTIFICATES = ("root", "server")
 
 
 class ProviderMetrics:

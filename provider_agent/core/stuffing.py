@@ -8,7 +8,6 @@ when half of a period is over: the other half is the window.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import count
 
 MARGIN = 10
 """How many times the collateral it should cost."""
@@ -33,11 +32,6 @@ def cost_of_stuffing(blocks: int, gas: Gas) -> int:
         cost += base_fee * gas.block_limit
         base_fee += max(1, base_fee // FEE_CHANGE_DENOMINATOR)
     return cost
-
-
-def blocks_needed(collateral_wei: int, gas: Gas) -> int:
-    """Return the shortest window that costs `MARGIN` times the collateral."""
-    return next(blocks for blocks in count(1) if cost_of_stuffing(blocks, gas) >= MARGIN * collateral_wei)
 
 
 def window_blocks(period_blocks: int) -> int:

@@ -7,7 +7,6 @@ import pytest
 from provider_agent.core.stuffing import (
     MARGIN,
     Gas,
-    blocks_needed,
     cost_of_stuffing,
     is_long_enough,
     window_blocks,
@@ -44,8 +43,6 @@ def test_d01_period__twice_the_window__is_enough_for_a_tenth_of_its_cost_and_no_
     assert is_long_enough(2 * blocks, prize, gas)
     assert not is_long_enough(2 * blocks, prize + 1, gas)
     assert not is_long_enough(2 * blocks - 2, prize, gas)
-    assert blocks_needed(prize, gas) == blocks
-    assert blocks_needed(prize + 1, gas) == blocks + 1
 
 
 @pytest.mark.parametrize(("period", "window"), [(4, 2), (5, 2), (100, 50), (101, 50)])
