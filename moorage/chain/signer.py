@@ -68,11 +68,11 @@ class Allowed:
 def market_calls(
     market: Market, exchange: Collection[str] | None = None, registry: Collection[str] | None = None
 ) -> Allowed:
-    """Return what may be signed on a market: functions of its contracts, and allowances of its token.
+    """Return what may be signed on a market: functions of its contracts; allowances of its token if those are all.
 
     Args:
         market: the only one.
-        exchange: names of functions; None for all.
+        exchange: names of functions; None for all, and for allowances: whoever has a key for some needs none.
         registry: names of functions; None for all.
     """
     return Allowed(
@@ -80,7 +80,7 @@ def market_calls(
         {
             market.exchange: _selectors("Exchange", exchange),
             market.registry: _selectors("ProviderRegistry", registry),
-            market.token: _selectors("ERC20", TOKEN_FUNCTIONS),
+            market.token: _selectors("ERC20", TOKEN_FUNCTIONS if exchange is None else ()),
         },
     )
 

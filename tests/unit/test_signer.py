@@ -37,11 +37,10 @@ def transaction(**changes: object) -> Transaction:
     [
         transaction(),
         transaction(data=SELECTORS["submit_lease"].selector),
-        transaction(to=MARKET.token, data=abi.load("ERC20").functions["approve"].selector),
         transaction(to=Address(ACCOUNT.address), data=b""),
         transaction(fees=Fees(10**9, None)),
     ],
-    ids=["a claim", "a match", "an allowance", "nothing but a nonce", "a legacy fee"],
+    ids=["a claim", "a match", "nothing but a nonce", "a legacy fee"],
 )
 async def test_g31_signer__call_of_the_market__is_signed(wanted: Transaction) -> None:
     made = await LocalSigner(ACCOUNT, ALLOWED).sign(wanted)
@@ -76,6 +75,14 @@ def test_g31_market_calls__no_names_given__are_all_functions_of_the_market() -> 
     assert set(everything.selectors) == {MARKET.exchange, MARKET.registry, MARKET.token}
     assert everything.selectors[MARKET.exchange] == {each.selector for each in SELECTORS.values()}
     assert len(everything.selectors[MARKET.token]) == 1
+
+
+async def test_g31_market_calls__key_for_some_functions__gives_nobody_an_allowance_of_tokens() -> None:
+    approve = transaction(to=MARKET.token, data=abi.load("ERC20").functions["approve"].selector)
+
+    with pytest.raises(SigningRefused, match="is no call for this key"):
+        await LocalSigner(ACCOUNT, ALLOWED).sign(approve)
+    await LocalSigner(ACCOUNT, market_calls(MARKET)).sign(approve)
 
 
 async def test_g26_signer__shown_or_failing__shows_nothing_of_the_key() -> None:
