@@ -100,7 +100,7 @@ async def agent(world: World) -> AsyncIterator[tuple[MarketLoop, CountingRpc]]:
                         Offer(ENDLESS, PRICES, FOREVER, Admission()),
                         Maintenance(Path(folder)),
                         Advertiser(registry, provider, ENDLESS, None, policy),
-                        lambda: None,
+                        lambda _: None,
                     ),
                     rpc,
                 )
