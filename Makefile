@@ -96,7 +96,7 @@ gas: environments ## what each transaction costs; check=1 fails when reports/gas
 	$(python) -m tests.benchmarks.gas $(if $(check),--check)
 
 .PHONY: bench
-bench: environments ## how fast the daemons are beside web3.py, and what size costs: reports/speed.json
+bench: environments ## how fast the daemons are beside web3.py, and what size costs; only=PART for a part
 	$(python) -m tests.benchmarks.speed $(if $(only),--only $(only))
 
 # It takes long, and goes on where it was interrupted.

@@ -1,7 +1,7 @@
 """How fast the daemons are, each figure beside a web3.py baseline of the same session: `make bench`.
 
 Prints a table, writes reports/speed.json, and fails when a figure is not what is promised. Figures of time depend on
-the machine, ratios much less. `--only NAME` measures one part and writes nothing.
+the machine, ratios much less. `--only NAME` measures one part, and leaves the others in the report as they were.
 """
 
 from __future__ import annotations
@@ -64,7 +64,8 @@ def table(report: dict[str, Any]) -> list[str]:
             row = report[name]
             lines.append(f"{name:<24}{row['ours']:>10,}{row['web3']:>10,}  {row['unit']:<16}{row['ratio']:>8}")
     for name in ("submission", "latency", "memory"):
-        lines += [f"{name}: " + ", ".join(f"{key} {value}" for key, value in report.get(name, {}).items())]
+        if name in report:
+            lines.append(f"{name}: " + ", ".join(f"{key} {value}" for key, value in report[name].items()))
     for name, row in report.get("scale", {}).items():
         lines += [f"{name}, {row['size']:,}: " + ", ".join(f"{key} x{value}" for key, value in row["ratio"].items())]
         lines += [f"  {key}: {value}" for key, value in row.items() if key not in ("size", "ratio")]
@@ -103,13 +104,13 @@ async def measured(names: list[str]) -> dict[str, Any]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", choices=PARTS, help="one part; the report is not written")
+    parser.add_argument("--only", choices=PARTS, help="one part; the others stay as they were")
     arguments = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     report = asyncio.run(measured([arguments.only] if arguments.only else list(PARTS)))
     print("\n".join(table(report)))
-    if not arguments.only:
-        REPORT.write_text(json.dumps(report, indent=2) + "\n", encoding="ascii")
+    known = json.loads(REPORT.read_text(encoding="ascii")) if arguments.only and REPORT.exists() else {}
+    REPORT.write_text(json.dumps(known | report, indent=2) + "\n", encoding="ascii")
     found = failures(report)
     for failure in found:
         print(f"FAILED: {failure}", file=sys.stderr)

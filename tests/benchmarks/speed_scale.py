@@ -142,7 +142,7 @@ async def cost(
 async def facilitator_cost(orders: int, bids: int = BIDS) -> tuple[Cost, dict[str, Any]]:
     """Return what a cycle costs with so many open orders; and then of a burst: all of them may be matched at once."""
     async with open_world(providers=bids + 1) as world:
-        wait = 40 + CYCLES + orders // BIDS_A_BLOCK
+        wait = 6 + CYCLES + orders // BIDS_A_BLOCK
         keys = await world.order(orders, wait)
         for start in range(0, orders, BIDS_A_BLOCK):
             await world.bid(keys[start : start + BIDS_A_BLOCK], world.providers[:-1])
@@ -151,6 +151,9 @@ async def facilitator_cost(orders: int, bids: int = BIDS) -> tuple[Cost, dict[st
             started = time.perf_counter()
             await crank.cycle()
             first = time.perf_counter() - started
+            assert crank.newest is not None
+            known = crank.newest.orders.values()
+            assert (len(known), sum(order.bid_count for order in known)) == (orders, orders * bids)
             late = world.providers[-1:]
 
             async def change(number: int) -> None:
@@ -165,7 +168,8 @@ async def _burst(world: World, crank: Crank) -> dict[str, Any]:
     assert crank.newest is not None
     orders = crank.newest.orders
     match_block = next(iter(orders.values())).match_block
-    await world.chain.mine(match_block - 1 - await world.chain.block_number())
+    while await world.chain.block_number() < match_block - 1:
+        await world.chain.mine()
     count, blocks = len(orders), 0
     started = time.perf_counter()
     await crank.cycle()
@@ -179,7 +183,7 @@ async def _burst(world: World, crank: Crank) -> dict[str, Any]:
 
 async def agent_cost(leases: int) -> tuple[Cost, dict[str, Any]]:
     """Return what a cycle costs with so many leases, and of a burst: all have to be confirmed at once."""
-    period = 2_000
+    period = 100
     async with open_world(providers=1, period=period) as world:
         keys = await world.order(leases, 2)
         for start in range(0, leases, BIDS_A_BLOCK):
@@ -201,7 +205,8 @@ async def agent_cost(leases: int) -> tuple[Cost, dict[str, Any]]:
             found = await cost(cycle, rpc, change)
             assert loop.newest is not None and len(loop.newest.leases) == leases
             confirmed = max(lease.confirmed_block for lease in loop.newest.leases.values())
-            await world.chain.mine(confirmed + period // 2 - await world.chain.block_number())
+            while await world.chain.block_number() < confirmed + period // 2:
+                await world.chain.mine()
             blocks = 0
             await cycle()
             while blocks < 10 and any(lease.confirmed_block <= confirmed for lease in loop.newest.leases.values()):
