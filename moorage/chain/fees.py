@@ -79,7 +79,8 @@ def raised(old: Fees, quote: Quote, most_wei: int | None, multiple: int) -> Fees
     if old.tip_wei is None or quote.fees.tip_wei is None:
         return Fees(wanted, None) if old.tip_wei is None else None
     tip = _step(old.tip_wei)
-    if tip > min(multiple * quote.fees.tip_wei, wanted):
+    is_absurd = tip > multiple * quote.fees.tip_wei and old.max_wei >= quote.base_wei  # below, nothing else gets it in
+    if tip > wanted or is_absurd:
         return None
     return Fees(wanted, min(wanted, max(tip, quote.fees.tip_wei)))
 

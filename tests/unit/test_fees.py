@@ -79,8 +79,18 @@ def test_g03_raised__any_fees__grow_by_an_eighth_within_all_caps(old: Fees, quot
     assert old.tip_wei is not None and new.tip_wei is not None and quote.fees.tip_wei is not None
     assert new.max_wei * 8 >= old.max_wei * 9 and new.tip_wei * 8 >= old.tip_wei * 9
     assert new.tip_wei <= new.max_wei <= FEE_LIMIT * quote.fees.max_wei
-    assert new.tip_wei <= FEE_LIMIT * quote.fees.tip_wei
+    assert new.tip_wei <= FEE_LIMIT * quote.fees.tip_wei or old.max_wei < quote.base_wei
     assert most is None or new.max_wei <= most
+
+
+def test_d02_g27_raised__tip_of_livelier_days_and_below_the_base_fee__is_raised_all_the_same() -> None:
+    quiet = Quote(1, 30_000_000, 5 * GWEI, Fees(10 * GWEI + 10**6, 10**6))
+    step = GWEI * 9 // 8
+
+    assert raised(Fees(GWEI, GWEI), quiet, None, FEE_LIMIT) == Fees(quiet.fees.max_wei, step)
+    assert raised(Fees(5 * GWEI, GWEI), quiet, None, FEE_LIMIT) is None  # it gets in, sooner or later
+    assert raised(Fees(GWEI, GWEI), quiet, step, FEE_LIMIT) == Fees(step, step)
+    assert raised(Fees(GWEI, GWEI), quiet, step - 1, FEE_LIMIT) is None
 
 
 @pytest.mark.parametrize(
