@@ -39,7 +39,11 @@ class Crank:
             self._reader.reconcile()
         snapshot = await self._reader.snapshot()
         self.newest = snapshot
-        self._watchlist.update(snapshot)
+        try:
+            self._watchlist.update(snapshot)
+        except Exception:
+            self._reader.reconcile()  # what this snapshot has touched would not be told again
+            raise
         crash_point("facilitator-snapshot")
         await self._dispatch.look(snapshot.block)
         crash_point("facilitator-looked")

@@ -61,7 +61,8 @@ class Delivery:
     def note_first(self, rows: Sequence[Row], answers: Sequence[Any], block_number: int) -> list[Rejected]:
         """Take note of what became of what was never sent before; give up what a node will never take."""
         refused = [each for each in self._note(rows, answers, block_number) if _is_for_good(each[1])]
-        self._nonces.record((_voided(row) for row, _ in refused), unaccepted={row.nonce for row, _ in refused})
+        unaccepted = {row.nonce for row, error in refused if not error.is_doubtful}
+        self._nonces.record((_voided(row) for row, _ in refused), unaccepted)
         return [_rejected(row, error) for row, error in refused]
 
     async def push(self, sight: Sight, head: Block) -> list[Rejected]:

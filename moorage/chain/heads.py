@@ -49,9 +49,11 @@ class HeadFeed:
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS)
         async with aiohttp.ClientSession(timeout=timeout) as session:
             while True:
-                with suppress(aiohttp.ClientError, OSError, TimeoutError, ValueError):
-                    await self._listen(session)
-                self._connection, self._told = None, -1
+                try:
+                    with suppress(aiohttp.ClientError, OSError, TimeoutError, ValueError):
+                        await self._listen(session)
+                finally:
+                    self._connection, self._told = None, -1
                 log.info("no subscription of heads: asking for them")
                 await asyncio.sleep(RETRY_SECONDS)
 

@@ -193,7 +193,11 @@ class Nodes(Rpc):
             if not isinstance(answer, ChainError):
                 return answer  # the others are told all the same
             failures.append(answer)
-        raise next((failure for failure in failures if isinstance(failure, NodeRefused)), failures[0])
+        refusal = next((failure for failure in failures if isinstance(failure, NodeRefused)), None)
+        if refusal is None:
+            raise failures[0]
+        refusal.is_doubtful = any(not isinstance(failure, NodeRefused) for failure in failures)
+        raise refusal
 
     async def _tell(self, place: int, ask: Callable[[Rpc], Awaitable[Any]]) -> Any:
         try:

@@ -9,7 +9,7 @@ from moorage.chain.budget import Budget, price
 from moorage.chain.fees import Quote
 from moorage.chain.jobs import Cause, Rejected
 from moorage.chain.journal_rows import Row, State
-from moorage.chain.rpc import ChainError
+from moorage.chain.rpc import ChainError, NodeUnavailable
 from moorage.chain.signer import Signer, SigningRefused
 from moorage.chain.simulation import Ready
 from moorage.chain.transactions import Signed, Transaction
@@ -20,12 +20,19 @@ SIGNED_AT_ONCE = 20
 async def prepare(
     ready: Sequence[Ready], quote: Quote, budget: Budget, signer: Signer, chain_id: int, first_nonce: int
 ) -> tuple[list[Row], list[Rejected]]:
-    """Sign in the order given; what is too dear or not signed takes no nonce."""
+    """Sign in the order given; what is too dear or not signed takes no nonce.
+
+    A signer that does not answer is not waited for again and again: the rest is left for the next time.
+    """
+    silence: NodeUnavailable | None = None
     rows: list[Row] = []
     rejected: list[Rejected] = []
     for position, each in enumerate(ready):
         if position % SIGNED_AT_ONCE == 0:
             await asyncio.sleep(0)  # whoever waits for a node, or for this program, has a turn
+        if silence is not None:
+            rejected.append(each.part.rejected(str(silence), Cause.NO_ANSWER))
+            continue
         fees = price(each, quote, budget)
         if isinstance(fees, Rejected):
             rejected.append(fees)
@@ -34,6 +41,9 @@ async def prepare(
         transaction = Transaction(chain_id, nonce, call.to, call.data, each.gas, fees)
         try:
             rows.append(_row(each, transaction, await signer.sign(transaction), quote.block_number))
+        except NodeUnavailable as error:
+            silence = error
+            rejected.append(each.part.rejected(str(error), Cause.NO_ANSWER))
         except ChainError as error:
             cause = Cause.BUG if isinstance(error, SigningRefused) else Cause.NO_ANSWER
             rejected.append(each.part.rejected(str(error), cause))

@@ -145,7 +145,15 @@ def _block_hash(answer: Any) -> str | None:
 
 
 def _parse(answer: Any) -> dict[str, Any] | None:
+    """Return a receipt; None for nonsense, which is asked for again and concerns no other transaction."""
     if not isinstance(answer, dict) or not isinstance(answer.get("blockHash"), str):
+        return None
+    try:
+        for name in ("blockNumber", "status", "gasUsed"):
+            as_number(answer.get(name))
+        for name in ("effectiveGasPrice", "l1Fee"):
+            as_number(answer.get(name) or "0x0")
+    except NodeUnavailable:
         return None
     return answer
 

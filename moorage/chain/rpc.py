@@ -48,6 +48,8 @@ class NodeRefused(ChainError):
         self.code = code
         self.message = message
         self.data = data
+        self.is_doubtful = False
+        """Whether another node that was told the same did not answer: it may have taken it."""
 
 
 def as_number(answer: Any) -> int:

@@ -153,8 +153,15 @@ async def _burst(rpc: Rpc, sender: Address, calls: Sequence[Call]) -> list[str |
         tried = blocks[0].calls if blocks else []
         if len(tried) != len(piece):
             break
-        found += [hex(-(-as_number(each.gas_used) * 5 // 4)) if as_number(each.status) == 1 else None for each in tried]
+        found += map(_tried_gas, tried)
     return found + [None] * (len(calls) - len(found))
+
+
+def _tried_gas(tried: _Tried) -> str | None:
+    try:
+        return hex(-(-as_number(tried.gas_used) * 5 // 4)) if as_number(tried.status) == 1 else None
+    except NodeUnavailable:  # nonsense
+        return None
 
 
 async def _each_estimate(rpc: Rpc, sender: Address, calls: Sequence[Call]) -> list[Any | ChainError]:

@@ -96,10 +96,14 @@ class MarketLoop:
             await self._confirm_known(error)
             raise
         self.newest = snapshot
-        self._known.update(snapshot)
-        self._note(snapshot)
-        self._duties.update(snapshot)
-        self._prospects.update(snapshot)
+        try:
+            self._known.update(snapshot)
+            self._note(snapshot)
+            self._duties.update(snapshot)
+            self._prospects.update(snapshot)
+        except Exception:
+            self._reader.reconcile()  # what this snapshot has touched would not be told again
+            raise
         crash_point("agent-snapshot")
         due = self._duties.due(snapshot.block.number + 1)
         chores = decide_chores(snapshot, self._provider, reset, self._claim_after_blocks, due)

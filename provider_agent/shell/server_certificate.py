@@ -52,8 +52,9 @@ class ServerCertificate:
         """
         if not pki.is_renewal_due(self._leaf.certificate, now):
             return False
-        self._leaf = self._issue(now)
+        leaf = self._issue(now)
         self.context.load_cert_chain(self._path)
+        self._leaf = leaf  # only now: what fails is tried again
         return True
 
     def _issue(self, now: datetime) -> pki.Credential:

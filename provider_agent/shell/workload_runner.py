@@ -185,7 +185,8 @@ class WorkloadRunner:
         for lease in done:
             del self._busy[lease]
         self._ending -= done.keys()
-        errors = {lease: error for lease, task in done.items() if (error := task.exception()) is not None}
+        ended = {lease: task for lease, task in done.items() if not task.cancelled()}
+        errors = {lease: error for lease, task in ended.items() if (error := task.exception()) is not None}
         for lease, error in errors.items():
             if not isinstance(error, EngineUnavailable):  # one odd lease holds no other up
                 log.error("steps failed", lease=lease.hex(), exc_info=error)

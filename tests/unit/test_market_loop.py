@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from moorage.chain.contracts import Call
 from moorage.chain.jobs import Cause, Job, Outcome, Rejected
@@ -34,6 +36,10 @@ class Market:
         self.orders = orders
         self.block = 900
         self.bids: list[tuple[OrderId, ...]] = []
+        self.reconciled = 0
+
+    def reconcile(self) -> None:
+        self.reconciled += 1
 
     async def snapshot(self) -> Snapshot:
         self.block += 1
@@ -59,21 +65,46 @@ class Market:
         return [Rejected(job.kind, job.items, "refused", Cause.INVALID) for job in jobs if POISON.id in job.items]
 
 
-async def test_g20_cycle__bid_that_is_always_refused__takes_no_capacity_from_other_orders(tmp_path: Path) -> None:
-    market: Any = Market(POISON, YOUNGER)
-    loop = MarketLoop(
+def loop_of(market: Any, folder: Path, note: Callable[[Snapshot], None] = lambda _: None) -> MarketLoop:
+    return MarketLoop(
         market,
         market,
         Dispatch(market),
         US,
-        Offer(UNIT, PRICES, 10_000, Admission()),  # one of the two fits
-        Maintenance(tmp_path),
+        Offer(UNIT, PRICES, 10_000, Admission()),  # one order fits
+        Maintenance(folder),
         Advertiser(market, US, UNIT, None, NEVER),
-        lambda _: None,
+        note,
     )
+
+
+async def test_g20_cycle__bid_that_is_always_refused__takes_no_capacity_from_other_orders(tmp_path: Path) -> None:
+    market: Any = Market(POISON, YOUNGER)
+    loop = loop_of(market, tmp_path)
 
     for _ in range(8):
         await loop.cycle(frozenset())
 
     assert market.bids.count((POISON.id,)) == 4
     assert market.bids.count((YOUNGER.id,)) == 4
+
+
+async def test_g20_cycle__snapshot_that_cannot_be_taken_in__everything_is_read_again(tmp_path: Path) -> None:
+    def fail(_: Snapshot) -> None:
+        raise RuntimeError("odd")
+
+    market: Any = Market()
+    loop = loop_of(market, tmp_path, fail)
+
+    with pytest.raises(RuntimeError):
+        await loop.cycle(frozenset())
+
+    assert market.reconciled == 1
+
+
+async def test_cycle__nothing_odd__reads_nothing_again(tmp_path: Path) -> None:
+    market: Any = Market()
+
+    await loop_of(market, tmp_path).cycle(frozenset())
+
+    assert market.reconciled == 0

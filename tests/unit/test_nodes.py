@@ -244,3 +244,13 @@ async def test_verify__single_node__is_checked() -> None:
     await Rpc.verify(Stub("node 1"), wrong_chain)
     with pytest.raises(ChainError):
         await Rpc.verify(Stub("node 1", "wrong"), wrong_chain)
+
+
+@pytest.mark.parametrize(("answers", "is_doubtful"), [((SILENT, REFUSED), True), ((REFUSED, REFUSED), False)])
+async def test_g05_nodes__one_refuses_a_transaction__another_that_was_silent_may_have_taken_it(
+    answers: tuple[Any, ...], is_doubtful: bool
+) -> None:
+    with pytest.raises(NodeRefused) as caught:
+        await World(*answers).nodes.call(BROADCAST, "0x00")
+
+    assert caught.value.is_doubtful is is_doubtful

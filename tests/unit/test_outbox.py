@@ -14,6 +14,7 @@ from moorage.chain.outbox import Outbox
 from moorage.chain.refusals import LOST_RACES, reason_of
 from moorage.chain.rpc import NodeRefused, NodeUnavailable
 from moorage.chain.signer import Allowed, LocalSigner
+from moorage.chain.transactions import Signed, Transaction
 from tests.bytecode import ROOT
 from tests.fakes.outboxes import ACCOUNT, TO, Seen, advance, job, outbox, refused, reverting
 from tests.fakes.pool import CHAIN_ID, USED, Pool
@@ -301,3 +302,36 @@ async def test_submit__job_without_items__is_always_new() -> None:
         await sending.submit([only])
 
     assert [entry.nonce for entry in pool.seen] == [0, 1]
+
+
+async def test_g20_advance__receipt_of_one_is_nonsense__the_others_are_told_and_it_later() -> None:
+    pool = Pool()
+    async with outbox(pool) as sending:
+        await sending.submit([job(1), job(2)])
+        receipt = pool.receipts[pool.seen[0].hash]
+        status = receipt.pop("status")
+        first = await sending.advance(pool.head)
+        receipt["status"] = status
+        second = await sending.advance(pool.head)
+
+    assert ([each.items for each in first], [each.items for each in second]) == ([(b"\2",)], [(b"\1",)])
+
+
+class SilentSigner(LocalSigner):
+    """Does not answer."""
+
+    asked = 0
+
+    async def sign(self, transaction: Transaction) -> Signed:
+        self.asked += 1
+        raise NodeUnavailable("no answer from the signer")
+
+
+async def test_g31_submit__signer_does_not_answer__is_asked_once_and_nothing_is_sent() -> None:
+    pool, signer = Pool(), SilentSigner(ACCOUNT)
+    async with Outbox(pool.rpc, signer, CHAIN_ID) as sending:
+        outcomes = await sending.submit([job(number) for number in range(5)])
+        assert not sending.count_under_way
+
+    assert (signer.asked, pool.seen) == (1, [])
+    assert [each.cause for each in outcomes if isinstance(each, Rejected)] == [Cause.NO_ANSWER] * 5

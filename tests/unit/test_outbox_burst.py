@@ -63,13 +63,16 @@ async def test_burst__one_fails_in_it__is_tried_alone_and_refused_with_its_reaso
     assert [entry.data for entry in pool.seen] == [data(number) for number in range(BURST) if number != 3]
 
 
-@pytest.mark.parametrize("answer", ["method hidden", "unavailable", "other block"])
+@pytest.mark.parametrize("answer", ["method hidden", "unavailable", "other block", "nonsense"])
 async def test_burst__node_can_not_try_many_at_once__each_is_tried_alone(answer: str) -> None:
     pool = Pool(is_mining=False)
     if answer == "method hidden":
         pool.hidden.add("eth_simulateV1")
     elif answer == "unavailable":
         pool.faults["eth_simulateV1"] = [NodeUnavailable("too busy")]
+    elif answer == "nonsense":
+        calls = [{"status": "soon", "gasUsed": "much"}] * BURST
+        pool.eth_simulateV1 = lambda *_: [{"calls": calls}]  # type: ignore[method-assign]
     else:
         pool.eth_simulateV1 = lambda *_: [{"calls": [{"status": "0x1", "gasUsed": "0x1"}]}]  # type: ignore[method-assign]
     async with outbox(pool) as sending:

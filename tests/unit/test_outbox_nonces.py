@@ -10,6 +10,7 @@ import structlog
 from moorage.chain.jobs import Cause, Landed, Rejected
 from moorage.chain.journal import JournalFault
 from moorage.chain.key_lock import KeyInUse
+from moorage.chain.rpc import NodeRefused
 from tests.fakes.outboxes import ACCOUNT, advance, fees, job, outbox, refused
 from tests.fakes.pool import Pool
 
@@ -191,3 +192,26 @@ async def test_g02_outbox__chain_was_started_anew__refuses_the_old_journal(path:
 
     with pytest.raises(JournalFault, match=r"the node counts 0 transactions of .* where 1 are final"):
         await outbox(Pool(), path).open()
+
+
+async def test_g05_submit__one_node_refuses_and_another_is_silent__the_nonce_is_not_used_for_something_else() -> None:
+    pool = Pool(is_mining=False, hidden={"pending"})  # the node that is asked has not got it
+    real = pool.eth_sendRawTransaction
+
+    def take_and_refuse(raw: str) -> str:
+        real(raw)
+        refusal = NodeRefused(-32000, "insufficient funds for gas", None)
+        refusal.is_doubtful = True
+        raise refusal
+
+    async with outbox(pool) as sending:
+        pool.eth_sendRawTransaction = take_and_refuse  # type: ignore[method-assign]
+        (rejected,) = await sending.submit([job(1)])
+        pool.eth_sendRawTransaction = real  # type: ignore[method-assign]
+        await sending.submit([job(2)])
+        outcomes = await advance(pool, sending, 2)
+
+    assert isinstance(rejected, Rejected) and rejected.cause is Cause.NO_COIN
+    assert b"\2" in pool.effects()
+    assert [outcome.items for outcome in outcomes if isinstance(outcome, Landed)][-1] == (b"\2",)
+    assert {entry.nonce for entry in pool.seen if entry.data == b"\2"} == {1}

@@ -61,3 +61,21 @@ def test_h22_server_certificate__two_thirds_over__presents_a_new_leaf(tmp_path: 
     assert was_renewed
     assert presented(certificate.context, root) != before
     assert pki.load(tmp_path / "server.pem").der == presented(certificate.context, root)
+
+
+def test_h22_server_certificate__new_leaf_cannot_be_loaded__is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(self: ssl.SSLContext, path: Path) -> None:
+        raise OSError("no space left")
+
+    root = open_root(tmp_path / "root.pem", PROVIDER, EXCHANGE, NOW - timedelta(days=1))
+    certificate = ServerCertificate(root, tmp_path / "server.pem", NOW - timedelta(hours=17))
+    expires = certificate.expires
+    with monkeypatch.context() as patch:
+        patch.setattr(ssl.SSLContext, "load_cert_chain", fail)
+        with pytest.raises(OSError, match="no space left"):
+            certificate.renew_if_due(NOW)
+
+    assert certificate.expires == expires
+    assert certificate.renew_if_due(NOW)

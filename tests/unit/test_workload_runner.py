@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
@@ -206,3 +207,18 @@ async def test_reconcile__new_version__keeps_what_did_not_change(site: Site) -> 
     assert site.engine.calls == ["observe", "ensure_image", "ensure_container", "observe"]
     assert kept in (await site.engine.observe()).containers
     assert states(site, after) == {"app": "running", "web": "running"}
+
+
+async def test_carry_out__steps_were_cancelled__the_next_pass_takes_them_again(site: Site) -> None:
+    site.engine.endless_images |= IMAGES
+    others = asyncio.all_tasks()
+    await reconcile(site.runner, [APP], ())
+    steps = asyncio.all_tasks() - others
+    for task in steps:
+        task.cancel()
+    await asyncio.wait(steps)
+    site.engine.endless_images.clear()
+
+    await reconcile(site.runner, [APP], ())
+
+    assert set(states(site, APP).values()) == {"running"}
