@@ -174,11 +174,15 @@ def test_g05_daemons__each_transaction_taken_and_not_acknowledged__takes_place_o
 
 
 @cells
-@pytest.mark.parametrize("fault", ["hidden", "wrong_chain_id"])
-def test_g28_g30_daemons__node_that_lacks_methods_or_is_another_chain_s__converge(
-    stage: Stage, usual: Outcome, fault: str, who: str, phase: int
+def test_g28_daemons__node_that_lacks_methods__converge(stage: Stage, usual: Outcome, who: str, phase: int) -> None:
+    assert_converges(stage, usual, spoils(who, "hidden", phase=phase))
+
+
+@pytest.mark.parametrize("who", [BOTH, *(pytest.param(who, marks=pytest.mark.long) for who in DAEMONS)])
+def test_g30_daemons__node_of_another_chain_at_the_start__begin_when_it_is_the_right_one(
+    stage: Stage, usual: Outcome, who: str
 ) -> None:
-    assert_converges(stage, usual, spoils(who, fault, phase=phase))
+    assert_converges(stage, usual, spoils(who, "wrong_chain_id"))
 
 
 @cells
