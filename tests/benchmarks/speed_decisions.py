@@ -38,7 +38,7 @@ from tests.fakes.market_node import EXCHANGE, MARKET
 
 WEB3_PYTHON = ROOT / ".venv-brownie" / "bin" / "python"
 ORDERS, BIDS = 640, 10
-ROUNDS = 7
+ROUNDS = 5
 
 
 class Baseline:

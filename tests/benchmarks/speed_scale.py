@@ -38,7 +38,7 @@ from provider_agent.shell.loop import MarketLoop, Offer
 from tests.benchmarks.speed_world import World, open_world
 
 ORDERS, BIDS, LEASES = 5_000, 10, 1_000
-CYCLES = 15
+CYCLES = 35
 CHANGES = 4
 """Orders that something happens to in each measured block."""
 BIDS_A_BLOCK = 250
