@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 
 import structlog
 
@@ -15,10 +14,9 @@ from facilitator_bot.shell.gauges import Gauges
 from facilitator_bot.shell.loop import Crank
 from moorage import units
 from moorage.chain.heads import HeadFeed
-from moorage.chain.market import Market, check_market, load_market
-from moorage.chain.nodes import connect
+from moorage.chain.market import Market, load_market
+from moorage.chain.market_node import market_node
 from moorage.chain.reader import MarketReader
-from moorage.chain.rpc import NodeUnavailable, Rpc
 from moorage.chain.signer import market_calls
 from moorage.cycles import PATIENCE_SECONDS, run_cycles
 from moorage.dispatch import Dispatch
@@ -33,22 +31,6 @@ from moorage.watchdog import LIMIT_SECONDS, Watchdog
 log = structlog.get_logger(__name__)
 
 
-@asynccontextmanager
-async def market_node(settings: Settings, market: Market) -> AsyncIterator[Rpc]:
-    """Connect to the node of the settings, and see that the market is there.
-
-    Raises:
-        MarketError: it is not.
-        NodeUnavailable: the node does not answer.
-    """
-    async with connect(settings.rpc_urls) as rpc:
-        try:
-            await rpc.verify(lambda node: check_market(node, market))
-        except NodeUnavailable as error:
-            raise NodeUnavailable(f"{error}: is the node running, and is --rpc (MOORAGE_RPC) right?") from error
-        yield rpc
-
-
 async def serve(settings: Settings) -> None:
     """Run until SIGTERM or SIGINT.
 
@@ -60,7 +42,7 @@ async def serve(settings: Settings) -> None:
     address = address_of(settings.sending) if settings.sending else None
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     async with AsyncExitStack() as stack:
-        rpc = await stack.enter_async_context(market_node(settings, market))
+        rpc = await stack.enter_async_context(market_node(settings.rpc_urls, market, settings.rpc_setting))
         metrics = FacilitatorMetrics(market.parameters.token_decimals)
         health = Health(limit_seconds(float(market.seconds_per_block)))
         watchdog = stack.enter_context(Watchdog(LIMIT_SECONDS))

@@ -63,9 +63,9 @@ class Settings:
     """What a token is worth in the chain's coin: no more gas is paid than a tip is worth. None: no such limit."""
 
     @property
-    def rpc_url(self) -> str:
-        """The preferred node."""
-        return self.rpc_urls[0]
+    def rpc_setting(self) -> str:
+        """How messages name the place of the nodes' URLs."""
+        return "--rpc (MOORAGE_RPC)"
 
 
 def load_settings(path: Path | None, given: Given) -> Settings:

@@ -13,10 +13,10 @@ import structlog
 from moorage import units
 from moorage.chain.contracts import Registry
 from moorage.chain.heads import HeadFeed
-from moorage.chain.market import Market, check_market, load_market
-from moorage.chain.nodes import connect
+from moorage.chain.market import Market, load_market
+from moorage.chain.market_node import market_node
 from moorage.chain.reader import MarketReader
-from moorage.chain.rpc import NodeUnavailable, Rpc
+from moorage.chain.rpc import Rpc
 from moorage.chain.signer import market_calls
 from moorage.cycles import PATIENCE_SECONDS, run_cycles
 from moorage.dispatch import Dispatch
@@ -65,22 +65,6 @@ KEPT_SECONDS = 86_400
 log = structlog.get_logger(__name__)
 
 
-@asynccontextmanager
-async def market_node(settings: Settings, market: Market) -> AsyncIterator[Rpc]:
-    """Connect to the node of the settings, and see that the market is there.
-
-    Raises:
-        MarketError: it is not.
-        NodeUnavailable: the node does not answer.
-    """
-    async with connect(settings.rpc_urls) as rpc:
-        try:
-            await rpc.verify(lambda node: check_market(node, market))
-        except NodeUnavailable as error:
-            raise NodeUnavailable(f"{error}: is the node running, and is rpc in {settings.file} right?") from error
-        yield rpc
-
-
 async def serve(settings: Settings, accepts_holes: bool = False) -> None:
     """Run the agent until SIGTERM or SIGINT. All that can be wrong with its surroundings is found before it begins.
 
@@ -94,7 +78,7 @@ async def serve(settings: Settings, accepts_holes: bool = False) -> None:
     market = load_market(settings.market_file)
     operator = address_of(settings.sending)
     async with AsyncExitStack() as stack:
-        rpc = await stack.enter_async_context(market_node(settings, market))
+        rpc = await stack.enter_async_context(market_node(settings.rpc_urls, market, settings.rpc_setting))
         provider, root = await check_registration(rpc, market, settings, operator)
         await _warn_of_short_period(rpc, market, settings)
         identity = Identity(market.chain_id, market.exchange, provider)

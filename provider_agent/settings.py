@@ -118,9 +118,9 @@ class Settings:
     """module:function that prices in place of the prices above."""
 
     @property
-    def rpc_url(self) -> str:
-        """The preferred node."""
-        return self.rpc_urls[0]
+    def rpc_setting(self) -> str:
+        """How messages name the place of the nodes' URLs."""
+        return f"rpc in {self.file}"
 
 
 def load_settings(path: Path) -> Settings:

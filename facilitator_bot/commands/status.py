@@ -7,11 +7,11 @@ import json
 
 import click
 
-from facilitator_bot.bot import market_node
 from facilitator_bot.options import JSON, with_settings
 from facilitator_bot.settings import Settings
 from facilitator_bot.status import Status, as_text, document, read_status
 from moorage.chain.market import load_market
+from moorage.chain.market_node import market_node
 from moorage.money import Money
 
 
@@ -22,7 +22,7 @@ def command(settings: Settings, output: str) -> None:
     """Show what is on the market now, what of it waits for a facilitator, and what this key has."""
 
     async def read() -> Status:
-        async with market_node(settings, market) as rpc:
+        async with market_node(settings.rpc_urls, market, settings.rpc_setting) as rpc:
             return await read_status(rpc, market, settings)
 
     market = load_market(settings.market_file)

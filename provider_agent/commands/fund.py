@@ -8,10 +8,10 @@ from pathlib import Path
 import click
 
 from moorage.chain.market import load_market
+from moorage.chain.market_node import market_node
 from moorage.chain.sender import Sender
 from moorage.chain.signer import market_calls
 from moorage.keys import load_key
-from provider_agent.agent import market_node
 from provider_agent.collateral import Treasury
 from provider_agent.options import CONFIG, PATH
 from provider_agent.registration import load_registration
@@ -31,7 +31,7 @@ def command(config_file: Path, key_file: Path, password_file: Path | None, amoun
         market = load_market(settings.market_file)
         provider = load_registration(settings, market).provider
         payer = load_key(key_file, password_file)
-        async with market_node(settings, market) as rpc:
+        async with market_node(settings.rpc_urls, market, settings.rpc_setting) as rpc:
             treasury = Treasury(rpc, market, Sender(rpc, payer, market.chain_id, allowed=market_calls(market)))
             base_units = treasury.base_units(amount, "AMOUNT")
             await treasury.check(None, base_units)

@@ -8,9 +8,9 @@ from pathlib import Path
 import click
 
 from moorage.chain.market import load_market
+from moorage.chain.market_node import market_node
 from moorage.keys import load_key
 from moorage.sending import address_of
-from provider_agent.agent import market_node
 from provider_agent.options import CONFIG, PATH
 from provider_agent.registrar import Registrar
 from provider_agent.settings import load_settings
@@ -29,7 +29,7 @@ def command(config_file: Path, owner_key_file: Path, owner_password_file: Path |
         market = load_market(settings.market_file)
         owner = load_key(owner_key_file, owner_password_file)
         operator = address_of(settings.sending)
-        async with market_node(settings, market) as rpc:
+        async with market_node(settings.rpc_urls, market, settings.rpc_setting) as rpc:
             registrar = Registrar(rpc, market, settings, owner, click.echo)
             registration = await registrar.register(operator, deposit)
         click.echo(f"provider {registration.provider}: owner {owner.address}, operator {operator}")

@@ -9,8 +9,8 @@ from pathlib import Path
 import click
 
 from moorage.chain.market import load_market
+from moorage.chain.market_node import market_node
 from moorage.money import Money
-from provider_agent.agent import market_node
 from provider_agent.options import CONFIG, JSON
 from provider_agent.settings import load_settings
 from provider_agent.status import Status, as_text, document, read_status
@@ -23,7 +23,7 @@ def command(config_file: Path, output: str) -> None:
     """Show leases, bids, account and coin as the chain has them now."""
 
     async def read() -> Status:
-        async with market_node(settings, market) as rpc:
+        async with market_node(settings.rpc_urls, market, settings.rpc_setting) as rpc:
             return await read_status(rpc, market, settings)
 
     settings = load_settings(config_file)
