@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterable, AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -14,6 +15,8 @@ from provider_agent.shell.engine import EngineUnavailable
 
 CHANGES = ["start", "die", "destroy", "pause", "unpause", "rename"]
 """The events after which a container is not what it was."""
+OVERLAP_SECONDS = 5
+"""The engine answers before it begins to listen to itself: what happens between the two is told from its memory."""
 
 
 @asynccontextmanager
@@ -31,7 +34,8 @@ async def listening(
     try:
         async with asyncio.timeout(seconds):
             timeout = aiohttp.ClientTimeout(total=None)
-            params = {"filters": json.dumps(filters)}
+            since = str(int(time.time()) - OVERLAP_SECONDS)
+            params = {"filters": json.dumps(filters), "since": since}
             response = await docker._do_query("events", "GET", params=params, timeout=timeout)
         yield response.content
     except TimeoutError as error:

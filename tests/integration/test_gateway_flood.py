@@ -81,16 +81,16 @@ async def test_d04_agent__thousands_of_slow_connections_to_its_gateway__each_cyc
             assert attacker.stdout is not None
             while int(await asyncio.to_thread(attacker.stdout.readline)) < ConnectionLimits().total:
                 pass
-            seconds = []
-            for _ in range(BLOCKS):
+            seconds: list[float] = []
+            tried = 0
+            while len(seconds) < BLOCKS or tried <= CONNECTIONS // 2:
                 await asyncio.sleep(0.2)
                 began = time.monotonic()
                 await agent.blocks(1)
                 seconds.append(time.monotonic() - began)
-            tried = int(await asyncio.to_thread(attacker.stdout.readline))
+                tried = int(await asyncio.to_thread(attacker.stdout.readline))
 
     confirmed = (await agent.leases())[lease]
-    assert tried > CONNECTIONS // 2
     assert max(seconds) < BLOCK_SECONDS, seconds
     assert agent.failures == 0
     assert await story.chain.block_number() - confirmed.confirmed_block <= PERIOD // 2 + 2
