@@ -79,7 +79,7 @@ class DockerEngine:
             containers = await self._call("GET", "containers/json", {**filters, "all": "true"})
             networks = await self._call("GET", "networks", filters)
             volumes = await self._call("GET", "volumes", filters)
-            seen = [await self._observe_container(each) for each in containers]
+            seen = [await self._observe_container(each, is_closely=lease is not None) for each in containers]
         return Observed(
             tuple(sorted((each for each in seen if each is not None), key=lambda each: each.name)),
             tuple(ObservedNetwork(each["Name"], sorted_labels(each["Labels"])) for each in networks),
@@ -156,12 +156,16 @@ class DockerEngine:
                 with _ignoring(HTTPStatus.NOT_FOUND):
                     await self._call("DELETE", f"volumes/{name}")
 
-    async def _observe_container(self, listed: Json) -> ObservedContainer | None:
-        """Complete an entry of the list; None if the container has gone meanwhile."""
-        if listed["State"] in ("running", "created"):
+    async def _observe_container(self, listed: Json, *, is_closely: bool) -> ObservedContainer | None:
+        """Complete an entry of the list; None if the container has gone meanwhile.
+
+        The engine tells of a death before its list has it: who was told looks closely, at the container itself.
+        """
+        if listed["State"] in ("running", "created") and not is_closely:
             return observed_container(listed, None)
         with _ignoring(HTTPStatus.NOT_FOUND):
-            return observed_container(listed, await self._call("GET", f"containers/{listed['Id']}/json"))
+            inspected = await self._call("GET", f"containers/{listed['Id']}/json")
+            return observed_container({**listed, "State": inspected["State"]["Status"]}, inspected)
         return None
 
     async def _stop(self, container: str) -> None:
