@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Protocol
@@ -217,6 +218,20 @@ class EngineContract:
             assert await anext(changes) == LEASE.hex()
             await world.engine.remove_container(f"{world.prefix}-web")
             assert await anext(changes) == LEASE.hex()
+
+    async def test_i18_changes__a_death_is_told__a_look_at_its_lease_sees_it(self, world: World) -> None:
+        labels = sorted_labels({**dict(world.owner), LEASE_LABEL: LEASE.hex()})
+        await world.engine.ensure_container(replace(container(world), labels=labels))
+        async with aclosing(world.engine.changes()) as changes:
+            while await anext(changes) is None:
+                crashing = asyncio.create_task(world.crash(f"{world.prefix}-web"))
+            seen = [await world.engine.observe(LEASE)]
+            while seen[-1].containers[0].state is not ContainerState.EXITED:
+                await anext(changes)  # of its start, which is told once more
+                seen.append(await world.engine.observe(LEASE))
+            await crashing
+
+        assert seen[-1].containers[0].exit_code == USR1_EXIT_CODE
 
     async def test_remove_network__has_a_member__is_gone_and_the_member_runs(self, world: World) -> None:
         await world.engine.ensure_network(internal(world))
