@@ -6,6 +6,7 @@ A node that does not answer says nothing about the chain: NodeUnavailable must n
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Awaitable, Callable, Sequence
 from functools import cache
 from types import TracebackType
@@ -282,8 +283,8 @@ def _reason(error: Exception) -> str:
             return "not in time"
         case aiohttp.ClientConnectorError():
             return str(error)
-        case OSError():
-            return error.strerror or type(error).__name__
+        case OSError():  # the library puts the address into its own words, so only the system's are told
+            return os.strerror(error.errno) if error.errno else type(error).__name__
         case _:
             return type(error).__name__
 

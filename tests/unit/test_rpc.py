@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 from contextlib import suppress
 from typing import Any
 
+import aiohttp
 import pytest
 from aiohttp import web
 
@@ -259,3 +261,19 @@ def test_as_number_and_as_bytes__what_nodes_write__is_read() -> None:
 def test_one_line__text_of_a_stranger__has_no_control_characters_and_an_end() -> None:
     assert one_line("a\nb\x1b[2J\r") == "a b [2J"
     assert len(one_line("x" * 10_000)) == module.MAX_SHOWN
+
+
+@pytest.mark.parametrize("number", [errno.ECONNRESET, None])
+async def test_g26_call__connection_ends_while_it_writes__the_token_is_not_shown(
+    number: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(self: aiohttp.ClientSession, url: str, **_: Any) -> None:
+        raise aiohttp.ClientOSError(number, f"Can not write request body for {url}")
+
+    monkeypatch.setattr(aiohttp.ClientSession, "post", fail)
+    async with Rpc("http://127.0.0.1:1/?key=canary-5e0f") as rpc:
+        with pytest.raises(NodeUnavailable) as caught:
+            await rpc.call("eth_call")
+
+    assert "canary" not in str(caught.value)
+    assert "127.0.0.1:1" in str(caught.value)
