@@ -11,7 +11,7 @@ import msgspec
 from eth_account.signers.base import BaseAccount
 from yarl import URL
 
-from moorage import agent_api, pki
+from moorage import agent_api, pki, tls
 from moorage.agent_api import LeaseStatus
 from moorage.request_auth import Action, Domain, sign
 from moorage.types import OrderId, ProviderNumber
@@ -97,15 +97,15 @@ class AgentClient:
         try:
             status, answer = await self._send(agent, action, headers, body)
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError, pki.PkiError) as error:
-            raise AgentUnreachable(agent_api.printable(f"{agent.endpoint}: {_reason(error)}")) from error
+            raise AgentUnreachable(agent_api.printable(f"{agent.endpoint}: {reason_of(error)}")) from error
         if status >= 300:
             raise AgentRefused(status, _detail(answer))
         return answer
 
     async def _send(self, agent: Agent, action: Action, headers: dict[str, str], body: bytes) -> tuple[int, bytes]:
         """Make one request, verified as the provider's whatever host the endpoint names."""
-        url = _origin(agent.endpoint).with_path(action.path)
-        context = pki.ssl_client_context(*agent.roots_der)
+        url = origin(agent.endpoint).with_path(action.path)
+        context = tls.ssl_client_context(*agent.roots_der)
         name = pki.provider_name(agent.provider, self._domain.exchange)
         async with (
             aiohttp.ClientSession(timeout=TIMEOUT, auto_decompress=False, trust_env=False) as session,
@@ -122,7 +122,7 @@ class AgentClient:
             return response.status, await _read(response)
 
 
-def _reason(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
     """Return why there was no answer, without the library's inner objects."""
     if isinstance(error, aiohttp.ClientConnectorError):
         error = error.os_error
@@ -138,7 +138,12 @@ async def _read(response: aiohttp.ClientResponse) -> bytes:
     return bytes(answer)
 
 
-def _origin(endpoint: str) -> URL:
+def origin(endpoint: str) -> URL:
+    """Return an agent's endpoint as a URL.
+
+    Raises:
+        ValueError: it is not one.
+    """
     url = URL(endpoint)
     if url.scheme != "https" or url.host is None or url != url.origin():
         raise ValueError(f"the endpoint {endpoint!r} is not of the form https://host:port")

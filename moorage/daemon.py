@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 
 import click
@@ -10,6 +11,15 @@ from moorage import log
 
 FAILED = 2
 INTERRUPTED = 130
+DISK_REMEDIES = {
+    errno.ENOSPC: "make room on that disk, and run this again",
+    errno.EDQUOT: "make room or raise the quota, and run this again",
+    errno.EROFS: "make that file system writable, or have data_dir name a directory on another one",
+    errno.EACCES: "let it and its directory belong to the user that runs this",
+    errno.EPERM: "let it and its directory belong to the user that runs this",
+    errno.ENOTDIR: "a part of this path is a file: correct the setting that names it, such as data_dir",
+}
+"""What to do about a disk that does not take or give a file, by the system's number of the fault."""
 
 
 def run_program(name: str, program: click.Group, expected: tuple[type[Exception], ...]) -> None:
@@ -34,8 +44,13 @@ def run_program(name: str, program: click.Group, expected: tuple[type[Exception]
     except expected as error:
         _fail(name, str(error))
     except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        _fail(name, f"{where}{error.strerror or error}")
+        _fail(name, _told(error))
+
+
+def _told(error: OSError) -> str:
+    where = error.filename or ("data_dir" if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS) else None)
+    remedy = DISK_REMEDIES.get(error.errno or 0) if where else None
+    return ": ".join(str(part) for part in (where, error.strerror or error, remedy) if part)
 
 
 def _fail(name: str, message: str) -> None:

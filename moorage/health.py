@@ -6,8 +6,9 @@ supervisor that restarts an agent because its engine is down would only make thi
 
 from __future__ import annotations
 
+import ipaddress
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -15,6 +16,7 @@ from http import HTTPStatus
 import structlog
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry
+from yarl import URL
 
 from moorage.metrics import exposition
 from moorage.snapshot import Block
@@ -111,10 +113,40 @@ def application(health: Health, registry: CollectorRegistry) -> web.Application:
     async def tell_metrics(_: web.Request) -> web.Response:
         return web.Response(body=exposition(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
-    routes = web.Application(client_max_size=1)
+    routes = web.Application(client_max_size=1, middlewares=[_refuse_other_names])
     routes.router.add_get(HEALTH_PATH, tell_health)
     routes.router.add_get(METRICS_PATH, tell_metrics)
     return routes
+
+
+@web.middleware
+async def _refuse_other_names(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    """Refuse requests over loopback that were meant for a name: a web page can have its own point here.
+
+    What comes from other machines comes by whatever name the operator has given this one.
+    """
+    local = request.get_extra_info("sockname", ("",))[0]
+    if _is_loopback(local) and not _is_local_name(request.host):
+        return web.Response(status=HTTPStatus.MISDIRECTED_REQUEST, text="ask localhost or the address itself\n")
+    return await handler(request)
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return False
+
+
+def _is_local_name(host: str) -> bool:
+    """Return whether a Host header names this machine's loopback by its address or as localhost."""
+    try:
+        name = URL(f"http://{host}").host or ""
+    except ValueError:
+        return False
+    return name.lower() == "localhost" or _is_loopback(name)
 
 
 @asynccontextmanager

@@ -16,6 +16,9 @@ import msgspec
 import rfc8785
 
 from moorage import types
+from moorage.closed import END, Closed
+from moorage.workload_health import Health, Port
+from moorage.workload_secrets import DIRECTORY, MAX_SECRETS, Credentials, Secret, SecretName
 
 FORMAT = "0.1"
 MAX_BYTES = 2**20
@@ -29,28 +32,33 @@ MAX_LINKS = 256
 """Of a group: a server's port open to a consumer. Each may be a network of its own."""
 MAX_CONNECTIONS = 64
 """Of a workload."""
+KERNEL_DIRECTORIES = ("/proc", "/sys", "/dev")
+"""Of every container: a volume in their place would keep it from starting."""
 MAX_PUBLISHED_PORTS = 32
-"""Of a workload: ports that are open to everybody. Each takes one of the host's per container."""
+"""Of a workload: ports that are open to everybody. Each takes one of the host's."""
+MAX_HOSTS = 16
+"""Of a workload."""
 MAX_MILLI_CPU = 2**32 - 1
 MAX_REASON_CHARACTERS = 500  # a reason may quote the sender
 MAX_EXACT_INTEGER = 2**53 - 1
 """What every JSON parser reads exactly."""
 
-_END = r"$(?!\n)"  # `$` alone lets a line break through
-NAME_PATTERN = r"^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?" + _END
+NAME_PATTERN = r"^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?" + END
 """A workload's name: a DNS label of at most 32 characters."""
-GROUP_NAME_PATTERN = r"^[a-z0-9]([a-z0-9-]{0,29}[a-z0-9])?" + _END
+GROUP_NAME_PATTERN = r"^[a-z0-9]([a-z0-9-]{0,29}[a-z0-9])?" + END
 """A group's name: the same, at most 31, because it is kept in a word on chain."""
 IMAGE_PATTERN = (
     r"^([a-zA-Z0-9]([a-zA-Z0-9.-]*[a-zA-Z0-9])?(:[0-9]{1,5})?/)?"
     r"[a-z0-9]+(([._]|__|-+)[a-z0-9]+)*(/[a-z0-9]+(([._]|__|-+)[a-z0-9]+)*)*"
-    r"(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@sha256:[0-9a-f]{64})?" + _END
+    r"(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@sha256:[0-9a-f]{64})?" + END
 )
 """`[registry[:port]/]repository[:tag][@sha256:digest]`, after the grammar of the OCI's reference implementation."""
-USER_PATTERN = r"^[a-z0-9_][a-z0-9_-]{0,31}(:[a-z0-9_][a-z0-9_-]{0,31})?" + _END
-ENV_NAME_PATTERN = r"^[A-Za-z_][A-Za-z0-9_.-]*" + _END
-STORAGE_PATH_PATTERN = r"^(/[A-Za-z0-9_-][A-Za-z0-9._-]*)+" + _END
+USER_PATTERN = r"^[a-z0-9_][a-z0-9_-]{0,31}(:[a-z0-9_][a-z0-9_-]{0,31})?" + END
+ENV_NAME_PATTERN = r"^[A-Za-z_][A-Za-z0-9_.-]*" + END
+STORAGE_PATH_PATTERN = r"^(/[A-Za-z0-9_-][A-Za-z0-9._-]*)+" + END
 """An absolute path without `.`, `..`, hidden or empty parts."""
+HOST_PATTERN = r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?" + END
+"""A domain name of two labels or more in lower case, so that it is no IP address."""
 
 Name = Annotated[str, msgspec.Meta(pattern=NAME_PATTERN)]
 GroupName = Annotated[str, msgspec.Meta(pattern=GROUP_NAME_PATTERN)]
@@ -58,8 +66,8 @@ Image = Annotated[str, msgspec.Meta(pattern=IMAGE_PATTERN, max_length=512)]
 User = Annotated[str, msgspec.Meta(pattern=USER_PATTERN)]
 EnvName = Annotated[str, msgspec.Meta(pattern=ENV_NAME_PATTERN, max_length=256)]
 StoragePath = Annotated[str, msgspec.Meta(pattern=STORAGE_PATH_PATTERN, max_length=256)]
-Salt = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}" + _END)]
-Port = Annotated[int, msgspec.Meta(ge=1, le=65_535)]
+Host = Annotated[str, msgspec.Meta(pattern=HOST_PATTERN, max_length=253)]
+Salt = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}" + END)]
 Count = Annotated[int, msgspec.Meta(ge=1, le=MAX_CONTAINERS)]
 MilliCpu = Annotated[int, msgspec.Meta(ge=1, le=MAX_MILLI_CPU)]
 PositiveBytes = Annotated[int, msgspec.Meta(ge=1, le=MAX_EXACT_INTEGER)]
@@ -71,11 +79,7 @@ class ManifestError(ValueError):
     """Bytes that are not a manifest, or a manifest that a lease does not cover; the message is the reason."""
 
 
-class _Closed(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A value with exactly these keys: no default, so that there is one form only."""
-
-
-class Compute(_Closed, frozen=True, kw_only=True):
+class Compute(Closed, frozen=True, kw_only=True):
     """What one instance of a workload gets."""
 
     milli_cpu: MilliCpu
@@ -83,7 +87,7 @@ class Compute(_Closed, frozen=True, kw_only=True):
     disk_bytes: Bytes
 
 
-class Connection(_Closed, frozen=True, kw_only=True):
+class Connection(Closed, frozen=True, kw_only=True):
     """Who may come in on a port.
 
     No workload and global: everybody. A workload: its instances in the same group; with global also those in the other
@@ -97,7 +101,7 @@ class Connection(_Closed, frozen=True, kw_only=True):
     is_global: bool = msgspec.field(name="global")
 
 
-class Workload(_Closed, frozen=True, kw_only=True):
+class Workload(Closed, frozen=True, kw_only=True):
     """A container to run `count` times."""
 
     name: Name
@@ -115,22 +119,25 @@ class Workload(_Closed, frozen=True, kw_only=True):
     depends_on: tuple[Name, ...]
     """Workloads of the same group to start first."""
     connections: Annotated[tuple[Connection, ...], msgspec.Meta(max_length=MAX_CONNECTIONS)]
-    health: None
-    """Reserved: an agent that can't check health refuses a manifest that asks for it."""
+    health: Health | None
+    """None: it works as long as it runs."""
     storage: dict[StoragePath, PositiveBytes]
     """Path of a volume -> bytes, out of the compute unit's disk."""
-    host: tuple[()]
-    """Reserved for the names of global http."""
+    host: Annotated[tuple[Host, ...], msgspec.Meta(max_length=MAX_HOSTS)]
+    """Names under which everybody reaches its http and https, beside the one that the provider gives it."""
+    secrets: Annotated[dict[SecretName, Secret], msgspec.Meta(max_length=MAX_SECRETS)]
+    credentials: Credentials | None
+    """Of the image's registry."""
 
 
-class ManifestGroup(_Closed, frozen=True, kw_only=True):
+class ManifestGroup(Closed, frozen=True, kw_only=True):
     """What runs in one datacenter."""
 
     name: GroupName
     workloads: Annotated[tuple[Workload, ...], msgspec.Meta(min_length=1, max_length=MAX_WORKLOADS)]
 
 
-class Manifest(_Closed, frozen=True, kw_only=True):
+class Manifest(Closed, frozen=True, kw_only=True):
     format: Literal["0.1"]
     salt: Salt
     """32 random bytes: the hash on chain tells nothing about content that can be guessed."""
@@ -239,7 +246,9 @@ def _check_groups(manifest: Manifest) -> None:
         _refuse_repeated(f"{group.name}: workload", [workload.name for workload in group.workloads])
         for workload in group.workloads:
             _check_workload(f"{group.name}.{workload.name}", workload)
+            _check_life(f"{group.name}.{workload.name}", workload)
             _check_connections(f"{group.name}.{workload.name}", workload, all_workloads, group_names)
+        _refuse_repeated(f"{group.name}: host", [host for workload in group.workloads for host in workload.host])
         _check_dependencies(group)
         _check_limits(group)
 
@@ -253,6 +262,28 @@ def _check_workload(where: str, workload: Workload) -> None:
     stored = sum(workload.storage.values())
     if stored > workload.compute.disk_bytes:
         raise ManifestError(f"{where}: {stored} bytes of storage, but {workload.compute.disk_bytes} bytes of disk")
+
+
+def taken_place(path: str, *, has_secrets: bool) -> str | None:
+    """Return what keeps a workload's storage from being at a path, in words; None: nothing."""
+    for directory in KERNEL_DIRECTORIES:
+        if f"{path}/".startswith(f"{directory}/"):
+            return f"{directory}, which is the kernel's"
+    return f"{DIRECTORY}, where the secrets are" if has_secrets and f"{path}/".startswith(f"{DIRECTORY}/") else None
+
+
+def _check_life(where: str, workload: Workload) -> None:
+    health = workload.health
+    if health is not None and health.ways != 1:
+        raise ManifestError(f"{where}: health has {health.ways} ways to check, exactly one can be")
+    if health is not None and any("\0" in text for text in health.command or ()):
+        raise ManifestError(f"{where}: a NUL character can't be passed to a container")
+    taken = (taken_place(path, has_secrets=bool(workload.secrets)) for path in workload.storage)
+    if (place := next(filter(None, taken), None)) is not None:
+        raise ManifestError(f"{where}: storage in {place}")
+    web = {each.port for each in workload.connections if each.workload is None and each.protocol != "tcp"}
+    if workload.host and not web:
+        raise ManifestError(f"{where}: has host names, but no http or https for everybody")
 
 
 def _check_connections(where: str, workload: Workload, workloads: set[str], groups: list[str]) -> None:

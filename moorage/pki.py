@@ -1,18 +1,18 @@
-"""A provider's certificates: the root that goes on chain, and the short-lived server leaves under it.
+"""A provider's certificates: the root that goes on chain, the intermediate that is online, short-lived leaves under it.
 
-The profile is RFC 5280 as OpenSSL checks it with X509_STRICT; TLS 1.3 only; nothing is trusted but the root on chain.
+The profile is RFC 5280 as OpenSSL checks it with X509_STRICT; moorage.chains checks what others made.
 """
 
 from __future__ import annotations
 
 import ipaddress
-import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import (
@@ -24,9 +24,10 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from moorage.private_file import is_private, write_private
-from moorage.types import Address, ProviderNumber
+from moorage.types import Address, OrderId, ProviderNumber
 
 ROOT_LIFE = timedelta(days=3650)
+INTERMEDIATE_LIFE = timedelta(days=365)
 LEAF_LIFE = timedelta(hours=24)
 CLOCK_SKEW = timedelta(minutes=5)
 """How much earlier than now a certificate begins to be valid, for peers whose clock is behind."""
@@ -34,10 +35,23 @@ ROOT_ORGANISATION = "Moorage"
 """Parts the root's subject from its leaves': a leaf that were named like its issuer would count as self-issued."""
 ROOT_PATH_LENGTH = 1
 """Room for one intermediate between root and leaf, so that the root's key can go offline."""
+INTERMEDIATE_UNIT = "intermediate"
+"""Parts the intermediate's subject from the root's."""
+
+
+MALFORMED = (
+    *(ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm),
+    *(x509.InvalidVersion, x509.DuplicateExtension, x509.ExtensionNotFound, x509.UnsupportedGeneralNameType),
+)
+"""What reading a stranger's certificate can raise; they have no other base in common than Exception."""
 
 
 class PkiError(Exception):
     """A certificate or key that cannot be used as asked. Trying again does not help."""
+
+
+class UnusableFileError(PkiError):
+    """A file does not hold what it is for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +65,12 @@ class Credential:
     @property
     def der(self) -> bytes:
         """The certificate as it goes on chain."""
-        return self.certificate.public_bytes(Encoding.DER)
+        return der_of(self.certificate)
+
+
+def der_of(certificate: x509.Certificate) -> bytes:
+    """Return a certificate as it goes on chain."""
+    return certificate.public_bytes(Encoding.DER)
 
 
 def provider_name(provider: ProviderNumber, exchange: Address) -> str:
@@ -71,47 +90,125 @@ def create_root(
     name = provider_name(provider, exchange)
     key = ec.generate_private_key(ec.SECP256R1())
     permitted = [x509.DNSName(permitted_name) for permitted_name in (name, *host_names)]
-    subject = x509.Name([x509.NameAttribute(NameOID.ORGANIZATION_NAME, ROOT_ORGANISATION), *_subject(name)])
-    builder = (
-        _builder(subject, subject, key.public_key(), now, now + ROOT_LIFE)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=ROOT_PATH_LENGTH), critical=True)
-        .add_extension(_key_usage(is_authority=True), critical=True)
-        .add_extension(x509.NameConstraints(permitted, None), critical=True)
-    )
+    constraints = x509.NameConstraints(permitted, None)
+    subject = root_subject(name)
+    builder = _authority(subject, subject, key, now, now + ROOT_LIFE, ROOT_PATH_LENGTH, constraints)
     return Credential(builder.sign(key, SHA256()), key)
 
 
-def issue_server(root: Credential, now: datetime, hosts: Sequence[str] = ()) -> Credential:
-    """Issue a server certificate for the provider that the root names, good for 24 hours.
+def root_subject(name: str) -> x509.Name:
+    """Return the subject that the root of the provider of this name has; no other provider's may have it."""
+    return x509.Name([x509.NameAttribute(NameOID.ORGANIZATION_NAME, ROOT_ORGANISATION), *_subject(name)])
+
+
+def create_intermediate(root: Credential, now: datetime) -> Credential:
+    """Create an authority below a root, bound to the same names, that issues leaves while the root's key is away.
 
     Args:
+        now: with a time zone.
+
+    Raises:
+        PkiError: the root has expired.
+    """
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = name_of(root.certificate)
+    unit = x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, INTERMEDIATE_UNIT)
+    subject = x509.Name([x509.NameAttribute(NameOID.ORGANIZATION_NAME, ROOT_ORGANISATION), unit, *_subject(name)])
+    end = _end(root, now, INTERMEDIATE_LIFE)
+    constraints = root.certificate.extensions.get_extension_for_class(x509.NameConstraints).value
+    builder = _authority(subject, root.certificate.subject, key, now, end, 0, constraints)
+    builder = builder.add_extension(_authority_key(root), critical=False)
+    return Credential(builder.sign(root.key, SHA256()), key)
+
+
+def issue_server(issuer: Credential, now: datetime, hosts: Sequence[str] = ()) -> Credential:
+    """Issue a server certificate for the provider that the issuer names, good for 24 hours.
+
+    Args:
+        issuer: an intermediate, or a root.
         now: with a time zone.
         hosts: IP addresses and DNS names of the endpoint, beside the identity.
 
     Raises:
-        PkiError: the root has no day left, or does not permit a DNS name among the hosts.
+        PkiError: the issuer has expired, or does not permit a DNS name among the hosts.
     """
-    name = name_of(root.certificate)
-    key = ec.generate_private_key(ec.SECP256R1())
-    end = min(now + LEAF_LIFE, root.certificate.not_valid_after_utc)
-    if end <= now:
-        raise PkiError(f"the root certificate of {name} has expired")
-    alternatives = [x509.DNSName(name), *(_alternative(root.certificate, host) for host in hosts)]
-    authority = x509.AuthorityKeyIdentifier.from_issuer_public_key(root.key.public_key())
-    builder = (
-        _builder(_subject(name), root.certificate.subject, key.public_key(), now, end)
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(_key_usage(is_authority=False), critical=True)
-        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
-        .add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
-        .add_extension(authority, critical=False)
+    name = name_of(issuer.certificate)
+    alternatives = [x509.DNSName(name), *(_alternative(issuer.certificate, host) for host in hosts)]
+    return _issue(issuer, now, _subject(name), alternatives, ExtendedKeyUsageOID.SERVER_AUTH)
+
+
+def issue_client(issuer: Credential, now: datetime) -> Credential:
+    """Issue the certificate by which a provider's agent says to another one who it is, good for 24 hours.
+
+    Raises:
+        PkiError: the issuer has expired.
+    """
+    name = name_of(issuer.certificate)
+    return _issue(issuer, now, _subject(name), [x509.DNSName(name)], ExtendedKeyUsageOID.CLIENT_AUTH)
+
+
+def issue_tunnel(
+    issuer: Credential, now: datetime, tunnel: str, lease: OrderId, workload: str, *, is_server: bool
+) -> Credential:
+    """Issue the certificate of one end of a tunnel, good for 24 hours.
+
+    Its subject says what the other end compares: O the tunnel, OU the lease (64 hex), CN the workload; the lease and
+    workload are those of this end.
+
+    Args:
+        tunnel: its id, 32 hex.
+        is_server: whether this end accepts the connections; else it makes them.
+
+    Raises:
+        PkiError: the issuer has expired.
+    """
+    name = tunnel_name(name_of(issuer.certificate), tunnel, lease, workload)
+    usage = ExtendedKeyUsageOID.SERVER_AUTH if is_server else ExtendedKeyUsageOID.CLIENT_AUTH
+    return _issue(issuer, now, tunnel_subject(tunnel, lease, workload), [x509.DNSName(name)], usage)
+
+
+def tunnel_subject(tunnel: str, lease: OrderId, workload: str) -> x509.Name:
+    """Return the subject of the certificate of one end of a tunnel, see `issue_tunnel`."""
+    return x509.Name(
+        [
+            x509.NameAttribute(NameOID.ORGANIZATION_NAME, tunnel),
+            x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, lease.hex()),
+            x509.NameAttribute(NameOID.COMMON_NAME, workload),
+        ]
     )
-    return Credential(builder.sign(root.key, SHA256()), key, root.intermediates)
+
+
+def tunnel_name(provider: str, tunnel: str, lease: OrderId, workload: str) -> str:
+    """Return the DNS name of one end of a tunnel; it is below the provider's name, so that its root permits it.
+
+    Args:
+        provider: what `provider_name` returns.
+        tunnel: its id, 32 hex.
+        lease: of this end.
+        workload: of this end.
+    """
+    return f"{tunnel}.{workload}.{lease.hex()[:32]}.{lease.hex()[32:]}.{provider}"
 
 
 def name_of(certificate: x509.Certificate) -> str:
-    """Return the provider's identity that a root or leaf of ours was made for."""
-    return str(certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value)
+    """Return the provider's identity that an authority, or the leaf of an agent, was made for.
+
+    Raises:
+        PkiError: it names nobody.
+    """
+    names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    if not names:
+        raise PkiError("the certificate names nobody: it is none of Moorage's")
+    return str(names[0].value)
+
+
+def is_issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+    """Return whether a certificate names another one as its issuer and has its signature."""
+    try:
+        certificate.verify_directly_issued_by(issuer)
+    except MALFORMED:
+        return False
+    return True
 
 
 def is_renewal_due(certificate: x509.Certificate, now: datetime) -> bool:
@@ -120,15 +217,25 @@ def is_renewal_due(certificate: x509.Certificate, now: datetime) -> bool:
     return now >= start + (end - start) * 2 / 3
 
 
+def encode(credential: Credential) -> bytes:
+    """Return key, certificate and intermediates as one PEM text; it is secret."""
+    key = credential.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return key + encode_chain(credential)
+
+
+def encode_chain(credential: Credential) -> bytes:
+    """Return certificate and intermediates as one PEM text, which anybody may see."""
+    certificates = (credential.certificate, *credential.intermediates)
+    return b"".join(each.public_bytes(Encoding.PEM) for each in certificates)
+
+
 def store(credential: Credential, path: Path) -> None:
     """Write key, certificate and intermediates to one PEM file of mode 0600, so that they never disagree.
 
     Raises:
         OSError: the file cannot be written.
     """
-    key = credential.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    certificates = (credential.certificate, *credential.intermediates)
-    write_private(path, key + b"".join(each.public_bytes(Encoding.PEM) for each in certificates))
+    write_private(path, encode(credential))
 
 
 def load(path: Path) -> Credential:
@@ -145,47 +252,10 @@ def load(path: Path) -> Credential:
         key = load_pem_private_key(data, password=None)
         certificate, *intermediates = x509.load_pem_x509_certificates(data)
     except (ValueError, TypeError) as error:
-        raise PkiError(f"{path} holds no usable key and certificate") from error
+        raise UnusableFileError(f"{path} holds no usable key and certificate") from error
     if not isinstance(key, ec.EllipticCurvePrivateKey) or key.public_key() != certificate.public_key():
-        raise PkiError(f"{path} holds a key that is not the certificate's")
+        raise UnusableFileError(f"{path} holds a key that is not the certificate's")
     return Credential(certificate, key, tuple(intermediates))
-
-
-def ssl_server_context(path: Path) -> ssl.SSLContext:
-    """Return a TLS 1.3 server context with the credential that `store` wrote. `load_cert_chain` on it renews the leaf.
-
-    Raises:
-        PkiError: the file is not a usable credential.
-    """
-    load(path)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_3
-    context.num_tickets = 0  # a resumed session would skip the certificate that was renewed meanwhile
-    context.load_cert_chain(path)
-    return context
-
-
-def ssl_client_context(*roots_der: bytes) -> ssl.SSLContext:
-    """Return a TLS 1.3 client context that trusts the given roots alone; two are valid while a provider rotates.
-
-    The caller passes `server_hostname=provider_name(...)`: the identity is checked, not the host of the URL.
-
-    Raises:
-        PkiError: there is no root, or one is not a certificate in DER.
-    """
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.minimum_version = ssl.TLSVersion.TLSv1_3
-    context.hostname_checks_common_name = False
-    context.verify_flags |= ssl.VERIFY_X509_STRICT
-    if not roots_der:
-        raise PkiError("the provider has no root certificate")
-    for der in roots_der:
-        try:
-            x509.load_der_x509_certificate(der)  # unlike OpenSSL it accepts exactly one, with nothing after it
-            context.load_verify_locations(cadata=der)
-        except (ssl.SSLError, ValueError) as error:
-            raise PkiError("the provider's root certificate is malformed") from error
-    return context
 
 
 def _builder(
@@ -201,6 +271,56 @@ def _builder(
         .not_valid_after(end)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
     )
+
+
+def _authority(
+    subject: x509.Name,
+    issuer: x509.Name,
+    key: ec.EllipticCurvePrivateKey,
+    now: datetime,
+    end: datetime,
+    path_length: int,
+    constraints: x509.NameConstraints,
+) -> x509.CertificateBuilder:
+    return (
+        _builder(subject, issuer, key.public_key(), now, end)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=path_length), critical=True)
+        .add_extension(_key_usage(is_authority=True), critical=True)
+        .add_extension(constraints, critical=True)
+    )
+
+
+def _issue(
+    issuer: Credential,
+    now: datetime,
+    subject: x509.Name,
+    alternatives: Sequence[x509.GeneralName],
+    usage: x509.ObjectIdentifier,
+) -> Credential:
+    key = ec.generate_private_key(ec.SECP256R1())
+    end = _end(issuer, now, LEAF_LIFE)
+    builder = (
+        _builder(subject, issuer.certificate.subject, key.public_key(), now, end)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(_key_usage(is_authority=False), critical=True)
+        .add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
+        .add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
+        .add_extension(_authority_key(issuer), critical=False)
+    )
+    is_root = issuer.certificate.subject == issuer.certificate.issuer
+    above = issuer.intermediates if is_root else (issuer.certificate, *issuer.intermediates)
+    return Credential(builder.sign(issuer.key, SHA256()), key, above)
+
+
+def _end(issuer: Credential, now: datetime, life: timedelta) -> datetime:
+    end = min(now + life, issuer.certificate.not_valid_after_utc)
+    if end <= now:
+        raise PkiError(f"the authority of {name_of(issuer.certificate)} that would issue it has expired")
+    return end
+
+
+def _authority_key(issuer: Credential) -> x509.AuthorityKeyIdentifier:
+    return x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer.key.public_key())
 
 
 def _subject(name: str) -> x509.Name:
@@ -221,12 +341,12 @@ def _key_usage(*, is_authority: bool) -> x509.KeyUsage:
     )
 
 
-def _alternative(root: x509.Certificate, host: str) -> x509.GeneralName:
+def _alternative(issuer: x509.Certificate, host: str) -> x509.GeneralName:
     try:
         return x509.IPAddress(ipaddress.ip_address(host))
     except ValueError:
         pass
-    constraints = root.extensions.get_extension_for_class(x509.NameConstraints).value
+    constraints = issuer.extensions.get_extension_for_class(x509.NameConstraints).value
     for permitted in constraints.permitted_subtrees or ():
         if host == permitted.value or host.endswith(f".{permitted.value}"):
             return x509.DNSName(host)

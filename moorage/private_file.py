@@ -14,8 +14,16 @@ def write_private(path: Path, data: bytes) -> None:
     The directory is made with mode 0700 if it is missing.
 
     Raises:
-        OSError: the disk is full, or the directory may not be written.
+        OSError: the disk is full, or the directory may not be written; it names the file.
     """
+    try:
+        _write(path, data)
+    except OSError as error:
+        error.filename, error.filename2 = str(path), None  # not a draft's name, nor none at all
+        raise
+
+
+def _write(path: Path, data: bytes) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)

@@ -62,8 +62,10 @@ class SettingsFile:
     def text(self, key: str, default: str | None = None) -> str:
         """Return text; without a default it has to be there."""
         value = self._value(key, default)
-        if not isinstance(value, str) or not value.strip() or not value.isprintable():
+        if not isinstance(value, str) or not value.isprintable():
             raise self.error(key, "has to be text in quotes")
+        if not value.strip():
+            raise self.error(key, "is empty")
         return value
 
     def texts(self, key: str) -> tuple[str, ...]:
@@ -73,6 +75,15 @@ class SettingsFile:
             return ()
         if not isinstance(value, list) or not all(isinstance(each, str) and each.isprintable() for each in value):
             raise self.error(key, 'has to be a list of text in quotes, such as ["one", "two"]')
+        return tuple(value)
+
+    def numbers(self, key: str, default: tuple[int, ...]) -> tuple[int, ...]:
+        """Return a list of whole numbers."""
+        value = self._found(key)
+        if value is None:
+            return default
+        if not isinstance(value, list) or not all(type(each) is int for each in value):
+            raise self.error(key, "has to be a list of whole numbers, such as [25, 465]")
         return tuple(value)
 
     def file(self, key: str, default: str | None = None) -> Path:
@@ -87,15 +98,29 @@ class SettingsFile:
         """Return a path, None if the key is not there."""
         return self.file(key) if self.has(key) else None
 
-    def parsed(self, key: str, parse: Callable[[Any], Any], default: str | None = None) -> Any:
-        """Return what a parser of moorage.units makes of a value."""
+    def whole(self, key: str, default: int, most: int) -> int:
+        """Return a whole number from 1 to `most`."""
+        value = self._found(key)
+        written = str(default if value is None else value)
+        is_number = written.isascii() and written.isdecimal() and len(written) <= len(str(most))
+        if not is_number or not 1 <= int(written) <= most:
+            raise self.error(key, f"{written!r} is not a whole number from 1 to {most}")
+        return int(written)
+
+    def parsed(
+        self, key: str, parse: Callable[[Any], Any], default: str | None = None, least: str | None = None
+    ) -> Any:
+        """Return what a parser of moorage.units makes of a value, which has to be at least `least`."""
         value = self._value(key, default)
         if isinstance(value, float):
             raise self.error(key, f'a number with a point has to be written in quotes, such as "{value}", to be exact')
         try:
-            return parse(value)
+            found = parse(value)
         except units.UnitError as error:
             raise self.error(key, str(error)) from error
+        if least is not None and found < parse(least):
+            raise self.error(key, f"has to be at least {least}")
+        return found
 
     def optional(self, key: str, parse: Callable[[Any], Any]) -> Any:
         """Return what a parser makes of a value, None if the key is not there."""
@@ -104,7 +129,9 @@ class SettingsFile:
     def nodes(self, key: str, default: str | None = None) -> tuple[str, ...]:
         """Return the addresses of nodes: one, or a list with the preferred one first."""
         value = self._value(key, default)
-        several = value if isinstance(value, list) and 0 < len(value) <= MAX_ENDPOINTS else [self.text(key, default)]
+        if isinstance(value, list) and not 0 < len(value) <= MAX_ENDPOINTS:
+            raise self.error(key, f"has more than {MAX_ENDPOINTS} addresses" if value else "is empty")
+        several = value if isinstance(value, list) else [self.text(key, default)]
         for written in several:
             parts = address_parts(written) if isinstance(written, str) and written.isprintable() else None
             if parts is None or parts.scheme not in ("http", "https"):

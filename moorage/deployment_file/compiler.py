@@ -123,7 +123,9 @@ def _workload(service: Service, resource_group: int, profile: Profile, nodes: in
         count=nodes,
         depends_on=tuple(name for name in service.depends_on if name in here),  # no order across providers
         connections=service.connections,
-        health=None,
+        health=service.health,
         storage=service.storage,
-        host=(),
+        host=service.host,
+        secrets=service.secrets,
+        credentials=service.credentials,
     )

@@ -51,7 +51,8 @@ def merge(path: Path, text: str) -> tuple[Mapping, list[Problem]]:
         DeploymentFileError: the file itself is not a map in YAML.
     """
     merger = _Merger()
-    root = merger.merged(_File(Source(str(path), text), (path.resolve(),), path.resolve().parent))
+    directory = path.resolve().parent
+    root = merger.merged(_File(Source(str(path), text, directory), (path.resolve(),), directory))
     return root, merger.problems
 
 
@@ -127,7 +128,8 @@ class _Merger:
             raise _error(item, f"the file includes itself: {names}")
         name = str(Path(file.source.name).parent / item.text)
         boundary = path.parent if Path(item.text).is_absolute() else file.boundary
-        return _File(Source(name, _read(path, item.position, name)), (*file.chain, path), boundary)
+        source = Source(name, _read(path, item.position, name), path.parent)
+        return _File(source, (*file.chain, path), boundary)
 
     def _path(self, item: Scalar, file: _File) -> Path:
         if item.text.lower().startswith(("http://", "https://")):
@@ -137,7 +139,7 @@ class _Merger:
         is_absolute = Path(item.text).is_absolute()
         if is_absolute and len(file.chain) > 1:
             raise _error(item, "an included file can't include an absolute path; only the deployment file itself can")
-        path = _resolved(file.chain[-1].parent / item.text, item)
+        path = _resolved(file.source.directory / item.text, item)
         if not is_absolute and not path.is_relative_to(file.boundary):
             raise _error(item, f"{quoted(item.text)} leads out of the directory of the file; give its absolute path")
         return path

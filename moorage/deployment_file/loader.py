@@ -35,7 +35,7 @@ def load_text(text: str, path: Path) -> DeploymentSpec:
     root, problems = includes.merge(path, text)
     document = Document(root)
     problems += schema.check(document)
-    reader = Reader(document)
+    reader = Reader(document, path)
     services = read_services(reader)
     datacenters = read_datacenters(reader, services)
     wait_duration_blocks, wait_duration_seconds = _wait_duration(reader)

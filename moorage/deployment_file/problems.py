@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 MAX_SHOWN_PROBLEMS = 50
 MAX_SHOWN_COLUMNS = 120
@@ -22,6 +23,8 @@ class Source:
 
     name: str
     text: str = ""
+    directory: Path = Path()
+    """The one that what it names is relative to: where it really is, whatever link its name is."""
 
     @cached_property
     def lines(self) -> list[str]:

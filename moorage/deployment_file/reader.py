@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path as FilePath
 from typing import Any, TypeVar
 
 from moorage.deployment_file.document import Document, Path
@@ -15,8 +16,13 @@ Value = TypeVar("Value")
 class Reader:
     """A document with the problems that were found in it."""
 
-    def __init__(self, document: Document) -> None:
+    def __init__(self, document: Document, file: FilePath) -> None:
+        """
+        Args:
+            file: the deployment file, for what it names beside itself.
+        """
         self.document = document
+        self.file = file
         self.problems: list[Problem] = []
 
     def get(self, *path: str | int) -> Any:

@@ -21,14 +21,11 @@ HINTS = {
     "environment": "write it under env",
     "entrypoint": "write it under command",
     "volumes": "write them under storage: storage: {/data: 1GB}",
-    "credentials": "not supported yet: credentials of a registry",
-    "health": "not supported yet: health checks",
-    "host": "not supported yet: names for global http",
-    "secrets": "not supported yet: secrets",
+    "healthcheck": "write it under health",
 }
-"""What to say about keys that a service does not have but that people expect, or that are still to come."""
+"""What to say about keys that a service does not have but that people expect."""
 
-SIZE_KEYWORDS = ("minItems", "minProperties", "maxProperties")
+SIZE_KEYWORDS = ("minItems", "maxItems", "minProperties", "maxProperties")
 
 
 def check(document: Document) -> list[Problem]:
@@ -95,8 +92,7 @@ def _unknown_keys(error: ValidationError) -> list[str]:
 
 def _unknown_key_message(key: str, path: Path, known: dict[str, Any]) -> str:
     if len(path) == 2 and path[0] == "services" and key in HINTS:
-        hint = HINTS[key]
-        return hint if hint.startswith("not supported") else f"unknown key '{key}': {hint}"
+        return f"unknown key '{key}': {HINTS[key]}"
     return f"unknown key {quoted(key)}{suggestion(key, known)}"
 
 

@@ -8,10 +8,12 @@ from typing import Any
 
 from moorage import units
 from moorage.deployment_file.document import Path
+from moorage.deployment_file.health import read_health
+from moorage.deployment_file.private import read_credentials, read_secrets
 from moorage.deployment_file.problems import quoted, suggestion
 from moorage.deployment_file.reader import Reader
 from moorage.deployment_file.spec import Service
-from moorage.manifest import MAX_CONNECTIONS, MAX_PUBLISHED_PORTS, Connection, Protocol, count_published
+from moorage.manifest import MAX_CONNECTIONS, MAX_PUBLISHED_PORTS, Connection, Protocol, count_published, taken_place
 
 DEFAULT_PROTOCOLS: dict[int, Protocol] = {80: "http", 443: "https"}
 """All other ports are tcp."""
@@ -22,6 +24,8 @@ def read_services(reader: Reader) -> tuple[Service, ...]:
     services = tuple(_service(reader, name) for name in reader.map("services"))
     for service in services:
         _check_limits(reader, service)
+        _check_places(reader, service)
+    _check_hosts(reader, services)
     _check_cycles(reader, services)
     return services
 
@@ -39,6 +43,10 @@ def _service(reader: Reader, name: str) -> Service:
         storage={key: _stored(reader, (*path, "storage", key)) for key in reader.map(*path, "storage")},
         connections=tuple(_connections(reader, (*path, "expose"))),
         depends_on=tuple(_dependencies(reader, (*path, "depends-on"))),
+        health=read_health(reader, (*path, "health")),
+        host=tuple(_hosts(reader, (*path, "host"))),
+        secrets=read_secrets(reader, (*path, "secrets")),
+        credentials=read_credentials(reader, (*path, "credentials")),
     )
 
 
@@ -116,6 +124,16 @@ def _dependencies(reader: Reader, path: Path) -> Iterator[str]:
             yield service
 
 
+def _hosts(reader: Reader, path: Path) -> Iterator[str]:
+    seen: set[str] = set()
+    for index, host in enumerate(reader.list(*path)):
+        if host in seen:
+            reader.refuse((*path, index), f"{quoted(host)} is listed twice")
+        elif host is not None:
+            seen.add(host)
+            yield host
+
+
 def _is_known(reader: Reader, service: str, path: Path) -> bool:
     services = reader.map("services")
     if service not in services:
@@ -130,6 +148,27 @@ def _check_limits(reader: Reader, service: Service) -> None:
     published = count_published(service.connections)
     if published > MAX_PUBLISHED_PORTS:
         reader.refuse_key(path, f"{published} published ports, at most {MAX_PUBLISHED_PORTS} can be")
+
+
+def _check_places(reader: Reader, service: Service) -> None:
+    path = ("services", service.name)
+    for place in service.storage:
+        if (taken := taken_place(place, has_secrets=bool(service.secrets))) is not None:
+            reader.refuse_key((*path, "storage", place), f"storage can't be in {taken}")
+    is_web = any(each.workload is None and each.protocol != "tcp" for each in service.connections)
+    if service.host and not is_web:
+        reader.refuse_key(
+            (*path, "host"), "nothing is served under these names: expose http or https with global: true"
+        )
+
+
+def _check_hosts(reader: Reader, services: tuple[Service, ...]) -> None:
+    first: dict[str, str] = {}
+    for service in services:
+        for index, host in enumerate(reader.list("services", service.name, "host")):
+            if host is not None and first.setdefault(host, service.name) != service.name:
+                path = ("services", service.name, "host", index)
+                reader.refuse(path, f"{quoted(host)} is a name of {quoted(first[host])} already")
 
 
 def _check_cycles(reader: Reader, services: tuple[Service, ...]) -> None:

@@ -8,6 +8,8 @@ from fractions import Fraction
 from moorage.deployment_file.problems import Position
 from moorage.manifest import Connection
 from moorage.types import ComputeUnit
+from moorage.workload_health import Health
+from moorage.workload_secrets import Credentials, Secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,12 @@ class Service:
     """Path of a volume -> bytes."""
     connections: tuple[Connection, ...]
     depends_on: tuple[str, ...]
+    health: Health | None
+    host: tuple[str, ...]
+    secrets: dict[str, Secret]
+    """Name of a file -> what is in it."""
+    credentials: Credentials | None
+    """Of the image's registry."""
 
 
 @dataclass(frozen=True, slots=True)

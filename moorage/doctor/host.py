@@ -65,7 +65,7 @@ async def check_port(where: str, address: tuple[str, int] | None) -> list[Findin
     if address is None:
         return [warning(where, "switched off", "set it, so that alerts can be raised")]
     shown = f"{address[0]}:{address[1]}"
-    if await _is_free(address):
+    if bind_fault(address) is None:
         return [ok(where, f"{shown} is free: the program does not run now")]
     if await is_answering(*address):
         return [ok(where, f"{shown} is taken and answers: by this program, if it runs")]
@@ -85,13 +85,14 @@ async def is_answering(host: str, port: int) -> bool:
     return False
 
 
-async def _is_free(address: tuple[str, int]) -> bool:
+def bind_fault(address: tuple[str, int]) -> int | None:
+    """Return why a port can't be listened at, as a number of errno; None: it can."""
     family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
     with closing(socket.socket(family, socket.SOCK_STREAM)) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(address)
             probe.listen(1)
-        except OSError:
-            return False
-        return True
+        except OSError as error:
+            return error.errno
+        return None

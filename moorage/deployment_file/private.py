@@ -1,0 +1,99 @@
+"""Reads secrets and passwords from where a deployment file says that they are: a file, or a variable, of this machine.
+
+No value is ever shown, not even one that is wrong. Files are found as those that are included: what an included file
+names stays below the directory of the deployment file, whose own text alone may give an absolute path.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from pathlib import Path as FilePath
+
+from moorage.deployment_file.document import Path
+from moorage.deployment_file.problems import quoted
+from moorage.deployment_file.reader import Reader
+from moorage.workload_secrets import MAX_SECRET_CHARACTERS, PASSWORD_PATTERN, Credentials, Secret
+
+
+def read_secrets(reader: Reader, path: Path) -> dict[str, Secret]:
+    """Return the secrets of a service by the names of their files."""
+    values = {name: _value(reader, (*path, name)) for name in reader.map(*path)}
+    return {name: Secret(value=value) for name, value in values.items() if value is not None}
+
+
+def read_credentials(reader: Reader, path: Path) -> Credentials | None:
+    """Return what a service's image is pulled with, None if there is nothing or it is wrong, which is noted."""
+    if not reader.map(*path):
+        return None
+    password = _value(reader, (*path, "password"))
+    if reader.get(*path, "user") is None or password is None:
+        return None
+    password = password.removesuffix("\n").removesuffix("\r")  # an editor's, not the registry's
+    if not re.search(PASSWORD_PATTERN, password):
+        reader.refuse((*path, "password"), "the password has to be 1 to 4096 printable characters without spaces")
+        return None
+    return Credentials(user=reader.document.text((*path, "user")), password=password)
+
+
+def _value(reader: Reader, path: Path) -> str | None:
+    written = reader.map(*path)
+    variable, file = written.get("env"), written.get("file")
+    if len(written) != 1:
+        return None  # reported already
+    if variable is not None:
+        value = _variable(reader, (*path, "env"), variable)
+    else:
+        value = _content(reader, (*path, "file"), file) if file is not None else None
+    if value is not None and len(value) > MAX_SECRET_CHARACTERS:
+        reader.refuse(path, f"this has more than {MAX_SECRET_CHARACTERS} characters")
+        return None
+    return value
+
+
+def _variable(reader: Reader, path: Path, name: str) -> str | None:
+    value = os.environ.get(name)
+    if value is None:
+        reader.refuse(path, f"the environment has no variable {quoted(name)}")
+    elif not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
+        reader.refuse(path, f"the variable {quoted(name)} is not UTF-8")
+        return None
+    return value
+
+
+def _content(reader: Reader, path: Path, name: str) -> str | None:
+    try:
+        return _bytes(_found(reader, path, name)).decode("utf-8")
+    except UnicodeDecodeError:
+        reason = "is not UTF-8"  # the exception quotes the content
+    except OSError as error:
+        reason = f"can't be read: {error.strerror}"
+    except (ValueError, RuntimeError) as error:
+        reason = str(error)
+    reader.refuse(path, f"the file {quoted(name)} {reason}")
+    return None
+
+
+def _found(reader: Reader, path: Path, name: str) -> FilePath:
+    """Return a file as the file sees it that names it.
+
+    Raises:
+        ValueError: it may not name it.
+    """
+    naming = reader.document.value_position(path).source
+    if FilePath(name).is_absolute():
+        if FilePath(naming.name) == reader.file:
+            return FilePath(name)
+        raise ValueError("has an absolute path; only the deployment file itself can give one")
+    found = (naming.directory / name).resolve()
+    if not found.is_relative_to(reader.file.resolve().parent):
+        raise ValueError("is not below the directory of the deployment file; give its absolute path there")
+    return found
+
+
+def _bytes(path: FilePath) -> bytes:
+    if not stat.S_ISREG(path.stat().st_mode):  # a pipe would block
+        raise ValueError("is not a regular file")
+    with path.open("rb") as file:
+        return file.read(4 * MAX_SECRET_CHARACTERS + 1)
