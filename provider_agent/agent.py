@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from fractions import Fraction
 
 import structlog
+from aiohttp import web
 
 from moorage import units
 from moorage.chain.contracts import Registry
@@ -30,34 +32,43 @@ from moorage.monitor import Monitor
 from moorage.request_auth import Domain
 from moorage.sending import address_of, opened_outbox
 from moorage.signals import stop_on_signals, tell_on_signal
-from moorage.snapshot import Block
+from moorage.snapshot import Block, Snapshot
+from moorage.types import OrderId
 from moorage.watchdog import LIMIT_SECONDS, Watchdog
 from provider_agent.core.advertisement import advertised_price
 from provider_agent.core.endings import Endings
+from provider_agent.core.gateway_config import LeaseTunnels
+from provider_agent.core.lease_names import Identity
 from provider_agent.core.stuffing import Gas
-from provider_agent.core.workloads import Identity
+from provider_agent.core.tunnels import Participant, TunnelEnd
 from provider_agent.doctor_market import exposure, judge_period
+from provider_agent.engine_room import Guard, opened_engine
+from provider_agent.gateway_settings import gateway_owner
 from provider_agent.metrics import ProviderMetrics
 from provider_agent.offer import admission, advertisement_policy, price_policy
+from provider_agent.peering import Peering
 from provider_agent.registration import check_registration
 from provider_agent.settings import Settings, SettingsError
 from provider_agent.shell.advertiser import ADVERTISE, Advertiser
+from provider_agent.shell.authority import Authority
 from provider_agent.shell.connection_guard import ConnectionLimits
-from provider_agent.shell.docker_engine import DockerEngine, DockerOptions, connected
-from provider_agent.shell.engine import EngineUnavailable
-from provider_agent.shell.engine_probe import check_holes, probe
+from provider_agent.shell.edge import EdgeKeeper
 from provider_agent.shell.executor import PRIORITIES
 from provider_agent.shell.gauges import Gauges
+from provider_agent.shell.haproxy_gateways import HaproxyGateways
 from provider_agent.shell.https_server import serving
+from provider_agent.shell.image_ledger import ImageLedger
+from provider_agent.shell.images import docker_images, keep_tidy
 from provider_agent.shell.lease_access import LeaseGate
 from provider_agent.shell.lease_directory import ChainLeases
 from provider_agent.shell.loop import MarketLoop, Offer
 from provider_agent.shell.manifest_service import ManifestService
 from provider_agent.shell.manifest_store import ManifestFiles
-from provider_agent.shell.server_certificate import ServerCertificate
+from provider_agent.shell.peer_answers import PeerAnswers
+from provider_agent.shell.public_host import PublicHost
 from provider_agent.shell.workload_loop import WorkloadLoop
 from provider_agent.shell.workload_runner import WorkloadRunner
-from provider_agent.upkeep import keep_certificates
+from provider_agent.upkeep import Certificates, keep_certificates
 
 KEPT_SECONDS = 86_400
 """What has the labels of a lease that never was this provider's is kept for so long before it is removed."""
@@ -80,9 +91,10 @@ async def serve(settings: Settings, accepts_holes: bool = False) -> None:
     async with AsyncExitStack() as stack:
         rpc = await stack.enter_async_context(market_node(settings.rpc_urls, market, settings.rpc_setting))
         provider, root = await check_registration(rpc, market, settings, operator)
+        authority = Authority(settings.data_dir, root, datetime.now(UTC))
         await _warn_of_short_period(rpc, market, settings)
         identity = Identity(market.chain_id, market.exchange, provider)
-        engine = await stack.enter_async_context(_engine(settings, identity, accepts_holes))
+        room = await stack.enter_async_context(opened_engine(settings, identity, accepts_holes))
         metrics = ProviderMetrics(market.parameters.token_decimals)
         health = Health(limit_seconds(float(market.seconds_per_block)))
         watchdog = stack.enter_context(Watchdog(LIMIT_SECONDS))
@@ -97,33 +109,109 @@ async def serve(settings: Settings, accepts_holes: bool = False) -> None:
         price = advertised_price(offer.prices, offer.admission.pricing)
         advertiser = Advertiser(registry, provider, offer.capacity, price, advertisement_policy(settings, market))
         market_loop = MarketLoop(
-            reader, registry, dispatch, provider, offer, maintenance, advertiser, lambda each: workloads.note(each)
+            reader, registry, dispatch, provider, offer, maintenance, advertiser, lambda each: take_in(each)
         )
         store = ManifestFiles(settings.data_dir / "manifests")
-        runner = WorkloadRunner(engine, settings.public_host, lambda: datetime.now(UTC).timestamp())
+        images = await stack.enter_async_context(
+            docker_images(
+                settings.docker_url,
+                identity,
+                ImageLedger(settings.data_dir / "images.json"),
+                settings.image_options,
+                _unix_time,
+            )
+        )
+        gateways = HaproxyGateways(settings.gateways, gateway_owner())
+        here = PublicHost(settings.gateways.host.strip("[]"))
+        runner = WorkloadRunner(room.engine, gateways, _unix_time, images=images)
         leases = ChainLeases(reader)
         endings = Endings(remove_after_blocks=units.to_blocks(KEPT_SECONDS, market.seconds_per_block))
         again = asyncio.Event()
-        workloads = WorkloadLoop(rpc, reader.exchange, identity, runner, store, leases.versions, endings, again.set)
-        gauges = Gauges(
-            metrics, reader.exchange, registry, provider, offer.capacity, lambda: market_loop.newest, workloads
-        )
+        certificates = Certificates(authority, settings.data_dir, datetime.now(UTC))
         gate = LeaseGate(provider, Domain(market.chain_id, market.exchange), leases)
-        service = ManifestService(gate, store, workloads, workloads.delivered, images=settings.images)
-        certificate = ServerCertificate(root, settings.data_dir / "server.pem", datetime.now(UTC))
+        peering = Peering(
+            provider,
+            market.exchange,
+            rpc,
+            registry,
+            store,
+            settings.images,
+            certificates,
+            PeerAnswers(settings.data_dir / "peers"),
+            lambda lease, peer: tunnel_address(lease, peer),
+            lambda lease: workloads.delivered(lease),
+            lambda lease, ends: take_tunnels(lease, ends),
+        )
+        workloads = WorkloadLoop(
+            rpc,
+            reader.exchange,
+            identity,
+            runner,
+            store,
+            leases.versions,
+            endings,
+            again.set,
+            peering.overlay,
+            peering.manifests.state,
+            settings.isolation.egress,
+        )
+        guard = Guard(room, settings, runner, lambda: workloads.wanted)
+        gauges = Gauges(
+            metrics,
+            reader.exchange,
+            registry,
+            provider,
+            offer.capacity,
+            lambda: market_loop.newest,
+            workloads,
+            peering.overlay,
+        )
+        service = ManifestService(gate, peering.intake, workloads).application(peering.service.routes())
+
+        def tunnel_address(lease: OrderId, peer: Participant) -> tuple[str, int] | None:
+            if peer.provider == provider:
+                return workloads.passage(lease, peer.lease)
+            port = workloads.tunnel_port(lease)
+            return (here.address, port) if here.address is not None and port is not None else None
+
+        def take_tunnels(lease: OrderId, ends: tuple[TunnelEnd, ...]) -> None:
+            gateways.set_tunnels(lease, LeaseTunnels.of(ends))
+            workloads.look_at(lease)
+
+        def take_in(snapshot: Snapshot) -> None:
+            peering.take(snapshot)
+            workloads.note(snapshot)
+
+        edge = None
+        if settings.gateways.edge is not None:
+            edge = EdgeKeeper(
+                room.engine,
+                identity,
+                settings.gateways,
+                settings.gateways.edge,
+                gateway_owner(),
+                lambda: runner.routes(workloads.wanted) if workloads.has_looked else None,
+            )
 
         async def look_beside() -> None:
-            monitor.fault("engine", workloads.engine_fault)
+            faults = {"engine": workloads.engine_fault, "edge": edge.fault if edge is not None else None}
+            for where, fault in (faults | guard.faults).items():
+                monitor.fault(where, fault)
 
-        port = await stack.enter_async_context(_listening(settings, service, certificate))
+        port = await stack.enter_async_context(_listening(settings, service, certificates.server.context))
         await stack.enter_async_context(telling(settings.metrics, health, metrics.registry))
         stop = stop_on_signals()
         watchdog.ready(f"provider {provider}")
         log.info("agent started", provider=provider, exchange=market.exchange, port=port, operator=operator)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(workloads.run(stop))
-            tasks.create_task(keep_certificates(root, certificate, metrics, monitor, stop))
-            for measure in (gauges.measure, dispatch.look_at_coin, look_beside):
+            if edge is not None:
+                tasks.create_task(edge.run(stop))
+            tasks.create_task(guard.run(stop))
+            tasks.create_task(peering.run(stop))
+            tasks.create_task(keep_tidy(images, stop))
+            tasks.create_task(keep_certificates(root, certificates.renewable, metrics, monitor, stop))
+            for measure in (gauges.measure, dispatch.look_at_coin, look_beside, here.resolve):
                 tasks.create_task(keep_measuring(measure, stop))
             feed = HeadFeed(settings.ws_url) if settings.ws_url else None
 
@@ -133,6 +221,10 @@ async def serve(settings: Settings, accepts_holes: bool = False) -> None:
             await run_cycles(rpc, stop, cycle, monitor, feed, again=again)
             workloads.wake()
         log.info("agent stopped", provider=provider)
+
+
+def _unix_time() -> float:
+    return datetime.now(UTC).timestamp()
 
 
 async def _warn_of_short_period(rpc: Rpc, market: Market, settings: Settings) -> None:
@@ -147,32 +239,12 @@ async def _warn_of_short_period(rpc: Rpc, market: Market, settings: Settings) ->
 
 
 @asynccontextmanager
-async def _engine(settings: Settings, identity: Identity, accepts_holes: bool) -> AsyncIterator[DockerEngine]:
-    """Open the engine, and see that it answers: that there is none has to be said now, not at the first lease."""
-    options = DockerOptions(publish_address=settings.publish_address)
-    async with connected(settings.docker_url, identity.labels, options) as engine:
-        try:
-            await engine.observe()
-        except EngineUnavailable as error:
-            raise EngineUnavailable(
-                f"no Docker engine at {settings.docker_url}: {error}: is it running, and is docker in "
-                f"{settings.file} right?"
-            ) from error
-        holes = check_holes(await probe(settings.docker_url), accepts_holes)
-        if holes is not None:
-            log.warning("engine with known holes accepted", holes=holes)
-        yield engine
-
-
-@asynccontextmanager
-async def _listening(
-    settings: Settings, service: ManifestService, certificate: ServerCertificate
-) -> AsyncIterator[int]:
-    """Serve tenants' requests; yields the port."""
+async def _listening(settings: Settings, application: web.Application, context: ssl.SSLContext) -> AsyncIterator[int]:
+    """Serve tenants and other agents; yields the port."""
     host, port = settings.listen_host, settings.listen_port
     async with AsyncExitStack() as stack:
         try:
-            server = serving(service.application(), host, port, certificate.context, ConnectionLimits())
+            server = serving(application, host, port, context, ConnectionLimits())
             taken = await stack.enter_async_context(server)
         except OSError as error:
             raise SettingsError(

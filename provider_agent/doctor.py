@@ -25,15 +25,20 @@ from moorage.money import Money
 from moorage.pki import PkiError
 from moorage.snapshot import Block
 from moorage.types import Address
+from provider_agent.core.containers import Labels
+from provider_agent.core.lease_names import Identity
 from provider_agent.core.spending import wei_per_hour
 from provider_agent.core.stuffing import Gas
-from provider_agent.doctor_engine import check_capacity, check_engine
+from provider_agent.doctor_engine import check_capacity, check_engine, check_gateway_image
+from provider_agent.doctor_isolation import check_isolation
 from provider_agent.doctor_market import check_account, check_certificates, check_profile, exposure, judge_period
+from provider_agent.doctor_places import check_edge, check_publish_address
+from provider_agent.doctor_tunnels import check_tunnel_address
 from provider_agent.offer import admission
-from provider_agent.registration import check_registration
+from provider_agent.registration import RegistrationError, check_registration, load_registration
 from provider_agent.settings import Settings, SettingsError
 from provider_agent.shell.engine import EngineError, EngineUnavailable
-from provider_agent.shell.engine_probe import probe
+from provider_agent.shell.engine_probe import has_image, probe
 from provider_agent.status import Status, read_status
 
 EXPECTED = (ChainError, EngineError, OSError, PkiError, SettingsError)
@@ -69,7 +74,11 @@ def _of_the_host(settings: Settings, market: Market, clock: Callable[[], float])
         except EngineUnavailable as error:
             remedy = f"start Docker, let this user at it, or correct docker in {settings.file}"
             return [failure("docker", str(error), remedy)]
-        return [*check_engine(facts), *check_capacity(facts, settings.capacity)]
+        image = settings.gateways.image
+        is_there = await has_image(settings.docker_url, image)
+        findings = [*check_engine(facts), *check_capacity(facts, settings.capacity)]
+        findings += check_gateway_image(image, is_there, settings.file)
+        return [*findings, *(await check_isolation(settings, facts, _owner(settings, market)) if is_there else ())]
 
     def look_at_policy() -> list[Finding]:
         admission(settings, market)
@@ -78,14 +87,29 @@ def _of_the_host(settings: Settings, market: Market, clock: Callable[[], float])
     def look_at_certificates() -> list[Finding]:
         return check_certificates(settings, datetime.fromtimestamp(clock(), UTC))
 
+    async def look_at_places() -> list[Finding]:
+        if not settings.docker_url.startswith("unix://"):
+            return []
+        site, file = settings.gateways, str(settings.file)
+        return [*check_publish_address(site, file), *await check_edge(site, file)]
+
     return [
         Check("docker", look_at_engine),
+        Check("publish_address", look_at_places),
         Check("data_dir", at_once(lambda: check_data_dir(settings.data_dir, PRECIOUS))),
         Check("certificates", at_once(look_at_certificates)),
         Check("policy", at_once(look_at_policy)),
+        Check("tunnels", lambda: check_tunnel_address(settings.gateways, str(settings.file))),
         Check("listen", lambda: _check_service(settings)),
         Check("metrics", lambda: check_port("metrics", settings.metrics)),
     ]
+
+
+def _owner(settings: Settings, market: Market) -> Labels | None:
+    try:
+        return Identity(market.chain_id, market.exchange, load_registration(settings, market).provider).labels
+    except RegistrationError:
+        return None
 
 
 def _of_the_chain(

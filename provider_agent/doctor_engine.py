@@ -1,4 +1,4 @@
-"""Judges a container engine: holes, limits on disk, what happens when it restarts, whether there is enough of it."""
+"""Judges a container engine: holes, what happens when it restarts, whether there is enough of it."""
 
 from __future__ import annotations
 
@@ -10,22 +10,14 @@ from moorage.types import ComputeUnit
 from provider_agent.core.engine_versions import describe, known_holes, parse
 from provider_agent.shell.engine_probe import EngineFacts
 
-SIZED_DRIVERS = ("btrfs", "zfs", "devicemapper")
-"""They limit what a container writes by themselves."""
-QUOTAS = ("prjquota", "pquota")
-"""Options of a mounted XFS that let overlay2 do so."""
 WHERE = "docker"
-MOUNTS = Path("/proc/self/mounts")
+GATEWAY_REMEDY = "make it with deploy/gateway/build-image.sh, or name another as gateway.image in {}"
 
 
-def check_engine(facts: EngineFacts, mounts: str | None = None) -> list[Finding]:
-    """Judge an engine by what it says of itself.
-
-    Args:
-        mounts: what /proc/self/mounts says; None: this machine's.
-    """
+def check_engine(facts: EngineFacts) -> list[Finding]:
+    """Judge an engine by what it says of itself."""
     runc = f"runc {facts.runc}" if facts.runc else "a runc that it does not tell"
-    findings = [*_versions(facts, runc), *_disk(facts, _read_mounts() if mounts is None else mounts)]
+    findings = _versions(facts, runc)
     if not facts.has_seccomp:
         remedy = "install an engine with seccomp: it keeps workloads from most system calls that break out"
         findings.append(failure(WHERE, "it filters no system calls", remedy))
@@ -51,6 +43,17 @@ def check_capacity(facts: EngineFacts, capacity: ComputeUnit) -> list[Finding]:
     return findings or [ok("capacity", "the machine has what is offered")]
 
 
+def check_gateway_image(image: str, is_there: bool, file: Path) -> list[Finding]:
+    """Judge whether leases can have gateways.
+
+    Args:
+        file: the settings.
+    """
+    if is_there:
+        return [ok("gateway", f"the image {image} is there")]
+    return [failure("gateway", f"the engine has no image {image}", GATEWAY_REMEDY.format(file))]
+
+
 def _versions(facts: EngineFacts, runc: str) -> list[Finding]:
     if parse(facts.version) is None:
         what = f"its version {facts.version[:40]!r} can't be read"
@@ -60,34 +63,3 @@ def _versions(facts: EngineFacts, runc: str) -> list[Finding]:
         return [ok(WHERE, f"Docker {facts.version} with {runc}: no holes known")]
     remedy = "install newer ones; the agent starts on these only with --accept-known-holes"
     return [failure(WHERE, f"Docker {facts.version} with {runc}: {describe(holes)}", remedy)]
-
-
-def _disk(facts: EngineFacts, mounts: str) -> list[Finding]:
-    if enforces_size(facts, mounts):
-        return [ok("disk limits", f"{facts.storage_driver} on {facts.backing_filesystem or 'its own'} can limit sizes")]
-    backing = f" on {facts.backing_filesystem}" if facts.backing_filesystem else ""
-    remedy = "put Docker's root on XFS mounted with pquota; until then a workload can fill the disk of all"
-    return [warning("disk limits", f"{facts.storage_driver}{backing} can't limit what a workload writes", remedy)]
-
-
-def enforces_size(facts: EngineFacts, mounts: str) -> bool:
-    """Return whether the engine can limit the size of a container's writable layer."""
-    if facts.storage_driver in SIZED_DRIVERS:
-        return True
-    if facts.storage_driver not in ("overlay2", "overlayfs") or facts.backing_filesystem != "xfs":
-        return False
-    return any(option in QUOTAS for option in _options_of(facts.root, mounts))
-
-
-def _options_of(folder: str, mounts: str) -> list[str]:
-    """Return the options of the mount that a folder is on (proc_pid_mounts(5))."""
-    rows = [fields for line in mounts.splitlines() if len(fields := line.split()) >= 4]
-    holding = [fields for fields in rows if f"{folder}/".startswith(fields[1].rstrip("/") + "/")]
-    return max(holding, key=lambda fields: len(fields[1]))[3].split(",") if holding else []
-
-
-def _read_mounts() -> str:
-    try:
-        return MOUNTS.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from cryptography import x509
+
 from moorage import pki
 from moorage.doctor.finding import Finding, failure, ok, warning
 from moorage.money import Money
@@ -14,6 +16,8 @@ from provider_agent.core.stuffing import MARGIN, Gas, cost_of_stuffing, is_long_
 from provider_agent.core.summary import Standing, Summary
 from provider_agent.registration import root_file
 from provider_agent.settings import Settings
+from provider_agent.shell.authority import INTERMEDIATE, load, load_root_certificate
+from provider_agent.upkeep import INTERMEDIATE_NOTICE
 
 ROOT_DAYS = 60
 """Before a root expires another one has to be announced and to wait."""
@@ -61,17 +65,31 @@ def check_account(summary: Summary, settings: Settings, money: Money) -> list[Fi
 def check_certificates(settings: Settings, now: datetime) -> list[Finding]:
     """See how long the certificates on disk are good for."""
     path = root_file(settings)
-    try:
-        root = pki.load(path)
-    except FileNotFoundError:
+    root = load_root_certificate(path)
+    if root is None:
         return [failure(f"certificate {path}", "is not there", "register, or restore its backup")]
-    days = (root.certificate.not_valid_after_utc - now).days
+    add = "have the owner add another root to the registry, see moorage-provider rotate"
+    findings = [_judge_life(f"certificate {path.with_suffix('.crt')}", root, now, ROOT_DAYS, add)]
+    has_key, path = path.exists(), settings.data_dir / INTERMEDIATE
+    bring = "bring the root's key and run moorage-provider certificates"
+    try:
+        intermediate = load(path).certificate
+    except FileNotFoundError:
+        intermediate = None
+    if intermediate is None or not pki.is_issued_by(intermediate, root):
+        if not has_key:
+            return [*findings, failure(f"certificate {path}", "there is none of the root's, and no key for one", bring)]
+        return [*findings, ok(f"certificate {path}", "is made when the agent starts")]
+    return [*findings, _judge_life(f"certificate {path}", intermediate, now, INTERMEDIATE_NOTICE.days, bring)]
+
+
+def _judge_life(what: str, certificate: x509.Certificate, now: datetime, least_days: int, remedy: str) -> Finding:
+    days = (certificate.not_valid_after_utc - now).days
     if days < 0:
-        return [failure(f"certificate {path}", "has expired", "have the owner add another root to the registry")]
-    if days < ROOT_DAYS:
-        what = f"expires in {days} days"
-        return [warning(f"certificate {path}", what, "have the owner add another root to the registry: it has to wait")]
-    return [ok(f"certificate {path}", f"good for {days} days; the server's is renewed each day")]
+        return failure(what, "has expired", remedy)
+    if days < least_days:
+        return warning(what, f"expires in {days} days", remedy)
+    return ok(what, f"good for {days} days")
 
 
 def judge_period(exposed: int, settings: Settings, money: Money, parameters: Parameters, gas: Gas) -> list[Finding]:

@@ -8,7 +8,19 @@ from moorage.chain.rpc import ChainError
 from moorage.daemon import run_program
 from moorage.keys import KeyFileError
 from moorage.pki import PkiError
-from provider_agent.commands import doctor, drain, fund, reconcile, register, run, status
+from provider_agent.commands import (
+    certificates,
+    doctor,
+    drain,
+    firewall,
+    fund,
+    init,
+    reconcile,
+    register,
+    rotate,
+    run,
+    status,
+)
 from provider_agent.settings import SettingsError
 from provider_agent.shell.engine import EngineError
 
@@ -18,7 +30,7 @@ def program() -> None:
     """Lease this machine's capacity: bid, run tenants' workloads, confirm, get paid."""
 
 
-for module in (register, fund, run, status, doctor, drain, reconcile):
+for module in (init, register, fund, run, status, doctor, drain, reconcile, certificates, rotate, firewall):
     program.add_command(module.command)
 
 

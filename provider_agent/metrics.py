@@ -45,6 +45,7 @@ class ProviderMetrics:
         self._reserved = self._gauge("capacity_reserved", "What leases and bids hold: milli-CPU, bytes", "resource")
         self._engine = self._gauge("engine_up", "Whether the container engine answers")
         self._workloads = self._gauge("workloads", "Workloads by state", "state")
+        self._tunnels = self._gauge("tunnels", "Tunnels to other datacenters: proved, or waiting for proof", "state")
         self._certificates = self._gauge("certificate_days", "Days until a certificate expires", "certificate")
 
     def market(self, summary: Summary) -> None:
@@ -78,8 +79,14 @@ class ProviderMetrics:
         for state in WorkloadState:
             self._workloads.labels(state.value).set(counts[state])
 
+    def tunnels(self, proved: Iterable[bool]) -> None:
+        """Note for each tunnel whether the certificate of its other end was proved, and the gateway has it."""
+        counts = Counts(proved)
+        self._tunnels.labels("proved").set(counts[True])
+        self._tunnels.labels("waiting").set(counts[False])
+
     def certificate(self, name: str, expires: datetime) -> None:
-        """Note until when a certificate is good: `root` or `server`."""
+        """Note until when a certificate is good; `tunnels` is the first of theirs."""
         end = expires.timestamp()
         self._certificates.labels(name).set_function(lambda: (end - self._clock()) / SECONDS_PER_DAY)
 

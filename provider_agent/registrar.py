@@ -11,6 +11,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
+from cryptography import x509
 from eth_account.signers.local import LocalAccount
 from eth_utils.crypto import keccak
 
@@ -27,12 +28,12 @@ from provider_agent.registration import (
     Registration,
     RegistrationError,
     load_registration,
-    load_root,
     registration_file,
     root_file,
     store_registration,
 )
 from provider_agent.settings import Settings, SettingsError
+from provider_agent.shell.authority import Authority, load_root_certificate, move_root, remove_root, store_root
 
 _NAME = re.compile(r"provider-([0-9]{1,10})\..*")
 
@@ -86,6 +87,9 @@ class Registrar:
         await self._name_root(provider)
         await self._treasury.fill(provider, amount)
         crash_point("after-deposit")
+        root = load_root_certificate(self._root)
+        assert root is not None  # _name_root has seen to it
+        Authority(self._settings.data_dir, root, datetime.now(UTC))  # from now on the root's key may be elsewhere
         registration = Registration(self._market.exchange, provider)
         store_registration(self._settings, registration)
         return registration
@@ -110,10 +114,11 @@ class Registrar:
 
     async def _find(self) -> ProviderNumber | None:
         """Return the provider that has a root of this data directory on chain, if there is one."""
-        roots = [root for path in (self._root, self._next_root) if (root := load_root(path)) is not None]
+        paths = (self._root, self._next_root)
+        roots = [root for path in paths if (root := load_root_certificate(path)) is not None]
         if not roots:
             return None
-        wanted = {keccak(root.der) for root in roots}
+        wanted = {keccak(pki.der_of(root)) for root in roots}
         first = min(self._number_of(root) for root in roots)
         providers = [ProviderNumber(number) for number in range(first, await self._count() + 1)]
         for provider, fingerprints in zip(providers, await self._registry.fingerprints(providers), strict=True):
@@ -133,9 +138,9 @@ class Registrar:
     async def _submit(self, operator: Address, cap: int) -> ProviderNumber:
         # the root names the provider's number, which the registry is about to give: the next one
         expected = ProviderNumber(await self._count() + 1)
-        root = self._root_of(expected, self._root)
+        root = pki.der_of(self._root_of(expected, self._root))
         settings = self._settings
-        call = self._registry.register_provider(operator, settings.region, cap, settings.endpoint, "{}", root.der)
+        call = self._registry.register_provider(operator, settings.region, cap, settings.endpoint, "{}", root)
         crash_point("before-register_provider")
         await self._sender.send(call)
         crash_point("after-register_provider")
@@ -146,35 +151,37 @@ class Registrar:
 
     async def _name_root(self, provider: ProviderNumber) -> None:
         """Replace the root if it names another provider, because somebody was faster in taking the number."""
-        stored = load_root(self._root)
+        stored = load_root_certificate(self._root)
         if stored is None or self._number_of(stored) != provider:
             self._tell(f"somebody else took the number that the root was made for: replacing it by one for {provider}")
             renewed = self._root_of(provider, self._next_root)
             await self._replace_on_chain(provider, stored, renewed)
-            pki.store(renewed, self._root)
-        self._next_root.unlink(missing_ok=True)
+            move_root(self._next_root, self._root)
+        remove_root(self._next_root)
 
     async def _replace_on_chain(
-        self, provider: ProviderNumber, old: pki.Credential | None, new: pki.Credential
+        self, provider: ProviderNumber, old: x509.Certificate | None, new: x509.Certificate
     ) -> None:
         (fingerprints,) = await self._registry.fingerprints([provider])
-        if keccak(new.der) not in fingerprints:
-            await self._sender.send(self._registry.add_root(provider, new.der))
+        if keccak(pki.der_of(new)) not in fingerprints:
+            await self._sender.send(self._registry.add_root(provider, pki.der_of(new)))
         crash_point("after-add_root")
-        if old is not None and keccak(old.der) in fingerprints:
-            await self._sender.send(self._registry.remove_root(provider, keccak(old.der)))
+        if old is not None and keccak(pki.der_of(old)) in fingerprints:
+            await self._sender.send(self._registry.remove_root(provider, keccak(pki.der_of(old))))
         crash_point("after-remove_root")
 
-    def _root_of(self, provider: ProviderNumber, path: Path) -> pki.Credential:
+    def _root_of(self, provider: ProviderNumber, path: Path) -> x509.Certificate:
         """Return the root in a file, made anew unless it names this provider."""
-        root = load_root(path)
-        if root is None or self._number_of(root) != provider:
-            root = pki.create_root(provider, self._market.exchange, datetime.now(UTC))
-            pki.store(root, path)
-        return root
+        known = load_root_certificate(path)
+        if known is not None and self._number_of(known) == provider:
+            return known
+        remove_root(path)
+        root = pki.create_root(provider, self._market.exchange, datetime.now(UTC))
+        store_root(root, path)
+        return root.certificate
 
-    def _number_of(self, root: pki.Credential) -> ProviderNumber:
-        name = pki.name_of(root.certificate)
+    def _number_of(self, root: x509.Certificate) -> ProviderNumber:
+        name = pki.name_of(root)
         match = _NAME.fullmatch(name)
         number = ProviderNumber(int(match[1])) if match else ProviderNumber(0)
         if name != pki.provider_name(number, self._market.exchange):

@@ -9,9 +9,15 @@ from pathlib import Path
 
 from moorage import regions, sending, units
 from moorage.sending import Sending, read_sending
-from moorage.settings_file import LOOPBACK, SettingsError, SettingsFile, address_parts
+from moorage.settings_file import SettingsError, SettingsFile, address_parts
 from moorage.types import ComputeUnit
+from provider_agent import gateway_settings, image_settings, isolation_settings
+from provider_agent.core.gateway_container import GatewaySite
 from provider_agent.core.image_policy import ImagePolicy
+from provider_agent.gateway_settings import read_gateways
+from provider_agent.isolation_settings import Isolation, read_isolation
+from provider_agent.port_settings import check_ports
+from provider_agent.shell.images import ImageOptions
 
 __all__ = ["DEFAULT_METRICS", "KNOWN", "HourlyPrices", "Settings", "SettingsError", "load_settings"]
 
@@ -46,7 +52,10 @@ KNOWN: dict[str, tuple[str, ...]] = {
     "capacity": ("cpu", "memory", "disk"),
     "prices": ("cpu", "memory", "disk", "minimum"),
     "admission": ("exposure", "exposure_per_lease", *ORDER_SIZES),
-    "images": ("allow", "deny"),
+    image_settings.TABLE: image_settings.KNOWN,
+    gateway_settings.TABLE: gateway_settings.KNOWN,
+    gateway_settings.EDGE_TABLE: gateway_settings.EDGE_KNOWN,
+    **isolation_settings.KNOWN,
     sending.TABLE: (*sending.KNOWN, "value_at_risk"),
 }
 
@@ -97,8 +106,7 @@ class Settings:
     metrics: tuple[str, int] | None
     """Where health and metrics are served; None: nowhere."""
     docker_url: str
-    publish_address: str
-    public_host: str
+    gateways: GatewaySite
     collateral_cap: str
     """Tokens, decimal."""
     claim_after_seconds: int
@@ -112,6 +120,9 @@ class Settings:
     prices: HourlyPrices
     admission: AdmissionLimits
     images: ImagePolicy
+    """Which are run."""
+    image_options: ImageOptions
+    isolation: Isolation
     policy: str | None
     """module:function that decides on admission beside the limits."""
     pricing: str | None
@@ -131,6 +142,10 @@ def load_settings(path: Path) -> Settings:
     """
     file = SettingsFile.read(path, KNOWN, EXAMPLE)
     host, port = file.listening("listen")
+    metrics = file.optional_listening("metrics", DEFAULT_METRICS)
+    docker = _docker(file)
+    gateways = read_gateways(file, file.file("data_dir"))
+    check_ports(file, (host, port), metrics, gateways, is_one_host=docker.startswith("unix://"))
     return Settings(
         file=path,
         rpc_urls=file.nodes("rpc"),
@@ -143,18 +158,17 @@ def load_settings(path: Path) -> Settings:
         listen_host=host,
         listen_port=port,
         ws_url=file.websocket("ws"),
-        metrics=file.optional_listening("metrics", DEFAULT_METRICS),
-        docker_url=_docker(file),
-        publish_address=file.address("publish_address", file.text("publish_address", LOOPBACK)),
-        public_host=file.text("public_host", LOOPBACK),
+        metrics=metrics,
+        docker_url=docker,
+        gateways=gateways,
         collateral_cap=_collateral_cap(file),
         claim_after_seconds=file.parsed("claim_after", units.parse_duration, "1h"),
         longest_wait_seconds=file.parsed("longest_wait", units.parse_duration, "1h"),
         advertise_every_seconds=file.parsed("advertise_every", units.parse_duration, "1d"),
         coins_per_token=file.optional("coins_per_token", units.parse_tokens),
         capacity=ComputeUnit(
-            file.parsed("capacity.cpu", units.parse_cpu),
-            file.parsed("capacity.memory", units.parse_size),
+            file.parsed("capacity.cpu", units.parse_cpu, least="1m"),
+            file.parsed("capacity.memory", units.parse_size, least="1MiB"),
             file.parsed("capacity.disk", units.parse_size),
         ),
         prices=HourlyPrices(
@@ -164,7 +178,9 @@ def load_settings(path: Path) -> Settings:
             file.parsed("prices.minimum", units.parse_tokens, "0"),
         ),
         admission=_admission(file),
-        images=ImagePolicy(file.texts("images.allow"), file.texts("images.deny")),
+        images=image_settings.read_image_policy(file),
+        image_options=image_settings.read_image_options(file),
+        isolation=read_isolation(file),
         policy=file.text("policy") if file.has("policy") else None,
         pricing=file.text("pricing") if file.has("pricing") else None,
     )

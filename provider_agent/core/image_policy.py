@@ -6,9 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-DEFAULT_REGISTRY = "docker.io"
-ALIASES = ("index.docker.io", "registry-1.docker.io", "registry.hub.docker.com")
-"""Other names of the default registry: what is refused there must not get in by one of them."""
+from provider_agent.core.image_names import image_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +23,7 @@ class ImagePolicy:
         Args:
             image: as a manifest has it: `[registry[:port]/]repository[:tag][@digest]`.
         """
-        name = full_name(image)
+        name = image_name(image).full
         if _matches(name, self.deny):
             return f"this provider does not run {name}"
         if self.allow and not _matches(name, self.allow):
@@ -36,20 +34,6 @@ class ImagePolicy:
         """Return why images are not run, each reason once."""
         found = (self.objection(image) for image in images)
         return tuple(dict.fromkeys(reason for reason in found if reason is not None))
-
-
-def full_name(image: str) -> str:
-    """Return `registry/repository` of an image, as an engine would understand it; tag and digest are left out."""
-    name = image.partition("@")[0]
-    first, slash, rest = name.partition("/")
-    is_host = bool(slash) and ("." in first or ":" in first or first == "localhost" or first != first.lower())
-    registry, repository = (first.lower().removesuffix(":443"), rest) if is_host else (DEFAULT_REGISTRY, name)
-    if registry in ALIASES:
-        registry = DEFAULT_REGISTRY
-    repository = repository.partition(":")[0]
-    if registry == DEFAULT_REGISTRY and "/" not in repository:
-        repository = f"library/{repository}"
-    return f"{registry}/{repository}"
 
 
 def _matches(name: str, patterns: Iterable[str]) -> bool:

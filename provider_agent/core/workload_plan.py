@@ -22,11 +22,13 @@ from provider_agent.core.containers import (
     ObservedVolume,
 )
 from provider_agent.core.endings import Over
-from provider_agent.core.workloads import LEASE_LABEL, DesiredLease
+from provider_agent.core.image_names import ImageRequest
+from provider_agent.core.lease_names import LEASE_LABEL
+from provider_agent.core.workload_health import backoff_seconds, crashes_in_a_row, is_sick, is_up, restart_due_seconds
+from provider_agent.core.workloads import DesiredLease, DesiredWorkload
 
-MAX_BACKOFF_SECONDS = 300
-STABLE_SECONDS = 600
-"""A container that ran for so long counts as healthy: its next crash is a first one."""
+LOOK_SECONDS = 2
+"""What is not up yet is looked at so often, where nobody tells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,10 @@ class StartWorkload:
 
     lease: OrderId
     spec: ContainerSpec
+    image: ImageRequest | None = None
+    """What has to be pulled first."""
+    after: frozenset[str] = frozenset()
+    """Containers that this plan brings up before; without one of them it has to wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +105,9 @@ class StartFailure:
 
 Failures = Mapping[str, StartFailure]
 """By container's name."""
+Missing = Mapping[OrderId, Mapping[str, ImageRequest]]
+"""What has to be pulled for a lease, by the image in the container's specification."""
+NOTHING_MISSING: Missing = {}
 
 
 def plan(
@@ -109,6 +118,7 @@ def plan(
     failures: Failures,
     resting: Collection[OrderId] = (),
     stopped: Collection[str] = (),
+    missing: Missing = NOTHING_MISSING,
 ) -> tuple[Intent, ...]:
     """Return the steps to take, in order; none when everything is as it shall be.
 
@@ -120,6 +130,7 @@ def plan(
         failures: what the engine refused before.
         resting: leases whose containers are to be stopped, and nothing more.
         stopped: names of containers that were stopped so; a lease that shall run again goes on with them.
+        missing: images that are not on the engine.
     """
     seen = _by_lease(observed)
     gone = frozenset(each.lease for each in over)
@@ -131,15 +142,30 @@ def plan(
     for wanted in desired:
         if wanted.lease not in gone:
             intents.extend(_bring_up(wanted, seen[wanted.lease.hex()], now_seconds, failures, stopped))
-    return tuple(intents)
+    return tuple(_with_image(intent, missing) for intent in intents)
 
 
-def next_attempt(wanted: DesiredLease, observed: Observed, failures: Failures) -> int | None:
+def next_attempt(wanted: DesiredLease, observed: Observed, failures: Failures, now_seconds: int = 0) -> int | None:
     """Return the Unix time from which there is something to do for a lease though nothing changes; None: never."""
-    names = {spec.name for spec in wanted.containers}
-    times = [failure.due_seconds for name, failure in failures.items() if name in names]
-    exited = (each for each in observed.containers if each.state is ContainerState.EXITED and each.name in names)
-    return min([*times, *map(restart_due_seconds, exited)], default=None)
+    specs = {spec.name: spec for spec in wanted.containers}
+    times = [failure.due_seconds for name, failure in failures.items() if name in specs]
+    for found in observed.containers:
+        spec = specs.get(found.name)
+        if spec is not None and found.state is ContainerState.EXITED:
+            times.append(restart_due_seconds(found))
+        elif spec is not None and spec.health is not None and found.state is ContainerState.RUNNING:
+            times.append(_next_look(spec, found, now_seconds))
+    if any(workload.beside for workload in wanted.workloads):
+        times.append(now_seconds + LOOK_SECONDS)
+    return min(times, default=None)
+
+
+def _next_look(spec: ContainerSpec, found: ObservedContainer, now_seconds: int) -> int:
+    """Return when the health of a container that runs is to be looked at again; the engine tells of its own checks."""
+    assert spec.health is not None
+    if is_up(spec, found):
+        return now_seconds + spec.health.interval_seconds
+    return max(now_seconds + LOOK_SECONDS, restart_due_seconds(found) if is_sick(spec, found, now_seconds) else 0)
 
 
 def by_lease(observed: Observed) -> dict[str, Observed]:
@@ -154,22 +180,6 @@ def by_lease(observed: Observed) -> dict[str, Observed]:
 def lease_of(labels: Labels) -> str:
     """Return the hex id of the lease that an object belongs to."""
     return dict(labels).get(LEASE_LABEL, "")
-
-
-def backoff_seconds(failures: int) -> int:
-    """Return the wait after so many failures in a row."""
-    return min(1 << min(failures, 30), MAX_BACKOFF_SECONDS)
-
-
-def restart_due_seconds(container: ObservedContainer) -> int:
-    """Return the time at which a container that has exited is to be started again."""
-    return container.finished_seconds + backoff_seconds(crashes_in_a_row(container))
-
-
-def crashes_in_a_row(container: ObservedContainer) -> int:
-    """Return how often it had been restarted when it exited, forgetting all before a long healthy run."""
-    was_stable = container.finished_seconds - container.started_seconds >= STABLE_SECONDS
-    return 0 if was_stable else container.restarts
 
 
 @dataclass(slots=True)
@@ -209,10 +219,41 @@ def _bring_up(
     wanted_networks = {network.name for network in wanted.networks}
     yield from _remove_surplus(lease, containers, seen)
     yield from (CreateNetwork(lease, network) for network in wanted.networks if network.name not in seen.networks)
+    begun: set[str] = set()
+    held = frozenset(name for workload in wanted.workloads for name in workload.held)
     for spec in containers:
         found = seen.containers.get(spec.name)
-        yield from _ensure(lease, spec, found, now_seconds, failures, spec.name in stopped)
+        if spec.name in held:
+            continue
+        after = _after(wanted, spec, seen, begun) if found is None else frozenset()
+        if after is not None:
+            steps = tuple(_ensure(lease, spec, found, now_seconds, failures, spec.name in stopped))
+            begun.update(spec.name for _ in steps)
+            yield from (replace(step, after=after) if isinstance(step, StartWorkload) else step for step in steps)
     yield from (RemoveNetwork(lease, name) for name in sorted(seen.networks.keys() - wanted_networks))
+
+
+def _after(wanted: DesiredLease, spec: ContainerSpec, seen: _Seen, begun: Collection[str]) -> frozenset[str] | None:
+    """Return which containers, begun just now, have to come before one; None: it has to wait for a later plan."""
+    workload = wanted.workload_of(spec)
+    after: set[str] = set()
+    for dependency in wanted.workloads if workload is not None else ():
+        if workload is not None and dependency.name in workload.depends_on and not _is_any_up(dependency, seen):
+            starting = {each.name for each in dependency.replicas if each.name in begun and each.health is None}
+            if not starting:
+                return None
+            after |= starting
+    return frozenset(after)
+
+
+def _is_any_up(workload: DesiredWorkload, seen: _Seen) -> bool:
+    return any(is_up(spec, seen.containers.get(spec.name)) for spec in workload.replicas)
+
+
+def _with_image(intent: Intent, missing: Missing) -> Intent:
+    if not isinstance(intent, StartWorkload):
+        return intent
+    return replace(intent, image=missing.get(intent.lease, {}).get(intent.spec.image))
 
 
 def _remove_surplus(lease: OrderId, wanted: Sequence[ContainerSpec], seen: _Seen) -> Iterator[Intent]:
@@ -242,6 +283,9 @@ def _ensure(
             yield StartWorkload(lease, replace(spec, restarts=found.restarts))
         case ContainerState.EXITED if now_seconds >= restart_due_seconds(found):
             yield StartWorkload(lease, replace(spec, restarts=crashes_in_a_row(found) + 1))
+        case ContainerState.RUNNING if is_sick(spec, found, now_seconds):
+            if now_seconds >= restart_due_seconds(found):
+                yield StartWorkload(lease, replace(spec, restarts=crashes_in_a_row(found, now_seconds) + 1))
         case ContainerState.RUNNING if found.networks != networks:
             yield ReconnectWorkload(lease, replace(spec, restarts=found.restarts))
         case _:

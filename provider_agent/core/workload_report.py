@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from provider_agent.core.containers import ContainerSpec, ContainerState, Observed, ObservedContainer, PublishedPort
-from provider_agent.core.workload_plan import Failures, crashes_in_a_row, lease_of, restart_due_seconds
+from provider_agent.core.containers import ContainerSpec, ContainerState, Observed, ObservedContainer
+from provider_agent.core.gateway_state import ConnectionReport, ConnectionState
+from provider_agent.core.workload_health import crashes_in_a_row, is_sick, is_up, restart_due_seconds
+from provider_agent.core.workload_plan import Failures, lease_of
 from provider_agent.core.workloads import DesiredLease, DesiredWorkload
 
-ANY_ADDRESS = ("", "0.0.0.0", "::")
 EXIT_WORDS = {126: ": its command cannot be executed", 127: ": its command was not found"}
 """What these codes mean by convention; an image without a shell says nothing else."""
 
@@ -33,42 +34,94 @@ class WorkloadReport:
     reason: str | None
     """Why it is not just running, and which connections are not up."""
     addresses: tuple[str, ...]
-    """`protocol://host:port` of each published port and replica."""
+    """`protocol://host:port` of each port that is open to everybody."""
 
 
 def reports(
-    wanted: DesiredLease, observed: Observed, failures: Failures, now_seconds: int, public_host: str
+    wanted: DesiredLease,
+    observed: Observed,
+    failures: Failures,
+    now_seconds: int,
+    connections: Collection[ConnectionReport] = (),
 ) -> tuple[WorkloadReport, ...]:
     """Return the state of each workload of a lease.
 
     Args:
-        public_host: the name or address to tell when ports are bound to every address of the host.
+        wanted: as gateway_container.with_gateway returns it.
+        connections: how they are now, as far as that is known.
     """
     containers = {each.name: each for each in observed.containers if lease_of(each.labels) == wanted.lease.hex()}
-    return tuple(_report(workload, containers, failures, now_seconds, public_host) for workload in wanted.workloads)
+    seen = _Seen(wanted, containers, failures, now_seconds)
+    return tuple(_report(workload, seen, connections) for workload in wanted.workloads)
 
 
-def _report(
-    workload: DesiredWorkload,
-    containers: dict[str, ObservedContainer],
-    failures: Failures,
-    now_seconds: int,
-    public_host: str,
-) -> WorkloadReport:
-    states: list[WorkloadState] = []
-    reasons: list[str] = []
-    addresses: list[str] = []
-    for index, spec in enumerate(workload.replicas):
-        found = containers.get(spec.name)
-        state, reason = _replica(spec, found, failures, now_seconds)
-        states.append(state)
-        if reason is not None:
-            reasons.append(f"replica {index}: {reason}" if len(workload.replicas) > 1 else reason)
-        if found is not None and state is WorkloadState.RUNNING:
-            addresses.extend(_addresses(workload, found, public_host))
-    worst = max(states, key=list(WorkloadState).index)
-    reasons.extend(f"not up: {missing}" for missing in workload.missing)
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    wanted: DesiredLease
+    containers: Mapping[str, ObservedContainer]
+    failures: Failures
+    now_seconds: int
+
+    def replica(self, spec: ContainerSpec) -> tuple[WorkloadState, str | None]:
+        return _replica(spec, self.containers.get(spec.name), self.failures, self.now_seconds)
+
+    def trial(self, workload: DesiredWorkload) -> tuple[WorkloadState, str | None]:
+        """Return how a replica is that goes on with an earlier version while the new one is tried."""
+        state, reason = self.replica(workload.beside[0])
+        said = "is tried" if state in (WorkloadState.RUNNING, WorkloadState.STARTING) else f"is {state}"
+        return WorkloadState.RUNNING, f"the version before goes on; the new one {said}" + (
+            f": {reason}" if reason else ""
+        )
+
+    def is_up(self, workload: DesiredWorkload) -> bool:
+        return any(is_up(spec, self.containers.get(spec.name)) for spec in workload.replicas)
+
+    @property
+    def gateway(self) -> tuple[WorkloadState, str | None]:
+        container = self.wanted.gateway_container
+        return self.replica(container) if container is not None else (WorkloadState.STARTING, None)
+
+
+def _report(workload: DesiredWorkload, seen: _Seen, connections: Collection[ConnectionReport]) -> WorkloadReport:
+    replicas = [
+        seen.replica(spec) if spec.name not in workload.held else seen.trial(workload) for spec in workload.replicas
+    ]
+    waits_for = [
+        each.name for each in seen.wanted.workloads if each.name in workload.depends_on and not seen.is_up(each)
+    ]
+    several = len(replicas) > 1
+    reasons = [
+        f"replica {index}: {reason}" if several else reason
+        for index, (_, reason) in enumerate(replicas)
+        if reason is not None
+    ]
+    if waits_for and not any(spec.name in seen.containers for spec in workload.replicas):
+        reasons.append(f"waits for {', '.join(waits_for)}")
+    worst = max((state for state, _ in replicas), key=list(WorkloadState).index)
+    reasons.extend(_not_up(workload, seen.wanted, connections))
+    state, reason = seen.gateway
+    uses_gateway = any(name == workload.name for name, _ in seen.wanted.addresses)
+    if state is not WorkloadState.RUNNING and uses_gateway:
+        reasons.append(f"its gateway is {state}" + (f": {reason}" if reason is not None else ""))
+    is_reachable = state is WorkloadState.RUNNING and any(each is WorkloadState.RUNNING for each, _ in replicas)
+    addresses = (address for name, address in seen.wanted.addresses if name == workload.name and is_reachable)
     return WorkloadReport(workload.name, worst, "; ".join(reasons) or None, tuple(addresses))
+
+
+def _not_up(
+    workload: DesiredWorkload, wanted: DesiredLease, connections: Collection[ConnectionReport]
+) -> Iterator[str]:
+    for key in wanted.portless:
+        name, _, port = key.rpartition(":")
+        if name == workload.name:
+            yield f"not up: port {port}: no port of the host is left for it"
+    served = {address.split("://")[1].partition(":")[0] for name, address in wanted.addresses if name == workload.name}
+    for name, host in wanted.gateway.plan.hosts if wanted.gateway is not None else ():
+        if name == workload.name and host not in served:
+            yield f"not up: {host}: this provider does not serve that name"
+    for each in connections:
+        if each.consumer == workload.name and each.state is not ConnectionState.UP:
+            yield f"not up: {each.server}:{each.port}: {each.reason}"
 
 
 def _replica(
@@ -82,6 +135,12 @@ def _replica(
     if found.digest != spec.digest:
         return WorkloadState.STARTING, "about to be replaced by its new version"
     match found.state:
+        case ContainerState.RUNNING if is_sick(spec, found, now_seconds):
+            wait = max(0, restart_due_seconds(found) - now_seconds)
+            count = crashes_in_a_row(found, now_seconds) + 1
+            return WorkloadState.RESTARTING, f"not healthy; restart {count} in {wait} s"
+        case ContainerState.RUNNING if not is_up(spec, found):
+            return WorkloadState.STARTING, "not healthy yet"
         case ContainerState.RUNNING:
             return WorkloadState.RUNNING, f"restarts after crashes: {found.restarts}" if found.restarts else None
         case ContainerState.EXITED:
@@ -97,15 +156,3 @@ def _exit_reason(container: ObservedContainer) -> str:
         return "killed: out of memory"
     words = EXIT_WORDS.get(container.exit_code or 0, "")
     return f"exited with code {container.exit_code}{words}"
-
-
-def _addresses(workload: DesiredWorkload, container: ObservedContainer, public_host: str) -> Iterator[str]:
-    protocols = dict(workload.protocols)
-    for published in container.published:
-        if published.container_port in protocols:
-            yield f"{protocols[published.container_port]}://{_host(published, public_host)}:{published.port}"
-
-
-def _host(published: PublishedPort, public_host: str) -> str:
-    host = public_host if published.address in ANY_ADDRESS else published.address
-    return f"[{host}]" if ":" in host else host

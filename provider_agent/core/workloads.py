@@ -1,69 +1,66 @@
 """Decides which containers and networks a lease needs: from its manifest, and from nothing else.
 
-A connection that is allowed gets an internal network of its own, on which only the server and the consumer are, the
-server under its workload's name. So nothing reaches a workload unless the manifest says so. What a network cannot tell
-apart yet: the port that was allowed from the others of the server, the direction, and the replicas of one workload.
+Every workload is on a network of its own, on which nobody else is but the lease's gateway. For each name that it may
+connect to it is on one more, and there the gateway has that name. So nothing reaches a workload but through the
+gateway, which offers what the manifest allows (see core.gateway).
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+import hmac
+import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
 
-from moorage.manifest import Connection, Manifest, ManifestGroup, Workload
-from moorage.types import Address, OrderId, ProviderNumber, Version
+from moorage.manifest import Manifest, ManifestGroup, Workload
+from moorage.types import OrderId, Version
 from provider_agent.core.containers import (
     Attachment,
     ContainerSpec,
-    Labels,
+    NetworkKind,
     NetworkSpec,
+    SecretFiles,
     VolumeMount,
-    sorted_labels,
 )
+from provider_agent.core.gateway import Door, GatewayPlan, plan_gateway
+from provider_agent.core.image_names import ImageRequest, image_requests
+from provider_agent.core.lease_names import Identity, LeaseNames
+from provider_agent.core.tunnels import Edge, Tunnel, edges_of
 
-LEASE_LABEL = "moorage.lease"
 SMALLEST_SUBNET = 16
-RESERVED_ADDRESSES = 3
-"""Of a subnet: its own, the gateway's and the broadcast address."""
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """Whose containers these are: one provider on one exchange."""
-
-    chain_id: int
-    exchange: Address
-    provider: ProviderNumber
-
-    @property
-    def labels(self) -> Labels:
-        """The labels on everything of this provider, and on nothing else."""
-        return (
-            ("moorage.chain", str(self.chain_id)),
-            ("moorage.exchange", self.exchange),
-            ("moorage.provider", str(self.provider)),
-        )
-
-    @property
-    def tag(self) -> str:
-        """8 hex digits that keep the names of several providers on one engine apart."""
-        text = f"{self.chain_id},{self.exchange},{self.provider}"
-        return hashlib.sha256(text.encode()).hexdigest()[:8]
+RESERVED_ADDRESSES = 4
+"""Of a subnet: its own, the engine's, the one at GATEWAY_PLACE and the broadcast address."""
+GATEWAY_PLACE = 2
+FIRST_PLACE = 3
+"""Of the others on a network."""
 
 
 @dataclass(frozen=True, slots=True)
 class DesiredWorkload:
-    """A workload's containers, and what the engine does not need to know but its tenant does."""
-
     name: str
     replicas: tuple[ContainerSpec, ...]
-    protocols: tuple[tuple[int, str], ...]
-    """Published port -> protocol."""
-    missing: tuple[str, ...]
-    """The connections that the manifest allows and that are not up, in words."""
+    depends_on: tuple[str, ...] = ()
+    """Workloads of the lease that have to be up before it is made."""
+    beside: tuple[ContainerSpec, ...] = ()
+    """Of its new version, beside replicas of the one before; this and the next are as core.updates decides."""
+    held: frozenset[str] = frozenset()
+    """Names of replicas that go on with the version that they have."""
+
+
+@dataclass(frozen=True, slots=True)
+class DesiredGateway:
+    names: LeaseNames
+    plan: GatewayPlan
+    attachments: tuple[Attachment, ...]
+    """To the lease's inner networks; those to the outside are the provider's to decide, see gateway_container."""
+    beside: tuple[tuple[str, int, bool], ...] = ()
+    """Workload and replica beside which another container runs, and whether that serves, too."""
+    draining: tuple[tuple[str, int], ...] = ()
+    """Workload and replica that is about to be replaced: what is connected goes on, nothing new comes."""
+    passages: tuple[str, ...] = ()
+    """Networks by which tunnels of leases of the same provider come in, see core.siblings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +70,37 @@ class DesiredLease:
     workloads: tuple[DesiredWorkload, ...]
     """Each after those that it depends on."""
     networks: tuple[NetworkSpec, ...]
+    gateway: DesiredGateway | None = None
+    """None: no workload may be reached by another or from outside."""
+    images: tuple[ImageRequest, ...] = ()
+    """What its workloads' containers are made of."""
+    gateway_container: ContainerSpec | None = None
+    """Made of it by gateway_container.with_gateway, as soon as it is known which ports it has; the rest likewise."""
+    addresses: tuple[tuple[str, str], ...] = ()
+    """Workload and where it is reached from outside."""
+    portless: tuple[str, ...] = ()
+    """What did not get a port of the host, as core.gateway names it."""
+    edges: tuple[Edge, ...] = ()
+    """Its connections with other datacenters."""
+    siblings: tuple[Tunnel, ...] = ()
+    """Those of them whose other side is a lease of the same provider."""
+
+    @property
+    def workload_containers(self) -> tuple[ContainerSpec, ...]:
+        return tuple(each for workload in self.workloads for each in (*workload.beside, *workload.replicas))
+
+    def workload_of(self, spec: ContainerSpec) -> DesiredWorkload | None:
+        """Return the workload that a container is a replica of; None: it is the gateway."""
+        return next(
+            (each for each in self.workloads if any(spec.name == one.name for one in (*each.replicas, *each.beside))),
+            None,
+        )
 
     @property
     def containers(self) -> tuple[ContainerSpec, ...]:
-        return tuple(container for workload in self.workloads for container in workload.replicas)
+        """In the order in which they are to be started: names are there before the workloads that look for them."""
+        ours = (self.gateway_container,) if self.gateway_container is not None else ()
+        return (*ours, *self.workload_containers)
 
 
 def desired_lease(
@@ -90,15 +114,27 @@ def desired_lease(
         version: of the manifest.
     """
     group = next(candidate for candidate in manifest.groups if candidate.name == group_name)
-    names = _Names(identity, lease, version)
-    links = tuple(_links(names, group))
-    attachments = _attachments(names, group, links)
-    missing = _missing_connections(manifest, group_name)
+    names = LeaseNames(identity, lease, version)
+    salt = bytes.fromhex(manifest.salt)
+    plan = plan_gateway(manifest, group_name)
     workloads = tuple(
-        _desired_workload(names, group_name, workload, attachments[workload.name], missing[workload.name])
+        DesiredWorkload(
+            workload.name,
+            tuple(_container(names, group_name, workload, plan, replica, salt) for replica in range(workload.count)),
+            workload.depends_on,
+        )
         for workload in _in_order(group)
     )
-    return DesiredLease(lease, version, workloads, _networks(names, group, links))
+    networks = {network.name: network for network in _networks(names, group, plan)}
+    return DesiredLease(
+        lease,
+        version,
+        workloads,
+        tuple(networks[name] for name in sorted(networks)),
+        _gateway(names, plan),
+        images=image_requests(group),
+        edges=edges_of(manifest, group_name),
+    )
 
 
 def _in_order(group: ManifestGroup) -> Iterator[Workload]:
@@ -112,120 +148,46 @@ def _in_order(group: ManifestGroup) -> Iterator[Workload]:
         sorter.done(*ready)
 
 
-@dataclass(frozen=True, slots=True)
-class _Names:
-    """The names and labels of a lease's objects: the same after every restart of the agent."""
-
-    identity: Identity
-    lease: OrderId
-    version: Version
-
-    def container(self, workload: str, replica: int) -> str:
-        return self._name("mw", f"{workload}-{replica}")
-
-    def volume(self, workload: str, replica: int, path: str) -> str:
-        return self._name("mv", f"{workload}-{replica}-{hashlib.sha256(path.encode()).hexdigest()[:8]}")
-
-    def connection(self, server: str, port: int, consumer: str) -> str:
-        return self._name("mn", f"{server}.{port}.{consumer}")
-
-    def public(self) -> str:
-        return self._name("mn", "public")
-
-    def labels(self, **more: str) -> Labels:
-        labels = {f"moorage.{key}": value for key, value in more.items()}
-        return sorted_labels({**dict(self.identity.labels), LEASE_LABEL: self.lease.hex(), **labels})
-
-    def _name(self, kind: str, rest: str) -> str:
-        # the whole id: a tenant could find another lease with the same first digits, and take its volumes over
-        return f"{kind}-{self.identity.tag}-{self.lease.hex()}-{rest}"
+def _attachments(names: LeaseNames, workload: Workload, plan: GatewayPlan, replica: int) -> Iterator[Attachment]:
+    """Yield the networks of a container: its workload's own, and one for each name that it may connect to."""
+    yield Attachment(names.own(workload.name), None, FIRST_PLACE + replica)
+    for network in sorted({names.way(door.consumer, door.server) for door in _doors_of(plan, workload)}):
+        yield Attachment(network, None, FIRST_PLACE + replica)
 
 
-@dataclass(frozen=True, slots=True)
-class _Link:
-    """A connection within this datacenter."""
-
-    network: str
-    server: str
-    consumer: str
+def _doors_of(plan: GatewayPlan, workload: Workload) -> Iterator[Door]:
+    return (door for door in plan.doors if door.consumer == workload.name)
 
 
-def _links(names: _Names, group: ManifestGroup) -> Iterator[_Link]:
-    here = {workload.name for workload in group.workloads}
-    for server in group.workloads:
-        for connection in server.connections:
-            consumer = connection.workload
-            if consumer is not None and consumer in here and _admits(connection, group.name):
-                yield _Link(names.connection(server.name, connection.port, consumer), server.name, consumer)
+def _networks(names: LeaseNames, group: ManifestGroup, plan: GatewayPlan) -> Iterator[NetworkSpec]:
+    for workload in group.workloads:
+        members = {
+            names.own(workload.name),
+            *(names.way(each.consumer, each.server) for each in _doors_of(plan, workload)),
+        }
+        for network in members:
+            yield NetworkSpec(network, names.labels(), NetworkKind.INTERNAL, subnet_size(workload.count))
 
 
-def _attachments(names: _Names, group: ManifestGroup, links: Sequence[_Link]) -> dict[str, tuple[Attachment, ...]]:
-    """Return the networks of each workload: the public one first, then by name."""
-    linked: dict[str, dict[str, Attachment]] = {workload.name: {} for workload in group.workloads}
-    for link in links:
-        linked[link.consumer][link.network] = Attachment(link.network, None)
-        linked[link.server][link.network] = Attachment(link.network, link.server)
-    public = (Attachment(names.public(), None),)
-    return {
-        workload.name: (public if _published(workload) else ())
-        + tuple(attachment for _, attachment in sorted(linked[workload.name].items()))
-        for workload in group.workloads
-    }
-
-
-def _networks(names: _Names, group: ManifestGroup, links: Sequence[_Link]) -> tuple[NetworkSpec, ...]:
-    """Return the connections' networks, and one for published ports if there are any."""
-    counts = {workload.name: workload.count for workload in group.workloads}
-    members = {link.network: counts[link.server] + counts[link.consumer] for link in links}
-    networks = {name: NetworkSpec(name, names.labels(), True, _subnet_size(members[name])) for name in members}
-    published = sum(workload.count for workload in group.workloads if _published(workload))
-    if published:
-        networks[names.public()] = NetworkSpec(names.public(), names.labels(), False, _subnet_size(published))
-    return tuple(networks[name] for name in sorted(networks))
-
-
-def _missing_connections(manifest: Manifest, here: str) -> defaultdict[str, set[str]]:
-    """Return the connections with other datacenters, by workload of ours: they need tunnels, which do not exist yet."""
-    groups_of: defaultdict[str, list[str]] = defaultdict(list)
-    for group in manifest.groups:
-        for workload in group.workloads:
-            groups_of[workload.name].append(group.name)
-    missing: defaultdict[str, set[str]] = defaultdict(set)
-    for there, server, connection, consumer in _global_connections(manifest):
-        for origin in groups_of[consumer]:
-            if origin == there or not _admits(connection, origin):
-                continue
-            if there == here:
-                missing[server].add(f"port {connection.port} from {consumer} in {origin} needs a tunnel")
-            elif origin == here:
-                missing[consumer].add(f"{server}:{connection.port} in {there} needs a tunnel")
-    return missing
-
-
-def _global_connections(manifest: Manifest) -> Iterator[tuple[str, str, Connection, str]]:
-    """Yield group, server, connection and consumer of each connection that may cross datacenters."""
-    for group in manifest.groups:
-        for server in group.workloads:
-            for connection in server.connections:
-                if connection.workload is not None and connection.is_global:
-                    yield group.name, server.name, connection, connection.workload
-
-
-def _desired_workload(
-    names: _Names, group: str, workload: Workload, attachments: tuple[Attachment, ...], missing: set[str]
-) -> DesiredWorkload:
-    return DesiredWorkload(
-        workload.name,
-        tuple(_container(names, group, workload, attachments, replica) for replica in range(workload.count)),
-        tuple(sorted(_published(workload).items())),
-        tuple(sorted(missing)),
+def _gateway(names: LeaseNames, plan: GatewayPlan) -> DesiredGateway | None:
+    if not plan.is_needed:
+        return None
+    served = sorted({names.own(service.workload) for service in plan.services})
+    offered = sorted({(names.way(door.consumer, door.server), door.server) for door in plan.doors})
+    attachments = (
+        *(Attachment(network, None, GATEWAY_PLACE) for network in served),
+        *(Attachment(network, server, GATEWAY_PLACE) for network, server in offered),
     )
+    return DesiredGateway(names, plan, attachments)
 
 
 def _container(
-    names: _Names, group: str, workload: Workload, attachments: tuple[Attachment, ...], replica: int
+    names: LeaseNames, group: str, workload: Workload, plan: GatewayPlan, replica: int, salt: bytes
 ) -> ContainerSpec:
-    mounts = (VolumeMount(names.volume(workload.name, replica, path), path) for path in sorted(workload.storage))
+    mounts = (
+        VolumeMount(names.volume(workload.name, replica, path), path, size)
+        for path, size in sorted(workload.storage.items())
+    )
     return ContainerSpec(
         name=names.container(workload.name, replica),
         labels=names.labels(workload=workload.name, replica=str(replica), version=names.version.hex()),
@@ -238,15 +200,26 @@ def _container(
         is_read_only=workload.read_only,
         milli_cpu=workload.compute.milli_cpu,
         memory_bytes=workload.compute.memory_bytes,
-        attachments=attachments,
-        published_ports=tuple(sorted(_published(workload))),
+        attachments=tuple(_attachments(names, workload, plan, replica)),
+        published_ports=(),
         mounts=tuple(mounts),
         mount_labels=names.labels(workload=workload.name, replica=str(replica)),
         restarts=0,
+        layer_bytes=workload.compute.disk_bytes - sum(workload.storage.values()),
+        secrets=_secrets(workload, salt),
+        health=workload.health,
     )
 
 
-def _environment(names: _Names, group: str, workload: Workload, replica: int) -> tuple[tuple[str, str], ...]:
+def _secrets(workload: Workload, salt: bytes) -> SecretFiles | None:
+    """Return a workload's secrets; their fingerprint is made with what only those know who have the manifest."""
+    if not workload.secrets:
+        return None
+    files = tuple((name, secret.value) for name, secret in sorted(workload.secrets.items()))
+    return SecretFiles(files, hmac.new(salt, json.dumps(files).encode(), hashlib.sha256).hexdigest())
+
+
+def _environment(names: LeaseNames, group: str, workload: Workload, replica: int) -> tuple[tuple[str, str], ...]:
     """Return the tenant's variables; those that say where a workload runs are the agent's and win."""
     ours = {
         "MOORAGE_LEASE": names.lease.hex(),
@@ -258,15 +231,6 @@ def _environment(names: _Names, group: str, workload: Workload, replica: int) ->
     return tuple(sorted({**workload.env, **ours}.items()))
 
 
-def _published(workload: Workload) -> dict[int, str]:
-    """Return the ports that are open to everybody, with their protocols."""
-    return {connection.port: connection.protocol for connection in workload.connections if connection.workload is None}
-
-
-def _admits(connection: Connection, group: str) -> bool:
-    return connection.datacenter in (None, group)
-
-
-def _subnet_size(members: int) -> int:
-    """Return the smallest power of two that has an address for each member."""
-    return max(SMALLEST_SUBNET, 1 << (members + RESERVED_ADDRESSES - 1).bit_length())
+def subnet_size(replicas: int) -> int:
+    """Return the smallest power of two that has room for a workload, and for its next version beside it."""
+    return max(SMALLEST_SUBNET, 1 << (2 * replicas + RESERVED_ADDRESSES - 1).bit_length())

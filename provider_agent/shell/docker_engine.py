@@ -8,60 +8,67 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator
-from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
 from http import HTTPStatus
-from ipaddress import IPv4Network
+from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
 import aiodocker
-import aiohttp
+import structlog
 
 from moorage.types import OrderId
+from moorage.workload_secrets import DIRECTORY
 from provider_agent.core.containers import (
+    HEALTH_LABEL,
+    Attachment,
+    Bind,
     ContainerSpec,
     Labels,
+    NetworkKind,
     NetworkSpec,
     Observed,
     ObservedContainer,
-    ObservedNetwork,
     ObservedVolume,
     sorted_labels,
 )
-from provider_agent.core.workloads import LEASE_LABEL
+from provider_agent.core.lease_names import LEASE_LABEL
+from provider_agent.shell.docker_calls import answering, docker_at, ignoring, port_taken, reason, refusing
 from provider_agent.shell.docker_config import Json, container_config, endpoint_config, network_config
 from provider_agent.shell.docker_events import CHANGES, listening
-from provider_agent.shell.docker_state import is_as_specified, network_names, observed_container
-from provider_agent.shell.engine import (
-    EngineError,
-    EngineRefused,
-    EngineUnavailable,
-    ImageNotFound,
-    ImagePullFailed,
-    NameConflict,
+from provider_agent.shell.docker_state import (
+    is_as_specified,
+    network_names,
+    network_subnets,
+    observed_container,
+    observed_network,
 )
+from provider_agent.shell.engine import EngineRefused, EngineUnavailable, ImageNotFound, NameConflict
+from provider_agent.shell.host_config import USUAL, Confinement, bind_mount
+from provider_agent.shell.secret_files import SecretDirectory, SecretFilesError
 from provider_agent.shell.subnets import free_subnets
 
 DEFAULT_POOL = IPv4Network("10.224.0.0/12")
-NO_CONNECTION = 900  # aiodocker's status when there is no answer
 MAX_SUBNET_ATTEMPTS = 64
-MAX_REASON_LENGTH = 300
-SAYS_NOT_FOUND = ("not found", "unknown", "denied", "does not exist", "unauthorized", "no matching manifest")
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class DockerOptions:
     """How an agent uses its engine."""
 
-    publish_address: str = "127.0.0.1"
-    """The host's address that published ports are bound to."""
     network_pool: IPv4Network = DEFAULT_POOL
     """Private addresses for networks; no route of the host may lead into it."""
     call_seconds: int = 60
-    pull_seconds: int = 600
     stop_seconds: int = 10
     """What a container has to finish before it is killed."""
+    confinement: Confinement = USUAL
+    secrets: SecretDirectory | None = None
+    """None: containers with secrets are refused."""
+    egress_fault: Callable[[], str | None] = lambda: "the host has no firewall of this provider"
+    """Tells why nothing that leads out may be started; None: it may."""
 
 
 class DockerEngine:
@@ -72,17 +79,21 @@ class DockerEngine:
         self._owner = owner
         self._options = options
 
+    def confine(self, confinement: Confinement) -> None:
+        """Have containers that are made from now on confined like this."""
+        self._options = replace(self._options, confinement=confinement)
+
     async def observe(self, lease: OrderId | None = None) -> Observed:
         labels = [*self._owner, *([(LEASE_LABEL, lease.hex())] if lease is not None else [])]
         filters = {"filters": json.dumps({"label": _written(labels)})}
-        with _refusing(EngineUnavailable):  # without a complete list nothing is known
+        with refusing(EngineUnavailable):  # without a complete list nothing is known
             containers = await self._call("GET", "containers/json", {**filters, "all": "true"})
             networks = await self._call("GET", "networks", filters)
             volumes = await self._call("GET", "volumes", filters)
             seen = [await self._observe_container(each, is_closely=lease is not None) for each in containers]
         return Observed(
             tuple(sorted((each for each in seen if each is not None), key=lambda each: each.name)),
-            tuple(ObservedNetwork(each["Name"], sorted_labels(each["Labels"])) for each in networks),
+            tuple(found for each in networks if (found := observed_network(each)) is not None),
             tuple(ObservedVolume(each["Name"], sorted_labels(each["Labels"])) for each in volumes["Volumes"] or ()),
         )
 
@@ -95,82 +106,107 @@ class DockerEngine:
                 yield event["Actor"]["Attributes"].get(LEASE_LABEL, "")
 
     async def ensure_network(self, spec: NetworkSpec) -> None:
-        with _refusing():
-            if await self._own(f"networks/{spec.name}") is None:
+        self._check_firewall(spec.kind is NetworkKind.EGRESS)
+        with refusing():
+            found = await self._own(f"networks/{spec.name}")
+            if found is not None and observed_network(found) is None:
+                await self.remove_network(spec.name)
+                found = None
+            if found is None:
                 await self._create_network(spec)
 
     async def ensure_image(self, image: str) -> None:
-        with _refusing():
-            try:
-                await self._call("GET", f"images/{image}/json")
-            except aiodocker.DockerError as error:
-                if error.status != HTTPStatus.NOT_FOUND:
-                    raise
-                await self._pull(image)
+        with refusing():
+            if not await self.has_image(image):
+                raise ImageNotFound(f"image {image} was not found on the engine")
+
+    async def has_image(self, image: str) -> bool:
+        with refusing(), ignoring(HTTPStatus.NOT_FOUND):
+            await self._call("GET", f"images/{image}/json")
+            return True
+        return False
 
     async def ensure_container(self, spec: ContainerSpec) -> None:
-        with _refusing():
+        self._check_firewall(spec.is_let_out)
+        with refusing():
             await self.ensure_image(spec.image)
             found = await self._own(f"containers/{spec.name}/json")
             if found is not None and not is_as_specified(found, spec):
                 await self.remove_container(spec.name)
                 found = None
-            if found is None:
-                found = await self._create_container(spec)
+            secrets = await self._deliver(spec)
             try:
+                if found is None:
+                    found = await self._create_container(spec, secrets)
                 await self._connect(found, spec)
                 await self._call("POST", f"containers/{found['Id']}/start")
-            except aiodocker.DockerError:
-                if not found["State"]["Running"]:
+            except aiodocker.DockerError as error:
+                if found is None or not found["State"]["Running"]:
                     await self.remove_container(spec.name)  # the next attempt begins anew, whatever is wrong with this
+                if (taken := port_taken(error)) is not None:
+                    raise taken from error
                 raise
 
     async def stop_container(self, name: str) -> None:
-        with _refusing():
+        with refusing():
             found = await self._own(f"containers/{name}/json")
             if found is not None:
                 await self._stop(found["Id"])
 
-    async def remove_container(self, name: str) -> None:
-        with _refusing():
+    async def remove_container(self, name: str, *, at_once: bool = False) -> None:
+        with refusing():
             found = await self._own(f"containers/{name}/json")
-            if found is None:
-                return
-            await self._stop(found["Id"])
-            with _ignoring(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT):  # gone, or being removed
-                await self._call("DELETE", f"containers/{found['Id']}", {"force": "true", "v": "true"})
+            if found is not None:
+                if not at_once:
+                    await self._stop(found["Id"])
+                with ignoring(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT):  # gone, or being removed
+                    await self._call("DELETE", f"containers/{found['Id']}", {"force": "true", "v": "true"})
+            if self._options.secrets is not None:
+                await asyncio.to_thread(self._options.secrets.remove, name)
 
     async def remove_network(self, name: str) -> None:
-        with _refusing():
+        with refusing():
             found = await self._own(f"networks/{name}")
             if found is None:
                 return
             for member in found["Containers"] or ():
                 await self._disconnect(found["Id"], member)
-            with _ignoring(HTTPStatus.NOT_FOUND):
+            with ignoring(HTTPStatus.NOT_FOUND):
                 await self._call("DELETE", f"networks/{found['Id']}")
 
     async def remove_volume(self, name: str) -> None:
-        with _refusing():
+        with refusing():
             if await self._own(f"volumes/{name}") is not None:
-                with _ignoring(HTTPStatus.NOT_FOUND):
+                with ignoring(HTTPStatus.NOT_FOUND):
                     await self._call("DELETE", f"volumes/{name}")
 
     async def _observe_container(self, listed: Json, *, is_closely: bool) -> ObservedContainer | None:
-        """Complete an entry of the list; None if the container has gone meanwhile.
+        """Complete an entry of the list; None if the container has gone meanwhile, or only its name has.
 
-        The engine tells of a death before its list has it: who was told looks closely, at the container itself.
+        The engine tells of a death before its list has it: who was told looks closely, at the container itself. One
+        that the engine does not show, as it may not while it is being removed, is what the list says.
         """
-        if listed["State"] in ("running", "created") and not is_closely:
+        if not listed["Names"]:
+            return None
+        is_checked = HEALTH_LABEL in listed["Labels"]
+        if listed["State"] in ("running", "created") and not is_closely and not is_checked:
             return observed_container(listed, None)
-        with _ignoring(HTTPStatus.NOT_FOUND):
+        try:
             inspected = await self._call("GET", f"containers/{listed['Id']}/json")
-            return observed_container({**listed, "State": inspected["State"]["Status"]}, inspected)
-        return None
+        except aiodocker.DockerError as error:
+            if error.status == HTTPStatus.NOT_FOUND:
+                return None
+            log.warning("container not shown by the engine", id=listed["Id"], reason=reason(error))
+            return observed_container(listed, None)
+        return observed_container({**listed, "State": inspected["State"]["Status"]}, inspected)
+
+    def _check_firewall(self, is_let_out: bool) -> None:
+        if is_let_out and (fault := self._options.egress_fault()) is not None:
+            raise EngineRefused(f"not started, as the rules that keep it from its host are not in place: {fault}")
 
     async def _stop(self, container: str) -> None:
         seconds = self._options.stop_seconds
-        with _ignoring(HTTPStatus.NOT_FOUND):
+        with ignoring(HTTPStatus.NOT_FOUND):
             await self._call("POST", f"containers/{container}/stop", {"t": str(seconds)}, wait=seconds)
 
     async def _own(self, path: str) -> Json | None:
@@ -192,25 +228,34 @@ class DockerEngine:
 
     async def _create_network(self, spec: NetworkSpec) -> None:
         """Create a network on the first free subnet; an engine may know of others that it does not list."""
-        taken = await self._subnets()
+        taken = [subnet for each in await self._call("GET", "networks") for subnet in network_subnets(each)]
         candidates = free_subnets(self._options.network_pool, spec.capacity, taken, spec.name)
         for _, subnet in zip(range(MAX_SUBNET_ATTEMPTS), candidates, strict=False):
             try:
-                await self._call("POST", "networks/create", body=network_config(spec, subnet))
+                await self._call("POST", "networks/create", body=network_config(spec, subnet, self._owner))
                 return
             except aiodocker.DockerError as error:
                 if "overlaps" not in error.message:
                     raise
         raise EngineRefused("no free addresses for a network")
 
-    async def _subnets(self) -> list[IPv4Network]:
-        networks = await self._call("GET", "networks")
-        configs = [config for each in networks for config in each["IPAM"]["Config"] or ()]
-        subnets = [config["Subnet"] for config in configs if "Subnet" in config]
-        return [IPv4Network(subnet, strict=False) for subnet in subnets if ":" not in subnet]
+    async def _deliver(self, spec: ContainerSpec) -> tuple[Bind, ...]:
+        """Deliver a container's secrets: before each start, as what holds them forgets when the host is started."""
+        if spec.secrets is None:
+            return ()
+        if self._options.secrets is None:
+            raise EngineRefused("this provider does not deliver secrets")
+        try:
+            place = await asyncio.to_thread(self._options.secrets.put, spec.name, spec.secrets)
+        except SecretFilesError as error:
+            raise EngineRefused(str(error)) from error
+        return (Bind(str(place), DIRECTORY, is_read_only=True),)
 
-    async def _create_container(self, spec: ContainerSpec) -> Json:
-        body = container_config(spec, self._options.publish_address, self._options.stop_seconds)
+    async def _create_container(self, spec: ContainerSpec, secrets: tuple[Bind, ...]) -> Json:
+        first = spec.attachments[0] if spec.attachments else None
+        address = await self._address(first) if first is not None else None
+        body = container_config(spec, address, self._options.stop_seconds, self._options.confinement)
+        body["HostConfig"]["Mounts"].extend(map(bind_mount, secrets))
         created = await self._call("POST", "containers/create", {"name": spec.name}, body)
         found: Json = await self._call("GET", f"containers/{created['Id']}/json")
         return found
@@ -218,32 +263,24 @@ class DockerEngine:
     async def _connect(self, found: Json, spec: ContainerSpec) -> None:
         """Put a container on the networks that it shall be on, and on no other."""
         present = network_names(found)
-        wanted = {attachment.network: attachment.alias for attachment in spec.attachments}
+        wanted = {attachment.network: attachment for attachment in spec.attachments}
         for network in sorted(present - wanted.keys()):
             await self._disconnect(network, found["Id"])
         for network in sorted(wanted.keys() - present):
-            body = {"Container": found["Id"], "EndpointConfig": endpoint_config(wanted[network])}
+            endpoint = endpoint_config(wanted[network].alias, await self._address(wanted[network]))
+            body = {"Container": found["Id"], "EndpointConfig": endpoint}
             await self._call("POST", f"networks/{network}/connect", body=body)
 
-    async def _disconnect(self, network: str, container: str) -> None:
-        with _ignoring(HTTPStatus.NOT_FOUND):
-            await self._call("POST", f"networks/{network}/disconnect", body={"Container": container, "Force": True})
+    async def _address(self, attachment: Attachment) -> IPv4Address:
+        """Return the address of a place; what the engine says of a network that is not there passes through."""
+        network = observed_network(await self._call("GET", f"networks/{attachment.network}"))
+        if network is None:
+            raise EngineRefused(f"the network {attachment.network} has no addresses")
+        return network.address(attachment.place)
 
-    async def _pull(self, image: str) -> None:
-        try:
-            async with asyncio.timeout(self._options.pull_seconds):
-                await self._docker.images.pull(image)
-        except TimeoutError as error:
-            raise ImagePullFailed(f"image {image} took longer than {self._options.pull_seconds} s") from error
-        except aiohttp.ClientError as error:
-            raise EngineUnavailable(f"the engine went away: {error}") from error
-        except aiodocker.DockerError as error:
-            if error.status == NO_CONNECTION:
-                raise EngineUnavailable(error.message) from error
-            is_absent = any(words in error.message.lower() for words in SAYS_NOT_FOUND)
-            if error.status == HTTPStatus.NOT_FOUND or is_absent:
-                raise ImageNotFound(f"image {image} was not found: {_reason(error)}") from error
-            raise ImagePullFailed(f"image {image} could not be pulled: {_reason(error)}") from error
+    async def _disconnect(self, network: str, container: str) -> None:
+        with ignoring(HTTPStatus.NOT_FOUND):
+            await self._call("POST", f"networks/{network}/disconnect", body={"Container": container, "Force": True})
 
     async def _call(
         self, method: str, path: str, params: dict[str, str] | None = None, body: Json | None = None, wait: int = 0
@@ -257,61 +294,16 @@ class DockerEngine:
             EngineUnavailable: no answer.
             aiodocker.DockerError: a refusal.
         """
-        async with _answering(self._options.call_seconds + wait):
+        async with answering(self._options.call_seconds + wait):
             return await self._docker._query_json(path, method, params=params, data=body)
 
 
 @asynccontextmanager
 async def connected(url: str, owner: Labels, options: DockerOptions) -> AsyncIterator[DockerEngine]:
-    """Open an engine, for instance at `unix:///var/run/docker.sock`, while the block runs.
-
-    The address has to be given: without one aiodocker would follow the user's Docker context.
-    """
-    docker = aiodocker.Docker(url=url, api_version="v1.41")
-    try:
+    """Open the engine at an address while the block runs."""
+    async with docker_at(url) as docker:
         yield DockerEngine(docker, owner, options)
-    finally:
-        await docker.close()
 
 
 def _written(labels: Iterable[tuple[str, str]]) -> list[str]:
     return [f"{key}={value}" for key, value in labels]
-
-
-@asynccontextmanager
-async def _answering(seconds: int) -> AsyncIterator[None]:
-    try:
-        async with asyncio.timeout(seconds):
-            yield
-    except TimeoutError as error:
-        raise EngineUnavailable(f"no answer from the engine in {seconds} s") from error
-    except (aiohttp.ClientError, OSError) as error:
-        raise EngineUnavailable(f"the engine went away: {error}") from error
-    except aiodocker.DockerError as error:
-        if error.status == NO_CONNECTION:
-            raise EngineUnavailable(error.message) from error
-        raise
-
-
-@contextmanager
-def _refusing(kind: type[EngineError] = EngineRefused) -> Iterator[None]:
-    """Turn what the engine says no to into our error."""
-    try:
-        yield
-    except aiodocker.DockerError as error:
-        raise kind(_reason(error)) from error
-
-
-@contextmanager
-def _ignoring(*statuses: int) -> Iterator[None]:
-    try:
-        yield
-    except aiodocker.DockerError as error:
-        if error.status not in statuses:
-            raise
-
-
-def _reason(error: aiodocker.DockerError) -> str:
-    """Return the engine's words without the layers of the runtime that they came through."""
-    reason = error.message.rsplit("unable to start container process: ", 1)[-1].strip()
-    return reason[:MAX_REASON_LENGTH]

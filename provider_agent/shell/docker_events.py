@@ -13,7 +13,7 @@ import aiohttp
 
 from provider_agent.shell.engine import EngineUnavailable
 
-CHANGES = ["start", "die", "destroy", "pause", "unpause", "rename"]
+CHANGES = ["start", "die", "destroy", "pause", "unpause", "rename", "health_status"]
 """The events after which a container is not what it was."""
 OVERLAP_SECONDS = 5
 """The engine answers before it begins to listen to itself: what happens between the two is told from its memory."""

@@ -25,7 +25,11 @@ class ImageNotFound(EngineError):
 
 
 class ImagePullFailed(EngineError):
-    """The registry could not be reached, or the transfer broke off or took too long."""
+    """The registry could not be reached, the transfer broke off or took too long, or the image is not taken."""
+
+
+class RegistryUnreachable(ImagePullFailed):
+    """The registry does not answer at all."""
 
 
 class NameConflict(EngineError):
@@ -34,6 +38,18 @@ class NameConflict(EngineError):
 
 class EngineRefused(EngineError):
     """The engine cannot do it as asked: a command that the image has not, more memory than there is, …"""
+
+
+class PortTaken(EngineRefused):
+    """A port of the host that was asked for is somebody else's."""
+
+    def __init__(self, message: str, port: int | None = None) -> None:
+        """
+        Args:
+            port: which one, if the engine says it.
+        """
+        super().__init__(message)
+        self.port = port
 
 
 class Engine(Protocol):
@@ -63,21 +79,25 @@ class Engine(Protocol):
         ...
 
     async def ensure_image(self, image: str) -> None:
-        """Pull an image unless it is there. Takes as long as a registry, maybe a hostile one, makes it take.
+        """See that an image is there; the engine gets none by itself.
 
         Raises:
-            ImageNotFound, ImagePullFailed
+            ImageNotFound
         """
+        ...
+
+    async def has_image(self, image: str) -> bool:
+        """Return whether an image is there without a pull."""
         ...
 
     async def ensure_container(self, spec: ContainerSpec) -> None:
         """Make a container run as specified, on its networks and on no other.
 
-        The image is pulled if it is not there after all. A container of this name is replaced if its digest or its
+        A container of this name is replaced if its digest or its
         number of restarts is another; the old one goes only when the new image is there.
 
         Raises:
-            ImageNotFound, ImagePullFailed, NameConflict, EngineRefused
+            ImageNotFound, NameConflict, PortTaken, EngineRefused
         """
         ...
 
@@ -85,8 +105,8 @@ class Engine(Protocol):
         """Stop a container, with time to finish; it stays, and ensure_container starts it again."""
         ...
 
-    async def remove_container(self, name: str) -> None:
-        """Stop a container, with time to finish, and remove it. Its volumes stay."""
+    async def remove_container(self, name: str, *, at_once: bool = False) -> None:
+        """Stop a container, with time to finish unless it is to go at once, and remove it. Its volumes stay."""
         ...
 
     async def remove_network(self, name: str) -> None:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
 import aiodocker
 import aiohttp
 
 from provider_agent.core.engine_versions import describe, known_holes
+from provider_agent.shell.docker_calls import docker_at
 from provider_agent.shell.engine import EngineError, EngineUnavailable
 
 PROBE_SECONDS = 20
-API_VERSION = "v1.41"
 _NUMBER = re.compile(r"\d+\.\d+\.\d+\S*", re.ASCII)
 
 
@@ -40,6 +42,10 @@ class EngineFacts:
     survives_restart: bool
     """Whether containers go on while the engine is restarted (live restore)."""
     has_swap_limit: bool
+    runtimes: tuple[str, ...] = ()
+    """By name; the engine's own is among them."""
+    maps_users: bool = False
+    """Whether root in a container is somebody else outside (userns-remap)."""
 
 
 async def probe(url: str) -> EngineFacts:
@@ -48,18 +54,37 @@ async def probe(url: str) -> EngineFacts:
     Raises:
         EngineUnavailable: it does not answer.
     """
-    docker = aiodocker.Docker(url=url, api_version=API_VERSION)
+    async with _asking(url) as docker:
+        return facts_of(await docker.version(), await docker.system.info())
+
+
+async def has_image(url: str, image: str) -> bool:
+    """Return whether the engine at an address has an image.
+
+    Raises:
+        EngineUnavailable: it does not answer.
+    """
+    async with _asking(url) as docker:
+        try:
+            await docker.images.inspect(image)
+        except aiodocker.DockerError as error:
+            if error.status != HTTPStatus.NOT_FOUND:
+                raise
+            return False
+        return True
+
+
+@asynccontextmanager
+async def _asking(url: str) -> AsyncIterator[aiodocker.Docker]:
     try:
-        async with asyncio.timeout(PROBE_SECONDS):
-            return facts_of(await docker.version(), await docker.system.info())
+        async with docker_at(url) as docker, asyncio.timeout(PROBE_SECONDS):
+            yield docker
     except TimeoutError as error:
         raise EngineUnavailable(f"no answer from the engine in {PROBE_SECONDS} s") from error
     except aiodocker.DockerError as error:
         raise EngineUnavailable(f"no answer from the engine at {url}: {error.message}") from error
     except (aiohttp.ClientError, OSError) as error:
         raise EngineUnavailable(f"no answer from the engine at {url}: {error}") from error
-    finally:
-        await docker.close()
 
 
 def facts_of(version: Mapping[str, Any], info: Mapping[str, Any]) -> EngineFacts:
@@ -78,6 +103,8 @@ def facts_of(version: Mapping[str, Any], info: Mapping[str, Any]) -> EngineFacts
         has_seccomp=any("seccomp" in str(option) for option in info.get("SecurityOptions") or ()),
         survives_restart=bool(info.get("LiveRestoreEnabled")),
         has_swap_limit=bool(info.get("SwapLimit")),
+        runtimes=tuple(sorted(info.get("Runtimes") or ())),
+        maps_users=any("userns" in str(option) for option in info.get("SecurityOptions") or ()),
     )
 
 

@@ -82,7 +82,7 @@ class LeaseGate:
             return _unauthorised(request)
         context = await self._find(action.lease)
         if isinstance(context, NoLease):
-            return _no_lease(context)
+            return no_lease(context)
         refusal = self._check(context, request)
         if refusal is not None:
             return refusal
@@ -97,7 +97,7 @@ class LeaseGate:
 
     def _check(self, context: LeaseContext, request: SignedRequest) -> Refusal | None:
         if context.lease.provider != self.provider:
-            return _no_lease(NoLease.UNKNOWN)
+            return no_lease(NoLease.UNKNOWN)
         if request.signer != context.tenant:
             return Refusal(HTTPStatus.FORBIDDEN, "the signer is not the tenant of this lease")
         if context.lease.state is not OrderState.LEASE_ACTIVE:
@@ -116,7 +116,8 @@ def _unauthorised(rejected: Rejected) -> Refusal:
     return Refusal(HTTPStatus.TOO_MANY_REQUESTS if is_full else HTTPStatus.UNAUTHORIZED, rejected.reason)
 
 
-def _no_lease(answer: NoLease) -> Refusal:
+def no_lease(answer: NoLease) -> Refusal:
+    """Return how a request is refused about a lease of which a directory knows nothing."""
     match answer:
         case NoLease.UNKNOWN:
             return Refusal(HTTPStatus.NOT_FOUND, "this provider has no such lease")

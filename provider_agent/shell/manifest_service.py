@@ -5,8 +5,7 @@ A request that is refused changes nothing. Refusals are RFC 9457 problems; what 
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from http import HTTPStatus
 from typing import Protocol
 
@@ -18,8 +17,8 @@ from moorage import agent_api, manifest
 from moorage.agent_api import LeaseStatus
 from moorage.request_auth import Action
 from moorage.types import OrderId
-from provider_agent.core.image_policy import ImagePolicy
 from provider_agent.shell.lease_access import LeaseContext, LeaseGate, Refusal
+from provider_agent.shell.manifest_intake import TENANT, ManifestIntake
 from provider_agent.shell.rate_limit import Rate, TokenBuckets, peer_of
 
 PEER_RATE = Rate(per_second=10, burst=40)
@@ -29,18 +28,6 @@ log = structlog.get_logger(__name__)
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-class ManifestStore(Protocol):
-    """Keeps delivered manifests."""
-
-    async def put(self, lease: OrderId, manifest: bytes) -> None: ...
-
-    async def get(self, lease: OrderId) -> bytes | None: ...
-
-    async def remove(self, lease: OrderId) -> None: ...
-
-    async def leases(self) -> frozenset[OrderId]: ...
-
-
 class StatusSource(Protocol):
     """What the agent last saw of a lease's workloads."""
 
@@ -48,51 +35,45 @@ class StatusSource(Protocol):
 
 
 class ManifestService:
-    """The routes. `on_accepted` is called with each lease whose manifest has been stored."""
+    """The routes."""
 
     def __init__(
-        self,
-        gate: LeaseGate,
-        store: ManifestStore,
-        statuses: StatusSource,
-        on_accepted: Callable[[OrderId], None],
-        peer_rate: Rate = PEER_RATE,
-        images: ImagePolicy | None = None,
+        self, gate: LeaseGate, intake: ManifestIntake, statuses: StatusSource, peer_rate: Rate = PEER_RATE
     ) -> None:
         self._gate = gate
-        self._store = store
+        self._intake = intake
         self._statuses = statuses
-        self._on_accepted = on_accepted
         self._peers = TokenBuckets(peer_rate)
-        self._images = images or ImagePolicy()
 
-    def application(self) -> web.Application:
-        """Return the routes as an aiohttp application."""
+    def application(self, others: Iterable[web.RouteDef] = ()) -> web.Application:
+        """Return the routes as an aiohttp application.
+
+        Args:
+            others: routes that are not for tenants; their failures are answered in the same way.
+        """
         application = web.Application(middlewares=[_answer], client_max_size=manifest.MAX_BYTES)
         application.router.add_get(agent_api.HEALTH_PATH, _health, allow_head=False)
         application.router.add_put(agent_api.MANIFEST_ROUTE, self._put_manifest)
         application.router.add_get(agent_api.STATUS_ROUTE, self._get_status, allow_head=False)
+        application.router.add_routes(others)
         return application
 
     async def _put_manifest(self, request: web.Request) -> web.Response:
         lease = _lease_of(request)
         admitted = await self._admit(request, agent_api.deliver_manifest(self._gate.provider, lease))
         if isinstance(admitted, Refusal):
-            return _problem(admitted)
+            return problem(admitted)
         context, body = admitted
-        refusal = await asyncio.to_thread(_check_manifest, body, context, self._images)
+        refusal = await self._intake.take(context, body, TENANT)
         if refusal is not None:
-            return _problem(refusal)
-        await self._store.put(lease, body)
-        log.info("manifest accepted", lease=lease.hex(), version=context.version.hex())
-        self._on_accepted(lease)
+            return problem(refusal)
         return web.json_response({"state": "accepted"}, status=HTTPStatus.ACCEPTED)
 
     async def _get_status(self, request: web.Request) -> web.Response:
         lease = _lease_of(request)
         admitted = await self._admit(request, agent_api.read_status(self._gate.provider, lease))
         if isinstance(admitted, Refusal):
-            return _problem(admitted)
+            return problem(admitted)
         status = await self._statuses.status(lease)
         return web.Response(body=agent_api.encode_status(status), content_type="application/json")
 
@@ -134,10 +115,10 @@ async def _answer(request: web.Request, handler: _Handler) -> web.StreamResponse
     try:
         response = await handler(request)
     except web.HTTPException as error:
-        response = _problem(Refusal(HTTPStatus(error.status), HTTPStatus(error.status).description))
+        response = problem(Refusal(HTTPStatus(error.status), HTTPStatus(error.status).description))
     except Exception:  # a boundary like the loop's: a stranger must see no inside, and the server goes on
         log.exception("request failed", path=request.path)
-        response = _problem(Refusal(HTTPStatus.INTERNAL_SERVER_ERROR, "the agent could not handle the request"))
+        response = problem(Refusal(HTTPStatus.INTERNAL_SERVER_ERROR, "the agent could not handle the request"))
     if response.status >= HTTPStatus.BAD_REQUEST:
         log.info("request refused", status=response.status, lease=request.match_info.get("lease"))
     response.headers["Server"] = "moorage"  # and not which versions of what it is made of
@@ -149,28 +130,12 @@ async def _health(_: web.Request) -> web.Response:
     return web.json_response({"state": "ok"})
 
 
-def _check_manifest(body: bytes, context: LeaseContext, images: ImagePolicy) -> Refusal | None:
-    """Check bytes against chain and lease. Takes a while for a big manifest: not for the event loop's thread."""
-    if manifest.version_of(body) != context.version:
-        return Refusal(HTTPStatus.CONFLICT, f"the version on chain is {context.version.hex()}")
-    try:
-        decoded = manifest.decode(body)
-    except manifest.ManifestError as error:
-        return Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, str(error))
-    try:
-        manifest.check_against_lease(decoded, context.group)
-    except manifest.ManifestError as error:
-        return Refusal(HTTPStatus.CONFLICT, str(error))
-    ours = next(group for group in decoded.groups if group.name == context.group.name)
-    objections = images.objections(workload.image for workload in ours.workloads)
-    return Refusal(HTTPStatus.FORBIDDEN, "; ".join(objections)) if objections else None
-
-
 def _lease_of(request: web.Request) -> OrderId:
     return OrderId(bytes.fromhex(request.match_info["lease"]))
 
 
-def _problem(refusal: Refusal) -> web.Response:
+def problem(refusal: Refusal, retry_after_seconds: int = RETRY_AFTER_SECONDS) -> web.Response:
+    """Return a refusal as an answer (RFC 9457)."""
     document = {
         "type": "about:blank",
         "title": refusal.status.phrase,
@@ -181,6 +146,6 @@ def _problem(refusal: Refusal) -> web.Response:
     if refusal.status is HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Moorage"
     if refusal.status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE):
-        headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+        headers["Retry-After"] = str(retry_after_seconds)
     body = msgspec.json.encode(document)
     return web.Response(body=body, status=refusal.status, content_type=agent_api.PROBLEM_TYPE, headers=headers)

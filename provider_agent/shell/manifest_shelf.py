@@ -8,8 +8,11 @@ import structlog
 
 from moorage import manifest
 from moorage.types import Group, OrderId, Version
-from provider_agent.core.workloads import DesiredLease, Identity, desired_lease
-from provider_agent.shell.manifest_service import ManifestStore
+from provider_agent.core.egress import let_out
+from provider_agent.core.firewall import EgressPolicy
+from provider_agent.core.lease_names import Identity, LeaseNames
+from provider_agent.core.workloads import DesiredLease, desired_lease
+from provider_agent.shell.manifest_store import ManifestStore
 
 log = structlog.get_logger(__name__)
 
@@ -18,9 +21,14 @@ class ManifestShelf:
     """Gives what a lease needs. Only bytes whose hash was on chain as a version of its deployment are ever used."""
 
     def __init__(
-        self, identity: Identity, store: ManifestStore, versions: Callable[[OrderId], Collection[Version]]
+        self,
+        identity: Identity,
+        store: ManifestStore,
+        versions: Callable[[OrderId], Collection[Version]],
+        egress: EgressPolicy,
     ) -> None:
         self._identity = identity
+        self._egress = egress
         self._store = store
         self._versions = versions
         self._unread: set[OrderId] = set()
@@ -99,7 +107,8 @@ class ManifestShelf:
         self._check(lease, version)
         decoded = manifest.decode(body)
         manifest.check_against_lease(decoded, group)
-        self._decoded[lease] = desired_lease(self._identity, lease, decoded, group.name, version)
+        desired = desired_lease(self._identity, lease, decoded, group.name, version)
+        self._decoded[lease] = let_out(desired, LeaseNames(self._identity, lease, version), self._egress)
         return self._decoded[lease]
 
     def _check(self, lease: OrderId, version: Version) -> None:

@@ -8,11 +8,24 @@ from __future__ import annotations
 import asyncio
 import re
 from pathlib import Path
+from typing import Protocol
 
 from moorage.private_file import write_private
 from moorage.types import OrderId
 
 _NAME = re.compile(r"([0-9a-f]{64})\.json")
+
+
+class ManifestStore(Protocol):
+    """Keeps delivered manifests."""
+
+    async def put(self, lease: OrderId, manifest: bytes) -> None: ...
+
+    async def get(self, lease: OrderId) -> bytes | None: ...
+
+    async def remove(self, lease: OrderId) -> None: ...
+
+    async def leases(self) -> frozenset[OrderId]: ...
 
 
 class ManifestFiles:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field, replace
+from ipaddress import IPv4Network
 from typing import TypeVar
 
 from moorage.types import OrderId
@@ -17,15 +18,22 @@ from provider_agent.core.containers import (
     ObservedContainer,
     ObservedNetwork,
     ObservedVolume,
-    PublishedPort,
     sorted_labels,
 )
-from provider_agent.core.workloads import LEASE_LABEL
-from provider_agent.shell.engine import EngineError, EngineRefused, EngineUnavailable, ImageNotFound, NameConflict
+from provider_agent.core.lease_names import LEASE_LABEL
+from provider_agent.shell.engine import (
+    EngineError,
+    EngineRefused,
+    EngineUnavailable,
+    ImageNotFound,
+    NameConflict,
+    PortTaken,
+)
+from provider_agent.shell.subnets import free_subnets
 
 _Found = TypeVar("_Found", ObservedContainer, ObservedNetwork, ObservedVolume)
 FIRST_PORT = 32_768
-PUBLISH_ADDRESS = "127.0.0.1"
+POOL = IPv4Network("10.224.0.0/12")
 
 
 @dataclass(slots=True)
@@ -79,13 +87,19 @@ class MemoryEngine:
     async def ensure_network(self, spec: NetworkSpec) -> None:
         self._enter("ensure_network")
         if self._own(self._networks.get(spec.name), spec.name) is None:
-            self._networks[spec.name] = ObservedNetwork(spec.name, spec.labels)
+            taken = [each.subnet for each in self._networks.values()]
+            subnet = next(free_subnets(POOL, spec.capacity, taken, spec.name))
+            self._networks[spec.name] = ObservedNetwork(spec.name, spec.labels, subnet)
 
     async def ensure_image(self, image: str) -> None:
         self._enter("ensure_image")
         if image in self.endless_images:
             await asyncio.Event().wait()
         self._check_image(image)
+
+    async def has_image(self, image: str) -> bool:
+        self._enter("has_image")
+        return image in self.images
 
     async def ensure_container(self, spec: ContainerSpec) -> None:
         self._enter("ensure_container")
@@ -106,7 +120,7 @@ class MemoryEngine:
         if found is not None and found.state is ContainerState.RUNNING:
             self.crash(name, 137)
 
-    async def remove_container(self, name: str) -> None:
+    async def remove_container(self, name: str, *, at_once: bool = False) -> None:
         self._enter("remove_container")
         if self._own(self._containers.get(name), name) is not None:
             self._tell(self._containers[name])
@@ -162,8 +176,15 @@ class MemoryEngine:
 
     def _start(self, spec: ContainerSpec, networks: frozenset[str]) -> None:
         labels = sorted_labels(spec.all_labels)
-        published = tuple(PublishedPort(port, PUBLISH_ADDRESS, self._new_port()) for port in spec.published_ports)
-        self._containers[spec.name] = ObservedContainer(spec.name, labels, ContainerState.RUNNING, networks, published)
+        others = (each for name, each in self._containers.items() if name != spec.name)
+        taken = {(port.address, port.port) for each in others for port in each.published}
+        for each in spec.published_ports:
+            if (each.address, each.port) in taken:
+                raise PortTaken("port is already allocated", each.port)
+        published = tuple(replace(each, port=each.port or self._new_port()) for each in spec.published_ports)
+        self._containers[spec.name] = ObservedContainer(
+            spec.name, labels, ContainerState.RUNNING, networks, published, started_seconds=self.clock()
+        )
         self._tell(self._containers[spec.name])
         self._started_seconds[spec.name] = self.clock()
         self._mounts[spec.name] = frozenset(mount.volume for mount in spec.mounts)

@@ -1,63 +1,119 @@
-"""The agent's TLS identity on disk: its root, made once, and a server leaf renewed at two thirds of its life."""
+"""The agent's leaves on disk, renewed at two thirds of their life, and the TLS context that it listens with.
+
+The context is replaced for each new connection by the newest one: it alone says whose certificates count now.
+"""
 
 from __future__ import annotations
 
 import ssl
-from collections.abc import Sequence
+from collections.abc import Callable, Collection
 from datetime import datetime
 from pathlib import Path
 
-from moorage import pki
-from moorage.types import Address, ProviderNumber
+import structlog
+
+from moorage import pki, tls
+
+log = structlog.get_logger(__name__)
 
 
-def open_root(path: Path, provider: ProviderNumber, exchange: Address, now: datetime) -> pki.Credential:
-    """Return the provider's root, made and stored if there is none.
+class Leaf:
+    """A certificate with its key in a file, made anew in time."""
 
-    Raises:
-        PkiError: the file is unusable, or holds another provider's root.
-    """
-    name = pki.provider_name(provider, exchange)
-    try:
-        root = pki.load(path)
-    except FileNotFoundError:
-        root = pki.create_root(provider, exchange, now)
-        pki.store(root, path)
-    if pki.name_of(root.certificate) != name:
-        raise pki.PkiError(f"{path} is the root of {pki.name_of(root.certificate)}, not of {name}")
-    return root
+    def __init__(self, make: Callable[[datetime], pki.Credential], path: Path, now: datetime) -> None:
+        """
+        Args:
+            make: issues one.
+            path: where it is written.
+            now: with a time zone.
 
-
-class ServerCertificate:
-    """A server context whose leaf is kept fresh. Open connections keep the leaf that they began with."""
-
-    def __init__(self, root: pki.Credential, path: Path, now: datetime, hosts: Sequence[str] = ()) -> None:
-        self._root = root
-        self._path = path
-        self._hosts = hosts
-        self._leaf = self._issue(now)
-        self.context: ssl.SSLContext = pki.ssl_server_context(path)
+        Raises:
+            PkiError: none can be issued.
+            OSError: it cannot be stored.
+        """
+        self._make = make
+        self.path = path
+        self._current = self._issue(now)
 
     @property
     def expires(self) -> datetime:
-        """When the leaf that is served now expires."""
-        return self._leaf.certificate.not_valid_after_utc
+        """When the one that is in use now expires."""
+        return self._current.certificate.not_valid_after_utc
 
     def renew_if_due(self, now: datetime) -> bool:
-        """Put a new leaf into the context if the time has come; return whether it had.
+        """Make and use a new one if the time has come; return whether it had. What fails is tried again.
 
         Raises:
-            PkiError: the root has expired.
-            OSError: the leaf cannot be stored.
+            PkiError: the issuer has expired.
+            OSError: it cannot be stored or used.
         """
-        if not pki.is_renewal_due(self._leaf.certificate, now):
+        if not pki.is_renewal_due(self._current.certificate, now):
             return False
-        leaf = self._issue(now)
-        self.context.load_cert_chain(self._path)
-        self._leaf = leaf  # only now: what fails is tried again
+        made = self._issue(now)
+        self._use()
+        self._current = made
         return True
 
+    def _use(self) -> None:
+        """Begin to use what is in the file."""
+
     def _issue(self, now: datetime) -> pki.Credential:
-        leaf = pki.issue_server(self._root, now, self._hosts)
-        pki.store(leaf, self._path)
-        return leaf
+        made = self._make(now)
+        pki.store(made, self.path)
+        return made
+
+
+class ServerCertificate(Leaf):
+    """The server's leaf and the roots of the clients that may show a certificate, in the context of new connections.
+
+    Open connections keep what they began with.
+    """
+
+    def __init__(self, issuer: Callable[[], pki.Credential], path: Path, now: datetime) -> None:
+        """
+        Args:
+            issuer: what issues certificates now.
+            path: where the leaf is written.
+            now: with a time zone.
+
+        Raises:
+            PkiError: no leaf can be issued.
+            OSError: it cannot be stored.
+        """
+        super().__init__(lambda moment: pki.issue_server(issuer(), moment), path, now)
+        self._roots: tuple[bytes, ...] = ()
+        self.context: ssl.SSLContext = tls.ssl_server_context(path)
+        self._newest = self.context
+        self.context.sni_callback = self._swap
+
+    def trust(self, roots_der: Collection[bytes]) -> None:
+        """Take the clients' certificates from these roots, and from no others any more.
+
+        Raises:
+            PkiError, OSError: there is no usable leaf in the file; the context is as it was.
+        """
+        wanted = tuple(sorted(each for each in set(roots_der) if _is_loadable(each)))
+        if wanted != self._roots:
+            before, self._roots = self._roots, wanted
+            try:
+                self._use()
+            except BaseException:
+                self._roots = before
+                raise
+
+    def _use(self) -> None:
+        self._newest = tls.ssl_server_context(self.path, *self._roots)
+
+    def _swap(self, connection: ssl.SSLSocket | ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> None:
+        """Give a connection the newest context. OpenSSL then takes certificate and trust store from that one."""
+        connection.context = self._newest
+
+
+def _is_loadable(root: bytes) -> bool:
+    """Return whether OpenSSL takes a root: one that it refuses must cost its owner alone."""
+    try:
+        tls.ssl_client_context(root)
+    except pki.PkiError as error:
+        log.warning("root of a peer not usable", reason=str(error))
+        return False
+    return True

@@ -8,22 +8,31 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Collection
 from contextlib import aclosing, suppress
+from dataclasses import replace
+from typing import Protocol
 
 import structlog
 
-from moorage.agent_api import LeaseStatus, WorkloadStatus
+from moorage.agent_api import LeaseStatus
 from moorage.chain.contracts import Exchange
 from moorage.chain.rpc import ChainError, Rpc
 from moorage.crash import crash_point
 from moorage.snapshot import Snapshot
 from moorage.types import Lease, OrderId, OrderState, Version
 from provider_agent.core.attention import Attention, Look
+from provider_agent.core.distribution import Distribution
 from provider_agent.core.endings import Endings
+from provider_agent.core.firewall import EgressPolicy
+from provider_agent.core.gateway import TUNNELS
+from provider_agent.core.lease_names import Identity
+from provider_agent.core.siblings import clients_of
+from provider_agent.core.tunnels import Edge, Tunnel, TunnelState
 from provider_agent.core.workload_report import WorkloadState
-from provider_agent.core.workloads import DesiredLease, Identity
+from provider_agent.core.workloads import DesiredLease
 from provider_agent.shell.engine import EngineUnavailable
-from provider_agent.shell.manifest_service import ManifestStore
+from provider_agent.shell.lease_status import lease_status
 from provider_agent.shell.manifest_shelf import ManifestShelf
+from provider_agent.shell.manifest_store import ManifestStore
 from provider_agent.shell.prover import Prover
 from provider_agent.shell.workload_runner import WorkloadRunner
 
@@ -32,6 +41,18 @@ RETRY_SECONDS = 10
 """What could not be worked out for one lease is tried again after so long."""
 
 log = structlog.get_logger(__name__)
+
+
+class Tunnels(Protocol):
+    """What looks after the tunnels of leases, see shell.overlay."""
+
+    def want(self, lease: OrderId, edges: tuple[Edge, ...]) -> None: ...
+
+    def forget(self, lease: OrderId) -> None: ...
+
+    def states(self, lease: OrderId) -> tuple[TunnelState, ...]: ...
+
+    def siblings(self, lease: OrderId, edges: tuple[Edge, ...]) -> tuple[Tunnel, ...]: ...
 
 
 class WorkloadLoop:
@@ -47,17 +68,25 @@ class WorkloadLoop:
         versions: Callable[[OrderId], Collection[Version]],
         endings: Endings | None = None,
         tell: Callable[[], None] = lambda: None,
+        overlay: Tunnels | None = None,
+        distribution: Callable[[OrderId], Distribution | None] = lambda _: None,
+        egress: EgressPolicy | None = None,
     ) -> None:
         """
         Args:
             versions: gives what the deployment of a lease has had as versions; nothing else is ever run.
             endings: collects the proofs that leases are over.
             tell: is called when there is more in `reset`.
+            overlay: looks after the tunnels of what runs; None: there are none.
+            distribution: tells how far a lease's manifest has come.
+            egress: whether workloads are let out; None: they are not.
         """
         self._tell = tell
+        self._overlay = overlay
+        self._distribution = distribution
         self._provider = identity.provider
         self._runner = runner
-        self._shelf = ManifestShelf(identity, store, versions)
+        self._shelf = ManifestShelf(identity, store, versions, egress or EgressPolicy())
         self._prover = Prover(rpc, exchange, identity.provider)
         self._endings = endings or Endings()
         self._attention = Attention()
@@ -67,6 +96,8 @@ class WorkloadLoop:
         self._desired: dict[OrderId, DesiredLease] = {}
         self.reset: frozenset[OrderId] = frozenset()
         """Closing leases that are proved to be so and of which nothing is left on the engine."""
+        self.has_looked = False
+        """Whether everything has been looked at: before, `wanted` says nothing about what shall not run."""
         self.engine_fault: str | None = None
         """Why the engine did not answer the last time."""
 
@@ -74,6 +105,11 @@ class WorkloadLoop:
     def held(self) -> frozenset[OrderId]:
         """Leases of which there is something on the engine or on the disk."""
         return self._runner.leases() | self._shelf.leases
+
+    @property
+    def wanted(self) -> tuple[DesiredLease, ...]:
+        """What shall run."""
+        return tuple(self._desired.values())
 
     def note(self, snapshot: Snapshot) -> None:
         """Take in a new snapshot; every one has to come here, as each tells only what it has touched."""
@@ -89,6 +125,21 @@ class WorkloadLoop:
         self._shelf.delivered(lease)
         self._attention.leases([lease])
         self._wake.set()
+
+    def look_at(self, lease: OrderId) -> None:
+        """Ask for a look at what a lease's gateway has to do."""
+        self._attention.leases([lease])
+        self._wake.set()
+
+    def tunnel_port(self, lease: OrderId) -> int | None:
+        """Return the port of the host at which a lease's gateway takes tunnels."""
+        desired = self._desired.get(lease)
+        return self._runner.port(desired, TUNNELS) if desired is not None else None
+
+    def passage(self, lease: OrderId, client: OrderId) -> tuple[str, int] | None:
+        """Return where a lease's gateway takes tunnels of another lease of this provider."""
+        desired = self._desired.get(lease)
+        return self._runner.passage(desired, client) if desired is not None else None
 
     def wake(self) -> None:
         """Ask for a pass now."""
@@ -108,14 +159,15 @@ class WorkloadLoop:
 
     async def status(self, lease: OrderId) -> LeaseStatus:
         """Return how a lease's workloads were when they were last seen."""
-        desired = self._desired.get(lease)
-        if desired is None:
-            return LeaseStatus(lease, None, ())
-        workloads = (
-            WorkloadStatus(report.name, report.state, report.reason, report.addresses)
-            for report in self._runner.reports(desired)
-        )
-        return LeaseStatus(lease, desired.version, tuple(workloads))
+        desired, snapshot = self._desired.get(lease), self._snapshot
+        order = snapshot.leased_orders.get(lease) if snapshot is not None else None
+        distribution = self._distribution(lease)
+        if desired is None or order is None:
+            return lease_status(lease, None, (), (), distribution)
+        tunnels = self._overlay.states(lease) if self._overlay is not None else ()
+        views = await self._runner.views(desired, order.group.name, tunnels)
+        reports = self._runner.reports(desired, await self._runner.connections(desired))
+        return lease_status(lease, desired.version, reports, views, distribution)
 
     def states(self) -> list[WorkloadState]:
         """Return the states of all workloads when they were last seen."""
@@ -168,8 +220,9 @@ class WorkloadLoop:
         if label is None:
             self._attention.hears(True)
         else:
-            with suppress(ValueError):  # somebody may have put another there by hand
-                self._attention.engine(OrderId(bytes.fromhex(label)))
+            with suppress(ValueError):  # somebody may have put another there by hand; what serves all leases has none
+                if label:
+                    self._attention.engine(OrderId(bytes.fromhex(label)))
         self._wake.set()
 
     async def _pass(self, snapshot: Snapshot, look: Look) -> None:
@@ -190,10 +243,14 @@ class WorkloadLoop:
         if look.is_everything or look.on_engine or changed:
             self._tell_engine(None)
         self._attention.leases(changed)  # what a step has brought about may need another
+        for lease in changed & self._desired.keys():
+            for guest in clients_of(self._desired[lease]):  # on networks of the lease, which come and go with it
+                self._attention.engine(guest)
         for lease in {each.lease for each in desired} | changed:
             wanted = self._desired.get(lease)
             self._attention.at_second(lease, self._runner.next_attempt(wanted) if wanted is not None else None)
         await self._clear_away(snapshot)
+        self.has_looked = self.has_looked or look.is_everything
 
     def _all(self, snapshot: Snapshot) -> set[OrderId]:
         ours = (lease.id for lease in snapshot.leases.values() if lease.provider == self._provider)
@@ -227,13 +284,19 @@ class WorkloadLoop:
         desired = await self._shelf.desired(lease_id, snapshot.leased_orders[lease_id].group)
         if desired is None:
             self._drop(lease_id)
-        else:
-            self._desired[lease_id] = _paused_if_unpaid(snapshot, lease, desired)
+            return
+        desired = _paused_if_unpaid(snapshot, lease, desired)
+        if self._overlay is not None:
+            desired = replace(desired, siblings=self._overlay.siblings(lease_id, desired.edges))
+            self._overlay.want(lease_id, desired.edges)
+        self._desired[lease_id] = desired
 
     def _drop(self, lease: OrderId) -> None:
         self._attention.at_block(lease, None)
         self._desired.pop(lease, None)
         self._runner.forget(lease)
+        if self._overlay is not None:
+            self._overlay.forget(lease)
 
     async def _prove(self, snapshot: Snapshot) -> None:
         """Ask once in a block what became of the leases that seem to be over."""
@@ -257,6 +320,7 @@ class WorkloadLoop:
         gone = frozenset(each.lease for each in self._endings.over if self._runner.is_reset(each.lease))
         for lease in gone & self._shelf.leases:
             crash_point("before-forgetting-manifest")
+            await self._runner.keep_images(lease, ())  # first: without its manifest nothing would lead here again
             await self._shelf.remove(lease)
             crash_point("after-forgetting-manifest")
         self._shelf.forget(gone)
@@ -271,8 +335,8 @@ def _is_closing(lease: Lease | None) -> bool:
 
 
 def _paused_if_unpaid(snapshot: Snapshot, lease: Lease, desired: DesiredLease) -> DesiredLease:
-    """Return a lease without its containers while its money is used up; its volumes stay."""
+    """Return a lease without its containers and tunnels while its money is used up; its volumes stay."""
     period = snapshot.parameters.reconfirmation_period_blocks
     if not lease.is_exhausted(snapshot.block.number, period):
         return desired
-    return DesiredLease(desired.lease, desired.version, (), ())
+    return replace(desired, workloads=(), networks=(), gateway=None, edges=())

@@ -9,36 +9,33 @@ import asyncio
 import re
 from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Sequence
 from itertools import groupby
-from typing import assert_never
 
 import structlog
 
-from moorage.crash import crash_point
 from moorage.types import OrderId
-from provider_agent.core.containers import ContainerSpec, Observed
+from provider_agent.core.connection_view import ConnectionView, connection_views
+from provider_agent.core.containers import Observed
+from provider_agent.core.edge import Route, routes_of
 from provider_agent.core.endings import Over
-from provider_agent.core.workload_plan import (
-    CreateNetwork,
-    Intent,
-    ReconnectWorkload,
-    Removal,
-    RemoveContainer,
-    RemoveNetwork,
-    RemoveVolume,
-    StartFailure,
-    StartWorkload,
-    StopContainer,
-    by_lease,
-    next_attempt,
-    plan,
-)
+from provider_agent.core.gateway_state import ConnectionReport
+from provider_agent.core.siblings import passage_address, servers_of, with_siblings
+from provider_agent.core.tunnels import TunnelState
+from provider_agent.core.updates import with_updates
+from provider_agent.core.workload_health import is_asked_by_gateway, with_health
+from provider_agent.core.workload_plan import by_lease, next_attempt, plan
 from provider_agent.core.workload_report import WorkloadReport, reports
 from provider_agent.core.workloads import DesiredLease
-from provider_agent.shell.engine import Engine, EngineError, EngineUnavailable
+from provider_agent.shell.engine import Engine, EngineUnavailable
+from provider_agent.shell.gateway_care import GatewayCare
+from provider_agent.shell.gateways import Gateways
+from provider_agent.shell.image_care import ImageCare
+from provider_agent.shell.images import Images
+from provider_agent.shell.port_book import PortBook
+from provider_agent.shell.refusals import Refusals
+from provider_agent.shell.workload_steps import WorkloadSteps
 
-STEPS_AT_A_TIME = 4
-"""What two cores can start at once; pulling an image is not counted."""
 PASS_SECONDS = 10.0
+RETUNE_SECONDS = 2
 LOOKS_AT_A_TIME = 16
 """For more leases than this the engine is asked for everything at once."""
 
@@ -49,29 +46,33 @@ log = structlog.get_logger(__name__)
 
 
 class WorkloadRunner:
-    """Carries out plans. Remembers what it has seen, what the engine refused, and which containers it has stopped.
-
-    To forget a refusal costs one attempt too early; to forget a stop, a new container with the same volumes.
-    """
+    """Sees what is there, has the steps taken that are due, and remembers what it has seen."""
 
     def __init__(
-        self, engine: Engine, public_host: str, clock: Callable[[], float], pass_seconds: float = PASS_SECONDS
+        self,
+        engine: Engine,
+        gateways: Gateways,
+        clock: Callable[[], float],
+        pass_seconds: float = PASS_SECONDS,
+        images: Images | None = None,
     ) -> None:
         """
         Args:
-            public_host: the host's name or address for those outside.
             clock: tells Unix time.
             pass_seconds: how long a pass waits for its steps; what takes longer goes on beside the next ones.
+            images: gets them where they are not on the engine; None: what is not there cannot be run.
         """
+        self._images = ImageCare(images)
         self._engine = engine
-        self._public_host = public_host
+        self._gateways = gateways
+        self._care = GatewayCare(engine, gateways)
+        self._ports = PortBook(gateways.site, clock)
         self._clock = clock
-        self._failures: dict[OrderId, dict[str, StartFailure]] = {}
-        self._stopped: set[str] = set()
+        self._refusals = Refusals()
+        self._steps = WorkloadSteps(engine, self._care, self._images, self._ports, self._refusals, self._now)
         self._seen: dict[str, Observed] = {}
         self._has_looked = False
         self._pass_seconds = pass_seconds
-        self._gate = asyncio.Semaphore(STEPS_AT_A_TIME)
         self._busy: dict[OrderId, asyncio.Task[None]] = {}
         self._ending: set[OrderId] = set()
         """Those of the busy ones of which something is stopped or removed."""
@@ -89,6 +90,7 @@ class WorkloadRunner:
         if leases is None or not self._has_looked or len(leases) > LOOKS_AT_A_TIME:
             self._seen = by_lease(await self._engine.observe())
             self._has_looked = True
+            self._ports.learn({lease: self._seen[lease.hex()] for lease in self.leases()}, self._busy.keys())
             return
         for lease in leases:
             seen = await self._engine.observe(lease)
@@ -114,31 +116,94 @@ class WorkloadRunner:
         gone = [each.lease for each in over]
         await self._abandon([*gone, *resting])
         finished = self._finished()
-        idle = [lease for lease in desired if lease.lease not in self._busy]
-        self._forget(idle)
+        idle = [self._ports.give(self._updated(lease)) for lease in desired if lease.lease not in self._busy]
+        for each in idle:
+            self._refusals.keep(each.lease, {container.name for container in each.containers})
         leases = [lease for lease in (*gone, *resting, *(each.lease for each in idle)) if lease not in self._busy]
-        failures = {name: each for lease in leases for name, each in self._failures.get(lease, {}).items()}
-        intents = plan(idle, self._merged(leases), over, self._now(), failures, resting, self._stopped)
-        begun = []
-        for lease, steps in groupby(intents, key=lambda intent: intent.lease):
-            self._busy[lease] = asyncio.create_task(self._lease(tuple(steps)))
-            begun.append(lease)
+        failures = self._refusals.of_all(leases)
+        for each in idle:
+            await self._images.keep(each.lease, [image.reference for image in each.images])
+        missing = self._images.missing(idle)
+        await self._look_at_health(idle)
+        intents = plan(idle, self._merged(leases), over, self._now(), failures, resting, self._steps.stopped, missing)
+        steps = {lease: tuple(each) for lease, each in groupby(intents, key=lambda intent: intent.lease)}
+        begun = [lease for lease in leases if lease in steps]
+        wanted = {lease.lease: lease for lease in idle}
+        begun += [lease for lease in wanted if lease not in steps and self._is_out_of_tune(wanted[lease])]
+        for lease in begun:
+            self._images.begin(lease)
+            taken = self._steps.take(lease, steps.get(lease, ()), wanted.get(lease), self._observed(lease))
+            self._busy[lease] = asyncio.create_task(taken)
         self._ending.update(lease for lease in begun if lease in gone or lease in resting)
         if begun:
             await asyncio.wait([self._busy[lease] for lease in begun], timeout=self._pass_seconds)
             finished |= self._finished()
         if finished:
             await self.look(finished)
+            await self._look_at_health([each for each in idle if each.lease in finished])
         return frozenset({*begun, *finished})
+
+    def _updated(self, lease: DesiredLease) -> DesiredLease:
+        """Return a lease as it is to be now: by what was pulled for it and by what was seen."""
+        seen = self._merged([lease.lease, *servers_of(lease)])
+        updated = with_updates(self._images.pinned(lease), self._observed(lease.lease), self._now())
+        return with_siblings(updated, {each.name for each in seen.networks})
+
+    def _placed(self, lease: DesiredLease) -> DesiredLease:
+        """Return a lease as it is to be now, with its gateway's container as it was given the last time."""
+        return self._ports.as_given(self._updated(lease))
+
+    async def _look_at_health(self, leases: Iterable[DesiredLease]) -> None:
+        """Add to what was seen how the gateways find the replicas."""
+        for each in leases:
+            seen = self._seen.get(each.lease.hex())
+            if seen is not None and is_asked_by_gateway(each):
+                self._seen[each.lease.hex()] = with_health(seen, each, await self._gateways.health(each))
 
     def next_attempt(self, lease: DesiredLease) -> int | None:
         """Return the Unix time from which there is something to do for a lease though nothing changes; None: never."""
-        return next_attempt(lease, self._seen.get(lease.lease.hex(), Observed()), self._failures.get(lease.lease, {}))
+        placed, observed = self._placed(lease), self._observed(lease.lease)
+        attempt = next_attempt(placed, observed, self._refusals.of(lease.lease), self._now())
+        retry = self._now() + RETUNE_SECONDS if self._is_out_of_tune(placed) else None
+        return min((each for each in (attempt, retry) if each is not None), default=None)
 
-    def reports(self, lease: DesiredLease) -> tuple[WorkloadReport, ...]:
+    def reports(
+        self, lease: DesiredLease, connections: Collection[ConnectionReport] = ()
+    ) -> tuple[WorkloadReport, ...]:
         """Return how the workloads of a lease were when they were last seen."""
-        observed = self._seen.get(lease.lease.hex(), Observed())
-        return reports(lease, observed, self._failures.get(lease.lease, {}), self._now(), self._public_host)
+        placed, observed = self._placed(lease), self._observed(lease.lease)
+        return reports(placed, observed, self._refusals.of(lease.lease), self._now(), connections)
+
+    def routes(self, leases: Iterable[DesiredLease]) -> tuple[Route, ...]:
+        """Return where the provider's edge leads to, by what was last seen."""
+        site = self._gateways.site
+        return tuple(
+            route for lease in leases for route in routes_of(lease, self._observed(lease.lease).networks, site)
+        )
+
+    async def connections(self, lease: DesiredLease) -> tuple[ConnectionReport, ...]:
+        """Return how the connections of a lease's workloads are now."""
+        return await self._gateways.connections(self._placed(lease))
+
+    async def views(self, lease: DesiredLease, here: str, tunnels: Iterable[TunnelState]) -> tuple[ConnectionView, ...]:
+        """Return how each connection of a lease's workloads is now.
+
+        Args:
+            here: the lease's group.
+            tunnels: how far agents have come with them.
+        """
+        placed = self._placed(lease)
+        local = await self._gateways.local_connections(placed)
+        return connection_views(placed, here, local, tunnels, await self._gateways.tunnels(lease.lease))
+
+    def port(self, lease: DesiredLease, key: str) -> int | None:
+        """Return a port of the host that a lease's gateway has, by what it is for (see core.gateway)."""
+        return self._ports.of(lease).get(key)
+
+    def passage(self, lease: DesiredLease, client: OrderId) -> tuple[str, int] | None:
+        """Return where a lease's gateway takes tunnels of another lease of this provider; None: it does not yet."""
+        placed = self._placed(lease)
+        return passage_address(placed, client, self._observed(lease.lease).networks)
 
     def leases(self) -> frozenset[OrderId]:
         """Return the leases of which something was seen."""
@@ -154,7 +219,11 @@ class WorkloadRunner:
 
     def forget(self, lease: OrderId) -> None:
         """Drop what the engine refused for a lease that nobody wants any more."""
-        self._failures.pop(lease, None)
+        self._refusals.forget(lease)
+
+    async def keep_images(self, lease: OrderId, references: Collection[str]) -> None:
+        """Forget what the names of a lease's images meant, but for these. Disk errors are OSError."""
+        await self._images.keep(lease, references)
 
     def now(self) -> int:
         """Return the Unix time."""
@@ -195,71 +264,32 @@ class WorkloadRunner:
             raise unavailable[0]
         return set(done)
 
-    async def _lease(self, steps: Sequence[Intent]) -> None:
-        for intent in steps:
-            try:
-                await self._step(intent)
-            except EngineUnavailable:
-                raise
-            except EngineError as error:
-                log.warning("engine refused", lease=intent.lease.hex(), step=_described(intent), reason=str(error))
+    def _observed(self, lease: OrderId) -> Observed:
+        return self._seen.get(lease.hex(), Observed())
 
-    async def _step(self, intent: Intent) -> None:
-        crash_point(f"before-{type(intent).__name__}")
-        match intent:
-            case StartWorkload(spec=container) | ReconnectWorkload(spec=container):
-                await self._ensure(intent.lease, container)
-            case _:
-                async with self._gate:
-                    await self._change(intent)
-        crash_point(f"after-{type(intent).__name__}")
-        log.info("engine changed", lease=intent.lease.hex(), step=_described(intent))
+    def _is_out_of_tune(self, lease: DesiredLease) -> bool:
+        return self._care.is_out_of_tune(lease, self._observed(lease.lease))
 
-    async def _change(self, intent: CreateNetwork | StopContainer | Removal) -> None:
-        match intent:
-            case StopContainer(name=name):
-                self._stopped.add(name)
-                await self._engine.stop_container(name)
-            case CreateNetwork(spec=network):
-                await self._engine.ensure_network(network)
-            case RemoveContainer(name=name):
-                self._stopped.discard(name)
-                await self._engine.remove_container(name)
-            case RemoveNetwork(name=name):
-                await self._engine.remove_network(name)
-            case RemoveVolume(name=name):
-                await self._engine.remove_volume(name)
-            case _:
-                assert_never(intent)
+    async def evict(self, lease: OrderId, name: str, reason: str) -> bool:
+        """Remove a running container at once; it starts anew after a pause that grows with each time.
 
-    async def _ensure(self, lease: OrderId, container: ContainerSpec) -> None:
-        failures = self._failures.setdefault(lease, {})
-        try:
-            await self._engine.ensure_image(container.image)
-            async with self._gate:
-                await self._engine.ensure_container(container)
-        except EngineUnavailable:
-            raise
-        except EngineError as error:
-            before = failures.get(container.name)
-            attempts = before.attempts + 1 if before is not None and before.digest == container.digest else 1
-            failures[container.name] = StartFailure(container.digest, str(error), attempts, self._now())
-            raise
-        failures.pop(container.name, None)
-        self._stopped.discard(container.name)
+        Steps of the lease that are under way are not waited for: a registry that is slow on purpose protects nobody.
 
-    def _forget(self, desired: Sequence[DesiredLease]) -> None:
-        """Drop the failures of containers that nobody wants any more."""
-        for lease in desired:
-            wanted = {container.name for container in lease.containers}
-            failures = self._failures.get(lease.lease, {})
-            for name in failures.keys() - wanted:
-                del failures[name]
+        Args:
+            reason: what its tenant is told meanwhile.
+
+        Returns:
+            Whether there was such a container when the lease was last seen.
+
+        Raises:
+            EngineError
+        """
+        found = next((each for each in self._observed(lease).containers if each.name == name), None)
+        if found is None:
+            return False
+        self._refusals.note_eviction(lease, name, found.digest, reason, self._now())
+        await self._steps.remove_at_once(name)
+        return True
 
     def _now(self) -> int:
         return int(self._clock())
-
-
-def _described(intent: Intent) -> str:
-    name = intent.spec.name if isinstance(intent, CreateNetwork | StartWorkload | ReconnectWorkload) else intent.name
-    return f"{type(intent).__name__} {name}"

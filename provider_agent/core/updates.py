@@ -1,0 +1,104 @@
+"""Decides how a workload gets to its new version without a break: a new container beside the old one is tried first.
+
+One replica after the other: a container of the new version runs beside the old one, under a name and at addresses of
+its own, while the old one serves. If it works for a while the gateway leads to both, and the old one is replaced;
+when that works, too, the one beside goes. If it does not work the old one goes on. All of this is decided
+from what is on the engine. What has storage can't be there twice: it is replaced as soon as its new image is there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from provider_agent.core.containers import ContainerSpec, ContainerState, Observed, ObservedContainer
+from provider_agent.core.workload_health import is_up
+from provider_agent.core.workloads import DesiredLease, DesiredWorkload
+
+TRIAL_SECONDS = 5
+"""So long the new version has to work before anything is taken from the old one, and before the one beside goes."""
+DRAIN_SECONDS = 2
+"""So long before it is stopped a container gets nothing new."""
+
+Seen = Mapping[str, ObservedContainer]
+
+
+def with_updates(wanted: DesiredLease, observed: Observed, now_seconds: int) -> DesiredLease:
+    """Return a lease with the containers that are to run beside others, and those of an earlier version that go on."""
+    seen = {each.name: each for each in observed.containers}
+    workloads = tuple(_updated(workload, seen, now_seconds) for workload in wanted.workloads)
+    if wanted.gateway is None:
+        return replace(wanted, workloads=workloads)
+    beside: list[tuple[str, int, bool]] = []
+    draining: list[tuple[str, int]] = []
+    for workload in workloads:
+        running = tuple(_running_beside(workload, seen, now_seconds))
+        beside += [(workload.name, index, serves) for index, serves in running]
+        draining += [(workload.name, place) for place in _draining(workload, running, seen, now_seconds)]
+    gateway = replace(wanted.gateway, beside=tuple(beside), draining=tuple(draining))
+    return replace(wanted, workloads=workloads, gateway=gateway)
+
+
+def all_that_may_run(wanted: DesiredLease) -> Iterator[ContainerSpec]:
+    """Yield the containers that a lease may have: also those in which new versions are tried."""
+    for spec in wanted.containers:
+        yield spec
+        if not spec.mounts:
+            yield replace(spec, name=name_beside(spec))
+
+
+def name_beside(spec: ContainerSpec) -> str:
+    """Return what the container is called in which a replica's new version is tried."""
+    return f"{spec.name}.next"  # no workload's name has a point
+
+
+def _running_beside(workload: DesiredWorkload, seen: Seen, now_seconds: int) -> Iterator[tuple[int, bool]]:
+    """Yield beside which replicas there is a container, and whether it is to serve."""
+    trials = {each.name: each for each in workload.beside if each.name in seen}
+    for index, spec in enumerate(workload.replicas):
+        trial = trials.get(name_beside(spec))
+        if trial is not None:
+            yield index, _has_worked(trial, seen[trial.name], now_seconds)
+
+
+def _draining(
+    workload: DesiredWorkload, running: Sequence[tuple[int, bool]], seen: Seen, now_seconds: int
+) -> Iterator[int]:
+    """Yield which servers of the gateway are to get nothing new: the replicas in order, then those beside."""
+    for place, (index, serves) in enumerate(running, len(workload.replicas)):
+        spec = workload.replicas[index]
+        if serves and _is_old(spec, seen):
+            yield index
+        elif serves and _has_worked(spec, seen.get(spec.name), now_seconds):
+            yield place
+
+
+def _updated(workload: DesiredWorkload, seen: Seen, now_seconds: int) -> DesiredWorkload:
+    beside: list[ContainerSpec] = []
+    held: set[str] = set()
+    for spec in workload.replicas:
+        found, trial = seen.get(spec.name), _beside(spec, len(workload.replicas))
+        tried = seen.get(trial.name)
+        if _is_old(spec, seen) and not spec.mounts:
+            if beside or not _has_worked(trial, tried, now_seconds - DRAIN_SECONDS):
+                held.add(spec.name)
+            if not beside:
+                beside.append(trial)
+        elif tried is not None and not _has_worked(spec, found, now_seconds - DRAIN_SECONDS) and not spec.mounts:
+            beside.append(trial)
+    return replace(workload, beside=tuple(beside), held=frozenset(held))
+
+
+def _is_old(spec: ContainerSpec, seen: Seen) -> bool:
+    """Return whether a replica runs in another version."""
+    found = seen.get(spec.name)
+    return found is not None and found.state is ContainerState.RUNNING and found.digest != spec.digest
+
+
+def _has_worked(spec: ContainerSpec, found: ObservedContainer | None, now_seconds: int) -> bool:
+    return found is not None and is_up(spec, found) and now_seconds - found.started_seconds >= TRIAL_SECONDS
+
+
+def _beside(spec: ContainerSpec, replicas: int) -> ContainerSpec:
+    attachments = tuple(replace(each, place=each.place + replicas) for each in spec.attachments)
+    return replace(spec, name=name_beside(spec), attachments=attachments)

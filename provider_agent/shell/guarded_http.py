@@ -1,0 +1,75 @@
+"""HTTP to addresses that strangers choose: a name counts for nothing, only the address that is really connected to."""
+
+from __future__ import annotations
+
+import socket
+from ipaddress import ip_address
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.resolver import DefaultResolver
+from yarl import URL
+
+from provider_agent.core.reachable import Reachable
+
+CONNECT_SECONDS = 10
+SILENCE_SECONDS = 60
+"""The longest time without a byte."""
+
+
+class Forbidden(aiohttp.ClientError):
+    """A host leads to an address that is not connected to."""
+
+
+class _Guard(AbstractResolver):
+    """Resolves names to allowed addresses only; what it returns is what is connected to, so no second answer counts."""
+
+    def __init__(self, reachable: Reachable) -> None:
+        self._reachable = reachable
+        self._resolver = DefaultResolver()
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        found = await self._resolver.resolve(host, port, family)
+        allowed = [each for each in found if self._objection(each["host"]) is None]
+        if not allowed:  # what it leads to is nobody's business outside of this network
+            raise Forbidden(f"{host} is not connected to: it has no public address")
+        return allowed
+
+    def _objection(self, address: str) -> str | None:
+        return self._reachable.objection(ip_address(address.partition("%")[0]))
+
+    async def close(self) -> None:
+        await self._resolver.close()
+
+
+class GuardedHttp:
+    """Makes GET requests, without following where an answer leads, without cookies, proxies or .netrc."""
+
+    def __init__(self, reachable: Reachable) -> None:
+        self._reachable = reachable
+        connector = aiohttp.TCPConnector(resolver=_Guard(reachable), use_dns_cache=False)
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=SILENCE_SECONDS)
+        self._session = aiohttp.ClientSession(
+            connector=connector, timeout=timeout, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False
+        )
+
+    async def get(self, url: URL, headers: dict[str, str]) -> aiohttp.ClientResponse:
+        """Return an answer whose body is still to be read; the caller closes it.
+
+        Raises:
+            Forbidden: the address is one that is not connected to.
+            aiohttp.ClientError, TimeoutError
+        """
+        try:
+            objection = self._reachable.objection(ip_address((url.host or "").partition("%")[0]))
+        except ValueError:
+            objection = None  # a name: the guard sees what it leads to
+        if objection is not None:
+            raise Forbidden(f"{url.host} is not connected to: {objection}")
+        headers = {"Accept-Encoding": "identity", "User-Agent": "moorage", **headers}
+        return await self._session.get(url, headers=headers, allow_redirects=False, auto_decompress=False)
+
+    async def close(self) -> None:
+        await self._session.close()
