@@ -5,9 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from cli.core.agents import Answer, AskStatus, Delivered, DeliverManifest, Failed, Report, Step, Workload
-from moorage.agent_api import LeaseStatus
+from cli.core.agents import (
+    Answer,
+    AskStatus,
+    Connection,
+    Delivered,
+    DeliverManifest,
+    Failed,
+    ManifestNews,
+    Report,
+    Step,
+    Workload,
+)
+from moorage.agent_api import ConnectionStatus, LeaseStatus
 from moorage.agent_client import Agent, AgentError
+from moorage.agent_lookup import read_agent
 from moorage.chain.contracts import Registry
 from moorage.chain.index import read_block
 from moorage.chain.market import Market
@@ -67,22 +79,24 @@ class Interpreter:
         return agent if self._clock() - read_seconds < REREAD_SECONDS else None
 
     async def _find(self, provider: ProviderNumber) -> Agent:
-        """Look an agent up at a final block: a certificate that a reorganisation takes back must not be trusted.
-
-        One that is removed must not be trusted either, even if its removal is not final yet.
-        """
         read_seconds = self._clock()
-        block = await read_block(self._rpc, "finalized")
-        found = await self._registry.provider(block, provider)
-        remaining = await self._registry.roots(await read_block(self._rpc), provider)
-        roots = tuple(root for root in await self._registry.roots(block, provider) if root in remaining)
-        if found is None or not roots:
-            raise ChainError(f"it has no certificate that is final on chain (final is block {block.number})")
-        agent = Agent(provider, found.endpoint, roots)
+        final, newest = await read_block(self._rpc, "finalized"), await read_block(self._rpc)
+        agent = await read_agent(self._registry, provider, final, newest)
+        if agent is None or not agent.roots_der:
+            raise ChainError(f"it has no certificate that is final on chain (final is block {final.number})")
         self._found[provider] = agent, read_seconds
         return agent
 
 
 def _report(status: LeaseStatus) -> Report:
-    workloads = [Workload(each.name, each.state, each.reason, each.addresses) for each in status.workloads]
-    return Report(status.version, tuple(workloads))
+    workloads = (
+        Workload(each.name, each.state, each.reason, each.addresses, tuple(map(_connection, each.connections)))
+        for each in status.workloads
+    )
+    told = status.manifest
+    news = ManifestNews(told.state, told.source, told.reason) if told is not None else None
+    return Report(status.version, tuple(workloads), news)
+
+
+def _connection(told: ConnectionStatus) -> Connection:
+    return Connection(told.name, told.direction, told.workload, told.datacenter, told.state, told.reason)

@@ -9,6 +9,7 @@ from typing import Protocol
 from cli.core.agents import (
     NOTHING_KNOWN,
     Answer,
+    DeliverManifest,
     Knowledge,
     Step,
     is_all_running,
@@ -113,7 +114,8 @@ class Watch:
         return view
 
     def _ask(self, view: DeploymentView) -> None:
-        for step in next_steps(view, self._version, self._knowledge, self._clock()):
+        delivering = {lease for lease, (step, _) in self._asking.items() if isinstance(step, DeliverManifest)}
+        for step in next_steps(view, self._version, self._knowledge, self._clock(), delivering):
             if step.lease not in self._asking:
                 self._asking[step.lease] = step, asyncio.create_task(self._asker.ask(step))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from cli.core.story import Line
@@ -16,8 +16,33 @@ RUNNING_SECONDS = 10.0
 RUNNING = "running"
 QUIET_FAILURES = 2
 """An agent that has not seen the newest block yet says no; a few seconds later that is over."""
+DIRECT_DELIVERIES = 2
+"""To so many agents a manifest is sent; the others get it from them."""
+PASSING_ON_SECONDS = 45.0
+"""So long agents are given to pass a manifest on; who lacks it then gets it from here."""
 REFUSALS_THAT_COUNT = 5
 """A refusal may come from an agent that is a few blocks behind; so many in a row are meant."""
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """A connection of a workload, see moorage.agent_api.ConnectionStatus."""
+
+    name: str
+    direction: str
+    workload: str
+    datacenter: str
+    state: str
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestNews:
+    """How far the manifest on chain has come to an agent, see moorage.agent_api.ManifestStatus."""
+
+    state: str
+    source: str | None
+    reason: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +51,7 @@ class Workload:
     state: str
     reason: str | None
     addresses: tuple[str, ...]
+    connections: tuple[Connection, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +61,8 @@ class Report:
     version: Version | None
     """Of the manifest that runs; None until it has one."""
     workloads: tuple[Workload, ...]
+    manifest: ManifestNews | None = None
+    """None: the agent does not tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +87,7 @@ class Knowledge:
 
     report: Report | None = None
     is_delivered: bool = False
-    """Whether the agent has taken the manifest from us since it last said what it runs."""
+    """Whether the agent has taken the manifest from us, and was not yet seen to use it though there was time."""
     deliveries: int = 0
     problem: str | None = None
     failures: int = 0
@@ -68,6 +96,8 @@ class Knowledge:
     """In a row, of the kind that asking again does not help."""
     next_seconds: float = 0.0
     """When to ask again."""
+    lacking_seconds: float | None = None
+    """Since when its agent has said that it lacks the version that is wanted; None: it has it, or was not asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +118,11 @@ NOTHING_KNOWN = Knowledge()
 
 
 def next_steps(
-    view: DeploymentView, ours: Version, knowledge: Mapping[OrderId, Knowledge], now_seconds: float
+    view: DeploymentView,
+    ours: Version,
+    knowledge: Mapping[OrderId, Knowledge],
+    now_seconds: float,
+    delivering: Collection[OrderId] = (),
 ) -> tuple[Step, ...]:
     """Return whom to ask what now.
 
@@ -97,14 +131,26 @@ def next_steps(
         ours: version of the manifest that can be delivered; nothing is if the chain wants another one.
         knowledge: of each lease that was asked about.
         now_seconds: of a clock that never goes back.
+        delivering: to which a delivery is under way.
     """
     steps: list[Step] = []
+    places = DIRECT_DELIVERIES - sum(
+        attempt.id in delivering or known.is_delivered or _holds(known.report, view.version)
+        for attempt in view.current
+        for known in [knowledge.get(attempt.id, NOTHING_KNOWN)]
+    )
+    is_sending = bool(delivering)
     for attempt in view.current:
         known = knowledge.get(attempt.id, NOTHING_KNOWN)
+        if attempt.id in delivering:
+            continue
         if attempt.lease is None or attempt.state is not OrderState.LEASE_ACTIVE or now_seconds < known.next_seconds:
             continue
         has_other_version = known.report is not None and known.report.version != view.version
-        if has_other_version and ours == view.version and not known.is_delivered:
+        is_forgotten = known.lacking_seconds is not None and now_seconds - known.lacking_seconds >= PASSING_ON_SECONDS
+        is_to_send = has_other_version and ours == view.version and not known.is_delivered
+        if is_to_send and not is_sending and (places > 0 or is_forgotten):
+            is_sending = True  # one after the other: the first can pass it on while the second gets it
             steps.append(DeliverManifest(attempt.id, attempt.lease.provider))
         else:
             steps.append(AskStatus(attempt.id, attempt.lease.provider))
@@ -116,11 +162,22 @@ def learn(known: Knowledge, answer: Answer, wanted: Version, now_seconds: float)
     match answer:
         case Report():
             wait = RUNNING_SECONDS if _runs(answer, wanted) else COMING_UP_SECONDS
-            if answer.version != wanted and not known.is_delivered:
+            if answer.version == wanted:
+                return Knowledge(answer, deliveries=known.deliveries, next_seconds=now_seconds + wait)
+            if known.lacking_seconds is None and not known.is_delivered:
                 wait = 0.0  # deliver at once
-            return Knowledge(answer, deliveries=known.deliveries, next_seconds=now_seconds + wait)
+            since = known.lacking_seconds if known.lacking_seconds is not None else now_seconds
+            is_overdue = now_seconds - since >= PASSING_ON_SECONDS
+            return Knowledge(
+                answer,
+                known.is_delivered and not is_overdue,  # it has taken it, and was not yet seen to use it
+                known.deliveries,
+                next_seconds=now_seconds + wait,
+                lacking_seconds=since,
+            )
         case Delivered():
-            return Knowledge(known.report, True, known.deliveries + 1, next_seconds=now_seconds + COMING_UP_SECONDS)
+            after = now_seconds + COMING_UP_SECONDS
+            return Knowledge(known.report, True, known.deliveries + 1, next_seconds=after, lacking_seconds=now_seconds)
         case Failed():
             wait = min(FIRST_RETRY_SECONDS * 2 ** min(known.failures, 10), MAX_RETRY_SECONDS)
             return replace(
@@ -190,6 +247,10 @@ def refused_for_good(view: DeploymentView, knowledge: Mapping[OrderId, Knowledge
         if known.refusals >= REFUSALS_THAT_COUNT:
             return f"provider {attempt.provider} refuses (lease {short(attempt.id)}): {known.problem}"
     return None
+
+
+def _holds(report: Report | None, wanted: Version) -> bool:
+    return report is not None and report.version == wanted
 
 
 def _runs(report: Report, wanted: Version) -> bool:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from cli.core.agents import NOTHING_KNOWN, Knowledge
+from cli.core.agents import NOTHING_KNOWN, Connection, Knowledge, Report, Workload
 from cli.core.view import Attempt, DeploymentView, full
 from moorage.money import Money
 from moorage.types import Lease, OrderId, OrderState
@@ -39,12 +39,29 @@ def rows(view: DeploymentView, knowledge: Mapping[OrderId, Knowledge], money: Mo
     for attempt in view.current:
         result.append(_group_row(view, attempt, money))
         known = knowledge.get(attempt.id, NOTHING_KNOWN)
-        for workload in known.report.workloads if known.report else ():
-            told = [*workload.addresses, *([workload.reason] if workload.reason else [])]
-            result.append(Row(f"  {workload.name}", workload.state, detail=", ".join(told)))
+        if known.report is not None:
+            result.extend(_report_rows(known.report))
         if known.problem is not None and attempt.is_live:
             result.append(Row("", "", detail=f"agent: {known.problem}"))
     return tuple(result)
+
+
+def _report_rows(report: Report) -> Iterator[Row]:
+    news = report.manifest
+    if news is not None and news.state != "here":
+        source = f" from {news.source}" if news.source is not None else ""
+        reason = f"{news.reason}; `moorage deploy` with the same file gives it again" if news.reason else ""
+        yield Row("  manifest", news.state + source, detail=reason)
+    for workload in report.workloads:
+        told = [*workload.addresses, *([workload.reason] if workload.reason else [])]
+        yield Row(f"  {workload.name}", workload.state, detail=", ".join(told))
+        yield from map(_connection_row, workload.connections)
+
+
+def _connection_row(connection: Connection) -> Row:
+    ways = {"out": f"to {connection.name}", "in": f"{connection.name} from {connection.workload}"}
+    way = ways.get(connection.direction, connection.name)
+    return Row(f"    {way} in {connection.datacenter}", connection.state, detail=connection.reason or "")
 
 
 def _group_row(view: DeploymentView, attempt: Attempt, money: Money) -> Row:
@@ -133,15 +150,18 @@ def _group_document(
         "runway_blocks": runway_blocks(view, lease) if lease and is_leased else None,
         "confirmed_block": lease.confirmed_block if lease and is_leased and not lease.is_awaiting else None,
         "agent_problem": known.problem,
-        "workloads": [
-            {
-                "name": workload.name,
-                "state": workload.state,
-                "reason": workload.reason,
-                "addresses": list(workload.addresses),
-            }
-            for workload in (known.report.workloads if known.report else ())
-        ],
+        "manifest": asdict(known.report.manifest) if known.report and known.report.manifest else None,
+        "workloads": [_workload_document(each) for each in (known.report.workloads if known.report else ())],
+    }
+
+
+def _workload_document(workload: Workload) -> dict[str, Any]:
+    return {
+        "name": workload.name,
+        "state": workload.state,
+        "reason": workload.reason,
+        "addresses": list(workload.addresses),
+        "connections": [asdict(connection) for connection in workload.connections],
     }
 
 
