@@ -1,5 +1,6 @@
 # Everything installs itself: on a fresh Debian 12, as root or with sudo for the packages that are missing.
 #   make demo      the whole exchange on this machine, from an empty chain to a lease that runs
+#   make demo-regions  three datacenters on this machine
 #   make test      all tests but the long ones
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
@@ -26,6 +27,10 @@ help: ## this list
 .PHONY: demo
 demo: setup ## the whole exchange on this machine; KEEP=1 leaves it running
 	KEEP=$(KEEP) $(python) -m demo
+
+.PHONY: demo-regions
+demo-regions: setup hosts ## three datacenters on this machine and tunnels between them; takes root
+	$(python) -m demo.regions
 
 .PHONY: demo-stop
 demo-stop: environments ## end a demo that was left running
@@ -63,6 +68,7 @@ test-optimizers: environments ## contract tests without a node, at each level of
 .PHONY: test-system
 test-system: folders = $(call existing,tests/e2e tests/integration tests/chaos)
 test-system: environments engine ## tests on a chain and a Docker engine, with the demo and spoilt nodes
+	@[ "$$(id -u)" != 0 ] || setup/hosts.sh
 	@echo "--- tests on a chain and a Docker engine: $(or $(folders),none)"
 	$(if $(folders),$(python) -m pytest -n 4 --dist worksteal $(pytest_flags) $(folders))
 
@@ -95,8 +101,16 @@ compile: environments ## contracts with Brownie, and the ABIs that the daemons r
 gas: environments ## what each transaction costs; check=1 fails when reports/gas.json says otherwise
 	$(python) -m tests.benchmarks.gas $(if $(check),--check)
 
+.PHONY: bench-tunnels
+bench-tunnels: environments engine hosts ## what a tunnel between two machines carries, and what a hundred cost; takes the rights of root
+	$(python) -m tests.benchmarks.tunnels
+
+.PHONY: bench-manifests
+bench-manifests: environments ## how long a manifest of 1 MB takes to 20 agents with narrow lines, beside one
+	$(python) -m tests.benchmarks.manifests
+
 .PHONY: bench
-bench: environments ## how fast the daemons are beside web3.py, and what size costs; only=PART for a part
+bench: environments engine ## how fast the daemons are beside web3.py and the engine, and what size costs; only=PART for a part
 	$(python) -m tests.benchmarks.speed $(if $(only),--only $(only))
 
 # It takes long, and goes on where it was interrupted.
@@ -114,6 +128,10 @@ environments: ## Python environments and anvil, from the locks
 .PHONY: engine
 engine: ## a Docker engine: the one that is there, or one of our own
 	@setup/engine.sh start
+
+.PHONY: hosts
+hosts: ## what hosts on this machine take: programs for networks and namespaces
+	@setup/hosts.sh
 
 .PHONY: engine-stop
 engine-stop: ## stop the engine that setup has started by hand

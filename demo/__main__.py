@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import sys
 import tempfile
 from pathlib import Path
 
-from demo import world
+from demo import playing, world
 from demo.narrator import Narrator
 from demo.processes import DemoFailed, Processes
 from demo.story import Story
-from moorage.chain.rpc import ChainError
 
 
 async def play(must_keep: bool) -> int:
@@ -22,41 +20,14 @@ async def play(must_keep: bool) -> int:
         world.check_none_kept()
     processes = Processes(Path(tempfile.mkdtemp(prefix="moorage-demo-")))
     story = Story(Narrator(), processes, must_keep)
-    # only the telling can be interrupted: signals never reach the clearing up
-    telling = asyncio.ensure_future(story.tell())
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, _interrupt, telling)
-    is_kept = False
-    code = 1
-    try:
-        await telling
+
+    def keep() -> bool:
         if must_keep and story.engine is not None:
             world.keep(processes, story.engine, story.chain_id)
-            is_kept = True
-        code = 0
-    except (DemoFailed, ChainError) as error:
-        print(f"\nthe demo failed: {error}", file=sys.stderr)
-        _show_logs(processes)
-    except asyncio.CancelledError:
-        code = 130
-    finally:
-        if not is_kept:
-            left = await world.clear(processes, story.engine)
-            print(f"   left on the machine: {', '.join(left) if left else 'nothing'}", flush=True)
-            code = code or (1 if left else 0)
-    return code
+            return True
+        return False
 
-
-def _interrupt(telling: asyncio.Future[None]) -> None:
-    print("\nclearing up, please wait", file=sys.stderr, flush=True)
-    if not telling.done():
-        telling.cancel()
-
-
-def _show_logs(processes: Processes) -> None:
-    for name in processes.running:
-        print(f"--- end of {name}.log", file=sys.stderr)
-        print("\n".join(processes.log(name).read_text(errors="replace").splitlines()[-8:]), file=sys.stderr)
+    return await playing.play(story.tell(), processes, lambda: world.clear(processes, story.engine), keep)
 
 
 def main() -> None:

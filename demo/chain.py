@@ -8,6 +8,7 @@ import secrets
 import shutil
 import socket
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,12 +40,12 @@ class Actors:
         return Address(self.accounts[name].address)
 
 
-def make_actors(folder: Path) -> Actors:
+def make_actors(folder: Path, names: Sequence[str] = ACTORS) -> Actors:
     """Derive the accounts and write their keys to private files."""
     Account.enable_unaudited_hdwallet_features()
     accounts = {
         name: Account.from_mnemonic(MNEMONIC, account_path=f"m/44'/60'/0'/0/{index}")
-        for index, name in enumerate(ACTORS)
+        for index, name in enumerate(names)
     }
     files = {name: folder / "keys" / name for name in accounts}
     for name, account in accounts.items():
@@ -59,8 +60,12 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-async def start_anvil(processes: Processes) -> tuple[str, int]:
+async def start_anvil(processes: Processes, host: str = "127.0.0.1", accounts: int = 10) -> tuple[str, int]:
     """Start the chain and return the node's address and the chain's id.
+
+    Args:
+        host: the address that it listens on.
+        accounts: how many have coins.
 
     Raises:
         DemoFailed: it does not start.
@@ -70,16 +75,18 @@ async def start_anvil(processes: Processes) -> tuple[str, int]:
     command: list[str | Path] = [
         ROOT / ".venv/bin/anvil",
         "--host",
-        "127.0.0.1",
+        host,
         "--port",
         str(port),
         "--chain-id",
         str(chain_id),
+        "--accounts",
+        str(accounts),
     ]
     command += ["--block-time", "1", "--slots-in-an-epoch", "1", "--mnemonic", MNEMONIC]
     command += ["--cache-path", processes.folder / "anvil"]  # old states, which it would leave behind elsewhere
     processes.start("anvil", command)
-    url, until = f"http://127.0.0.1:{port}", time.monotonic() + START_SECONDS
+    url, until = f"http://{host}:{port}", time.monotonic() + START_SECONDS
     async with Rpc(url) as rpc:
         while time.monotonic() < until:
             processes.check()

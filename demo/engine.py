@@ -44,6 +44,16 @@ class Engine:
         async with self._session() as session:
             return [f"{kind}/{name}" for kind in KINDS for name in await self._names(session, kind, None)]
 
+    async def inspect(self) -> list[dict[str, Any]]:
+        """Return what the engine knows of each container of this chain that runs (Docker Engine API 1.41)."""
+        async with self._session() as session:
+            found = []
+            for name in await self._names(session, "containers", None):
+                async with session.get(self._path(f"containers/{name}/json")) as response:
+                    if response.status == 200 and (details := await response.json())["State"]["Running"]:
+                        found.append(details)
+            return found
+
     async def _names(self, session: aiohttp.ClientSession, kind: str, provider: ProviderNumber | None) -> list[str]:
         labels = [f"moorage.chain={self._chain_id}"]
         if provider is not None:

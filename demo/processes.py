@@ -12,6 +12,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+ENDS_WITH_US = ("setpriv", "--pdeathsig", "KILL")
+"""What stands before a command that is not to outlive us, not even if we are killed (setpriv(1))."""
 END_SECONDS = 10.0
 POLL_SECONDS = 0.1
 
@@ -45,12 +47,14 @@ class Processes:
 
     folder: Path
     running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    before: tuple[str, ...] = ()
+    """What stands before each command."""
 
     def start(self, name: str, command: Sequence[str | Path], environment: Mapping[str, str] | None = None) -> None:
         """Start a program that goes on beside us."""
         with self.log(name).open("ab") as log:
             self.running[name] = subprocess.Popen(
-                [str(part) for part in command],
+                [*self.before, *(str(part) for part in command)],
                 stdout=log,
                 stderr=log,
                 stdin=subprocess.DEVNULL,

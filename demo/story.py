@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from demo import chain, ledger, providers, tenant
+from demo import chain, facilitator, ledger, parties, providers, tenant
 from demo.chain import ROOT, Actors
 from demo.engine import Engine
 from demo.narrator import Narrator, Wording
 from demo.processes import DemoFailed, Processes, run
-from demo.providers import CLAIM_AFTER_SECONDS, Datacenter
+from demo.providers import CLAIM_AFTER_SECONDS, Datacenter, Site
 from demo.tenant import EXAMPLE, Tenant
 from demo.watcher import Watcher
-from moorage.chain.contracts import provider_account
 from moorage.chain.market import Market
 from moorage.chain.rpc import Rpc
 from moorage.types import Address, ProviderNumber
 from moorage.units import to_blocks, to_seconds
 
+PEOPLE = ("tenant", "facilitator", "deployer")
 GIVEN = {"tenant": 200, "owner-1": 250, "owner-2": 250}
 """Whole tokens that the deployer hands out."""
 DEPOSIT = "100"
@@ -48,6 +44,7 @@ class Story:
         folder, say = self.processes.folder, self.narrator.say
         self.narrator.act("The stage: images, a chain, the contracts")
         await run(["bash", ROOT / "examples/webapp/build-images.sh"], ROOT, what="build-images.sh")
+        await run(["bash", ROOT / "deploy/gateway/build-image.sh"], ROOT, what="build-image.sh")
         say("images of nginx, gunicorn and redis are built from Debian and PyPI packages")
         url, self.chain_id = await chain.start_anvil(self.processes)
         self.engine = Engine(self.chain_id)
@@ -58,10 +55,11 @@ class Story:
             market = await chain.open_market(rpc, market_file)
             say(f"Brownie deployed the exchange at {market.exchange} and wrote {market_file.name}")
             await chain.hand_out(rpc, market, actors, GIVEN)
-            self.before = await ledger.read(rpc, market, _parties(actors))
-            watcher = Watcher(rpc, market, self.narrator, Wording(market, _names(actors)), self.processes)
+            self.before = await ledger.read(rpc, market, _accounts(actors))
+            wording = Wording(market, parties.names(actors, PEOPLE, providers.CORE_PRICES))
+            watcher = Watcher(rpc, market, self.narrator, wording, self.processes)
             customer = tenant.make_tenant(url, market_file, actors, folder)
-            with _beside(watcher):
+            with watcher.beside():
                 centers = await self._open(url, actors, market)
                 await self._deploy(customer, market, watcher)
                 await self._run(rpc, market, actors, watcher)
@@ -79,15 +77,13 @@ class Story:
         market_file = self.processes.folder / "deployments" / f"{market.chain_id}.json"
         centers = {}
         for number in (1, 2):
-            center = await providers.register(number, url, market_file, self.engine.url, actors, self.processes.folder)
-            centers[center.number] = center
             price = providers.CORE_PRICES[number]
+            site = Site(self.engine.url, price)
+            center = await providers.register(number, site, url, market_file, actors, self.processes.folder)
+            centers[center.number] = center
             self.narrator.say(f"provider {number} registered; it wants {price} {market.token_symbol} per core and hour")
             center.start(self.processes)
-        command = [sys.executable, "-m", "facilitator_bot.main", "run", "--rpc", url, "--market", market_file]
-        command += ["--key-file", actors.key_files["facilitator"], "--metrics", ""]
-        command += ["--data-dir", self.processes.folder / "facilitator-data"]
-        self.processes.start("facilitator", [str(part) for part in command], {"PYTHONPATH": str(ROOT)})
+        facilitator.start(url, market_file, actors, self.processes)
         self.narrator.say("both agents and the facilitator run as processes of their own")
         return centers
 
@@ -120,7 +116,7 @@ class Story:
         lease = watcher.last("LeaseCreated").arguments["lease"]
         for number in range(1, CONFIRMATIONS + 1):
             await watcher.until_event("LeaseConfirmed", watcher.count("LeaseConfirmed") + 1)
-            entries = await ledger.read(rpc, market, _parties(actors), [lease])
+            entries = await ledger.read(rpc, market, _accounts(actors), [lease])
             self.narrator.say(f"balances after confirmation {number}:")
             self.narrator.say(ledger.table(entries, self.before, market))
 
@@ -164,7 +160,7 @@ class Story:
 
     async def _settle(self, rpc: Rpc, market: Market, actors: Actors) -> None:
         self.narrator.act("The ledger")
-        entries = await ledger.read(rpc, market, _parties(actors))
+        entries = await ledger.read(rpc, market, _accounts(actors))
         self.narrator.say(ledger.table(entries, self.before, market))
         self.narrator.say(await ledger.prove(rpc, market, entries))
 
@@ -181,28 +177,5 @@ class Story:
         self.narrator.say("make demo-stop      # ends it and removes everything")
 
 
-@contextmanager
-def _beside(watcher: Watcher) -> Iterator[None]:
-    task = asyncio.create_task(watcher.follow())
-    try:
-        yield
-    finally:
-        task.cancel()
-
-
-def _parties(actors: Actors) -> dict[str, tuple[Address, ...]]:
-    return {
-        "tenant": (actors.address("tenant"),),
-        "provider 1": (actors.address("owner-1"), provider_account(ProviderNumber(1))),
-        "provider 2": (actors.address("owner-2"), provider_account(ProviderNumber(2))),
-        "facilitator": (actors.address("facilitator"),),
-        "deployer": (actors.address("deployer"),),
-    }
-
-
-def _names(actors: Actors) -> dict[Address, str]:
-    names = {actors.address(name): f"the {name}" for name in ("tenant", "facilitator", "deployer")}
-    for number in (1, 2):
-        names[actors.address(f"owner-{number}")] = f"provider {number}'s owner"
-        names[provider_account(ProviderNumber(number))] = f"provider {number}"
-    return names
+def _accounts(actors: Actors) -> dict[str, tuple[Address, ...]]:
+    return parties.accounts(actors, PEOPLE, providers.CORE_PRICES)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 
@@ -27,6 +28,9 @@ class Tenant:
 
     folder: Path
     environment: Mapping[str, str]
+    example: Path = EXAMPLE
+    """What it deploys."""
+    process: str = DEPLOY
 
     async def moorage(self, *arguments: str) -> str:
         """Run one command to its end and return what it printed."""
@@ -34,13 +38,18 @@ class Tenant:
 
     def deploy(self, processes: Processes) -> None:
         """Start `moorage deploy`, which stays and brings the manifest to every new provider."""
-        command = self.command("deploy", "-f", str(EXAMPLE), "--fund", "1h", "--yes")
-        processes.start(DEPLOY, command, self.environment)
+        command = self.command("deploy", "-f", str(self.example), "--fund", "1h", "--yes")
+        processes.start(self.process, command, self.environment)
+
+    async def groups(self) -> list[dict[str, Any]]:
+        """Return what `moorage status` says of each datacenter."""
+        status = json.loads(await self.moorage("status", "-f", str(self.example), "-o", "json"))
+        groups: list[dict[str, Any]] = status["groups"]
+        return groups
 
     async def address(self) -> str | None:
         """Return where the page is, or None as long as it is nowhere."""
-        status = json.loads(await self.moorage("status", "-f", str(EXAMPLE), "-o", "json"))
-        for group in status["groups"]:
+        for group in await self.groups():
             workloads = group["workloads"]
             if workloads and all(workload["state"] == "running" for workload in workloads):
                 return next((address for workload in workloads for address in workload["addresses"]), None)
@@ -80,13 +89,22 @@ def last_report(printed: str) -> str:
     return "\n".join(lines[headings[-1] :] if headings else lines)
 
 
-def make_tenant(rpc_url: str, market: Path, actors: Actors, folder: Path) -> Tenant:
-    """Return the tenant with its environment."""
+def make_tenant(
+    rpc_url: str,
+    market: Path,
+    actors: Actors,
+    folder: Path,
+    name: str = "tenant",
+    example: Path = EXAMPLE,
+    **variables: str,
+) -> Tenant:
+    """Return a tenant with its environment, and in that what the example reads there."""
     environment = {
         "PYTHONPATH": str(ROOT),
         "MOORAGE_RPC": rpc_url,
         "MOORAGE_MARKET": str(market),
-        "MOORAGE_KEY_FILE": str(actors.key_files["tenant"]),
-        "XDG_STATE_HOME": str(folder / "tenant-state"),
+        "MOORAGE_KEY_FILE": str(actors.key_files[name]),
+        "XDG_STATE_HOME": str(folder / f"{name}-state"),
+        **variables,
     }
-    return Tenant(folder, environment)
+    return Tenant(folder, environment, example, f"{name}-deploy")

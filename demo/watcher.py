@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 
 from demo.narrator import Narrator, Wording
 from demo.processes import DemoFailed, Processes
@@ -40,6 +41,15 @@ class Watcher:
             await self._look()
             self._listen()
             await asyncio.sleep(POLL_SECONDS)
+
+    @contextmanager
+    def beside(self) -> Iterator[None]:
+        """Follow as a task as long as the block runs."""
+        task = asyncio.create_task(self.follow())
+        try:
+            yield
+        finally:
+            task.cancel()
 
     def count(self, name: str) -> int:
         """Return how many events of a name have been told."""

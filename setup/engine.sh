@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Finds a Docker engine, or installs and starts one:  engine.sh [start | stop]
+# Finds a Docker engine, or installs and starts one:  engine.sh [start | stop | configuration FILE]
 # `start` (what `make demo` and `make test` call) leaves the engine running; `stop` ends one that `start` has started
-# by hand. The engine found is $DOCKER_HOST or, without it, /var/run/docker.sock.
+# by hand. The engine found is $DOCKER_HOST or, without it, /var/run/docker.sock. `configuration` writes what an engine
+# of ours is started with.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
@@ -132,5 +133,6 @@ stop() {
 
 case ${1:-start} in
 start | stop) "${1:-start}" ;;
-*) fail "usage: engine.sh [start | stop]" ;;
+configuration) write_configuration "$2" ;;
+*) fail "usage: engine.sh [start | stop | configuration FILE]" ;;
 esac

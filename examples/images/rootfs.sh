@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Write root file systems: rootfs.sh DIRECTORY NAME... leaves DIRECTORY/NAME.tar for each of front, cache, guestbook.
+# Write root file systems: rootfs.sh DIRECTORY NAME... leaves DIRECTORY/NAME.tar for each image of build.sh.
 # Packages come through apt with its usual signature checks, but into a directory: a Debian 12 host stays as it is.
 set -euo pipefail
 umask 022
@@ -11,12 +11,18 @@ python="${PYTHON:-python3}" # any version that has pip: it only unpacks wheels
 lists=() # options of apt; empty = the package lists that this system already has
 
 # In the closure only for the scripts that run when a package is installed; nothing runs here.
-installers_only='^(perl|libperl|perl-modules|libsemanage|libsepol|libpam|libaudit|debconf|dpkg|tar|passwd|adduser|usrmerge|init-system|sysvinit|iproute2|[^_]*-perl)[^/]*_'
+installers_only='^(perl|libperl|perl-modules|libsemanage|libsepol|libpam-|libaudit-common|debconf|dpkg|tar|passwd|adduser|usrmerge|init-system|sysvinit|iproute2|[^_]*-perl)[^/]*_'
 
 declare -A packages_of=(
   [front]="nginx-light"
   [cache]="redis-server"
+  [database]="postgresql-15 busybox"
   [guestbook]="python3-minimal libpython3.11-stdlib"
+  [pages]="python3-minimal libpython3.11-stdlib"
+)
+# Of the closure and not needed: a compiler for queries, locales, scripts that keep several clusters.
+declare -A without=(
+  [database]='^(libllvm|libz3|locales|postgresql-common|postgresql-client-common|ssl-cert|ucf|openssl|sensible-utils|readline)[^/]*_'
 )
 
 apt() { # with no package installed, so that it resolves the whole closure
@@ -40,14 +46,14 @@ download() { # packages...
   apt --download-only --no-install-recommends install "$@" >&2
 }
 
-unpack() { # root packages...
-  local root="$1" deb
-  shift
+unpack() { # root unneeded packages...
+  local root="$1" unneeded="$2" deb
+  shift 2
   mkdir -p "$root"/{usr/{bin,sbin,lib,lib64},app,etc,dev,proc,sys,run,var/log,tmp}
   chmod 1777 "$root/tmp"
   ln -s usr/bin usr/sbin usr/lib usr/lib64 "$root/"
   apt -o Dir::Cache::archives="$out/none" --print-uris --no-install-recommends install "$@" | awk '{print $2}' \
-    | { grep -v -E "$installers_only" || true; } \
+    | { grep -v -E -e "$installers_only" -e "$unneeded" || true; } \
     | while read -r deb; do dpkg-deb --extract "$out/debs/$deb" "$root"; done
   rm -rf "$root"/usr/share/{doc,man,locale,info,lintian} "$root"/var/{cache,lib/dpkg}
   printf 'root:x:0:0::/root:/usr/sbin/nologin\napp:x:10001:10001::/tmp:/usr/sbin/nologin\n' >"$root/etc/passwd"
@@ -60,24 +66,36 @@ install_pip() { # in a container that has none
   apt-get -qq -y --no-install-recommends install python3-pip >&2
 }
 
-add_guestbook() { # root
+add_application() { # name root
   install_pip
   "$python" -m pip install --quiet --no-compile --only-binary :all: --python-version 3.11 --implementation cp --require-hashes \
-    --root-user-action ignore --target "$1/app/site-packages" --requirement "$here/guestbook/requirements.txt" >&2
-  cp "$here/guestbook/guestbook.py" "$1/app/"
-  [ "$(id -u)" != 0 ] || compile_imported "$1"
+    --root-user-action ignore --target "$2/app/site-packages" --requirement "$here/$1/requirements.txt" >&2
+  cp "$here/$1/$1.py" "$2/app/"
+  [ "$(id -u)" != 0 ] || compile_imported "$@"
 }
 
-compile_imported() { # root ; import everything once: it leaves the compiled modules, and fails if one is missing
-  env -i PATH="$PATH" PYTHONPATH=/app:/app/site-packages chroot "$1" /usr/bin/python3 -m gunicorn --check-config --threads 4 \
-    --no-control-socket guestbook:app >&2
+compile_imported() { # name root ; import everything once: it leaves the compiled modules, and fails if one is missing
+  env -i PATH="$PATH" PYTHONPATH=/app:/app/site-packages chroot "$2" /usr/bin/python3 -m gunicorn --check-config --threads 4 \
+    --no-control-socket "$1:app" >&2
 }
 
 add_files() { # name root
+  local name
   case "$1" in
     front) cp "$here/front/nginx.conf" "$2/etc/nginx/nginx.conf" ;;
-    guestbook) add_guestbook "$2" ;;
+    guestbook | pages) add_application "$1" "$2" ;;
+    database)
+      install -D "$here/database/start-database" "$2/app/start-database"
+      for name in sh rm mv; do ln -s busybox "$2/bin/$name"; done # initdb takes a shell, too
+      mkdir "$2/data"
+      rm -rf "$2"/usr/lib/postgresql/15/lib/{bitcode,llvmjit*}
+      ;;
   esac
+}
+
+archive() { # root file ; all is root's but /data: a volume there belongs to who owns it in the image
+  tar -C "$1" --owner 0 --group 0 --numeric-owner --sort name --exclude ./data -cf "$2" .
+  [ ! -d "$1/data" ] || tar -C "$1" --owner 10001 --group 10001 --numeric-owner -rf "$2" ./data
 }
 
 main() {
@@ -88,9 +106,9 @@ main() {
   download $all 2>/dev/null || { refresh_lists && download $all; } # this system's lists may be absent or old
   for name in "$@"; do
     # shellcheck disable=SC2086
-    unpack "$out/root/$name" ${packages_of[$name]}
+    unpack "$out/root/$name" "${without[$name]:-^$}" ${packages_of[$name]}
     add_files "$name" "$out/root/$name"
-    tar -C "$out/root/$name" --owner 0 --group 0 --numeric-owner --sort name -cf "$out/$name.tar" .
+    archive "$out/root/$name" "$out/$name.tar"
   done
   rm -rf "$out"/{root,debs,lists,none,no-packages,pkgcache*,srcpkgcache*}
 }
