@@ -11,7 +11,6 @@ import asyncio
 import json
 import os
 import secrets
-import socket
 import subprocess
 import sys
 import time
@@ -24,14 +23,14 @@ from typing import Any, TypeVar
 
 import aiodocker
 
+from demo.chain import free_port
 from moorage import manifest, pki, terms
 from moorage.agent_client import Agent, AgentClient, AgentError, AgentRefused
-from moorage.chain.contracts import Exchange, Registry
-from moorage.chain.index import read_block
+from moorage.chain.contracts import Exchange
 from moorage.chain.market import Market
 from moorage.chain.reader import MarketReader
 from moorage.chain.rpc import NodeUnavailable
-from moorage.manifest import Compute, Connection, Manifest, ManifestGroup, Workload
+from moorage.manifest import Compute, Connection, Manifest, ManifestGroup
 from moorage.regions import mask_of
 from moorage.request_auth import Domain
 from moorage.snapshot import Snapshot
@@ -46,10 +45,12 @@ from moorage.types import (
     ProviderNumber,
     ResourceGroup,
 )
-from provider_agent.core.workloads import Identity
+from provider_agent.core.containers import ROLE_LABEL
+from provider_agent.core.lease_names import Identity
 from tests.bytecode import ROOT
 from tests.chain import ONE_TOKEN, Chain, deploy_market, deposit, register_provider, start_chain, write_market
-from tests.docker_world import IMAGE, engine_url, import_image
+from tests.docker_world import IMAGE, build_gateway_image, engine_url, import_image
+from tests.factories.workloads import workload
 
 BLOCK_SECONDS = 0.5
 PERIOD = 120
@@ -58,6 +59,8 @@ GRACE = 120
 WAIT_BLOCKS = 3
 PATIENCE_SECONDS = 60.0
 UNIT = Compute(milli_cpu=100, memory_bytes=2**26, disk_bytes=10**8)
+NO_RULES = 'firewall = "off"'
+"""So that tests leave nothing in the firewall of the machine that they run on."""
 FOREVER = ("/bin/sh", "-c", "while :; do /bin/sleep 1; done")
 PRICES = ("0.2", "0.3", "0.4")
 SETTINGS = """
@@ -65,12 +68,13 @@ rpc = "{rpc}"
 market = "market.json"
 data_dir = "data-{index}"
 operator_key_file = "operator-{index}"
-region = "local"
+region = "{region}"
 endpoint = "https://127.0.0.1:{port}"
 listen = "127.0.0.1:{port}"
 docker = "{docker}"
 metrics = "127.0.0.1:{metrics}"
 collateral_cap = "1000"
+{more}
 claim_after = "1h"
 [capacity]
 cpu = 2
@@ -80,6 +84,8 @@ disk = "10GB"
 cpu = "{price}"
 memory = "0"
 disk = "0"
+[egress]
+{egress}
 """
 
 Found = TypeVar("Found")
@@ -94,24 +100,16 @@ def make_manifest(
     storage: Mapping[str, int] | None = None,
 ) -> bytes:
     """Return a manifest of one workload that everybody may reach on a port."""
-    workload = Workload(
-        name="web",
+    web = workload(
+        "web",
+        Connection(port=8080, protocol="http", workload=None, datacenter=None, is_global=True),
         image=image,
         command=tuple(command),
-        args=(),
-        env={},
-        user=None,
-        read_only=False,
-        resource_group=0,
         compute=Compute(milli_cpu=UNIT.milli_cpu, memory_bytes=memory, disk_bytes=UNIT.disk_bytes),
         count=count,
-        depends_on=(),
-        connections=(Connection(port=8080, protocol="http", workload=None, datacenter=None, is_global=True),),
-        health=None,
         storage=dict(storage or {}),
-        host=(),
     )
-    group = ManifestGroup(name="dock", workloads=(workload,))
+    group = ManifestGroup(name="dock", workloads=(web,))
     return manifest.encode(Manifest(format="0.1", salt=secrets.token_hex(32), groups=(group,)))
 
 
@@ -132,10 +130,13 @@ class Site:
     docker: aiodocker.Docker
     docker_url: str
     reader: MarketReader
+    egress: str
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
     providers: list[ProviderNumber] = field(default_factory=list)
     roots: list[pki.Credential] = field(default_factory=list)
     ports: list[int] = field(default_factory=list)
+    engines: dict[int, aiodocker.Docker] = field(default_factory=dict)
+    """Those of providers that have one of their own."""
     metrics: dict[str, int] = field(default_factory=dict)
     """Ports at which the daemons tell what they measure: agent-0, facilitator-2, ..."""
 
@@ -154,33 +155,50 @@ class Site:
     def agent(self, index: int = 0) -> Agent:
         return Agent(self.providers[index], f"https://127.0.0.1:{self.ports[index]}", (self.roots[index].der,))
 
-    async def add_provider(self) -> int:
-        """Register a provider and write its files; each one is dearer than the one before."""
+    async def add_provider(self, region: str = "local", docker_url: str | None = None, more: str = "") -> int:
+        """Register a provider and write its files; each one is dearer than the one before.
+
+        Args:
+            docker_url: of an engine of its own.
+            more: lines of its settings.
+        """
         index = len(self.providers)
         number = ProviderNumber(index + 1)
         root = pki.create_root(number, self.market.exchange, datetime.now(UTC))
         data = self.folder / f"data-{index}"
         pki.store(root, data / "root.pem")
-        self.ports.append(_free_port())
-        self.metrics[f"agent-{index}"] = _free_port()
+        self.ports.append(free_port())
+        self.metrics[f"agent-{index}"] = free_port()
         self.write_key(f"operator-{index}", 7 + index)
         (self.folder / f"provider-{index}.toml").write_text(
             SETTINGS.format(
                 rpc=self.chain.url,
                 index=index,
                 port=self.ports[index],
-                docker=self.docker_url,
+                docker=docker_url or self.docker_url,
                 metrics=self.metrics[f"agent-{index}"],
                 price=PRICES[index],
+                region=region,
+                more=more,
+                egress=self.egress,
             )
         )
         endpoint = f"https://127.0.0.1:{self.ports[index]}"
-        found = await register_provider(self.chain, self.market, index, endpoint=endpoint, certificate=root.der)
+        found = await register_provider(
+            self.chain, self.market, index, endpoint=endpoint, certificate=root.der, region=region
+        )
         assert found == number
         (data / "provider.json").write_text(json.dumps({"exchange": self.market.exchange, "provider": number}))
         self.providers.append(number)
         self.roots.append(root)
+        if docker_url is not None:
+            self.engines[index] = aiodocker.Docker(url=docker_url)
         return index
+
+    def let_pull_from(self, registry: str, index: int = 0) -> None:
+        """Let a provider's next agent pull images from a registry on loopback, `host:port`."""
+        with (self.folder / f"provider-{index}.toml").open("a") as file:
+            file.write(f'[images]\ninside = ["127.0.0.0/8"]\ninsecure = ["{registry}"]\n')
 
     def write_key(self, name: str, account: int) -> Path:
         path = self.folder / name
@@ -196,7 +214,7 @@ class Site:
     def start_facilitator(self, account: int = 2) -> subprocess.Popen[bytes]:
         key = self.write_key(f"facilitator-{account}", account)
         command = ["facilitator_bot.main", "run", "--rpc", self.chain.url, "--market", "market.json"]
-        port = self.metrics[f"facilitator-{account}"] = _free_port()
+        port = self.metrics[f"facilitator-{account}"] = free_port()
         command += ["--data-dir", f"facilitator-data-{account}", "--metrics", f"127.0.0.1:{port}"]
         return self._start([*command, "--key-file", str(key)], f"facilitator-{account}", {})
 
@@ -215,13 +233,17 @@ class Site:
     def logs(self) -> str:
         return "\n".join(f"--- {path.name}\n{path.read_text()[-3000:]}" for path in sorted(self.folder.glob("*.log")))
 
-    async def submit(self, body: bytes, *, group: Group | None = None, blocks: int = 200) -> DeploymentId:
+    async def submit(
+        self, body: bytes, *, group: Group | None = None, groups: Sequence[Group] = (), blocks: int = 200
+    ) -> DeploymentId:
         """Order what a manifest needs, with so many blocks at the maximum price beyond the least."""
-        salt, group = secrets.token_bytes(32), group or make_group()
+        salt, every = secrets.token_bytes(32), list(groups) or [group or make_group()]
         parameters = self.market.parameters
-        deposit_units = terms.minimum_deposit(group, parameters) + blocks * terms.max_charge(group, parameters)
+        deposits = [
+            terms.minimum_deposit(each, parameters) + blocks * terms.max_charge(each, parameters) for each in every
+        ]
         version = manifest.version_of(body)
-        call = self.exchange.submit_deployment(salt, version, WAIT_BLOCKS, [group], [deposit_units])
+        call = self.exchange.submit_deployment(salt, version, WAIT_BLOCKS, every, deposits)
         await self.chain.transact(self.chain.tenant, call)
         tenant = Address(self.chain.tenant.address)
         return terms.deployment_id(self.market.chain_id, self.market.exchange, tenant, salt)
@@ -296,14 +318,23 @@ class Site:
         await self.until("the deployment closed", look)
 
     async def containers(self, index: int = 0) -> list[dict[str, Any]]:
-        return [dict(each._container) for each in await self.docker.containers.list(all=True, filters=self.mine(index))]
+        """Return the containers of a provider's workloads, without those that are the provider's own."""
+        return [each for each in await self._all_containers(index) if ROLE_LABEL not in each["Labels"]]
+
+    async def _all_containers(self, index: int) -> list[dict[str, Any]]:
+        engine = self.engine(index)
+        return [dict(each._container) for each in await engine.containers.list(all=True, filters=self.mine(index))]
+
+    def engine(self, index: int) -> aiodocker.Docker:
+        return self.engines.get(index, self.docker)
 
     async def left(self, index: int = 0) -> list[str]:
-        """Return all that a provider has on the engine."""
-        names = [each["Names"][0] for each in await self.containers(index)]
+        """Return all that a provider has on the engine, and files of gateways, in order: the engine's own varies."""
+        names = [each["Names"][0] for each in await self._all_containers(index)]
         names += [each["Name"] for each in await self.docker.networks.list(filters=json.loads(self.mine(index)))]
-        volumes = await self.docker._query_json("volumes", params={"filters": self.mine(index)})
-        return names + [each["Name"] for each in volumes["Volumes"] or ()]
+        volumes = await self.engine(index)._query_json("volumes", params={"filters": self.mine(index)})
+        files = await asyncio.to_thread(lambda: list((self.folder / f"data-{index}" / "gateways").glob("*")))
+        return sorted([*names, *(each["Name"] for each in volumes["Volumes"] or ()), *map(str, files)])
 
     def mine(self, index: int) -> str:
         labels = Identity(self.market.chain_id, self.market.exchange, self.providers[index]).labels
@@ -314,6 +345,8 @@ class Site:
         for process in self.processes:
             process.kill()
             process.wait()
+        for engine in self.engines.values():  # what is on them goes with their machines
+            await engine.close()
         for index in range(len(self.providers)):
             for container in await self.docker.containers.list(all=True, filters=self.mine(index)):
                 await container.delete(force=True, v=True)
@@ -322,9 +355,16 @@ class Site:
 
 
 @asynccontextmanager
-async def open_site(folder: Path, providers: int = 1) -> AsyncIterator[Site]:
-    """Start a chain of its own with a market and so many providers; no daemon runs yet."""
-    url = engine_url()
+async def open_site(
+    folder: Path, providers: int = 1, engine: str | None = None, egress: str = NO_RULES
+) -> AsyncIterator[Site]:
+    """Start a chain of its own with a market and so many providers; no daemon runs yet.
+
+    Args:
+        engine: its address; None: this machine's.
+        egress: that part of the providers' settings.
+    """
+    url = engine or engine_url()
     assert url is not None, "no Docker engine at DOCKER_HOST or /var/run/docker.sock: run setup/engine.sh"
     async with AsyncExitStack() as stack:
         # its own chain id: no other test on the engine can be meant by the labels
@@ -334,7 +374,8 @@ async def open_site(folder: Path, providers: int = 1) -> AsyncIterator[Site]:
         write_market(market, folder / "market.json")
         docker = await stack.enter_async_context(aiodocker.Docker(url=url))
         await import_image(docker)
-        site = Site(chain, market, folder, docker, url, MarketReader(chain.rpc, market))
+        await asyncio.to_thread(build_gateway_image, url)
+        site = Site(chain, market, folder, docker, url, MarketReader(chain.rpc, market), egress)
         stack.push_async_callback(site.clear)
         await deposit(chain, market, chain.tenant.address, 100 * ONE_TOKEN)
         for _ in range(providers):
@@ -352,16 +393,3 @@ async def died(process: subprocess.Popen[bytes], site: Site) -> int:
         return await asyncio.to_thread(process.wait, PATIENCE_SECONDS)
     except subprocess.TimeoutExpired:
         raise AssertionError(f"the daemon goes on\n{site.logs()}") from None
-
-
-async def final_root(site: Site, index: int) -> bytes:
-    """Return the root certificate of a provider as a tenant reads it: at a final block."""
-    final = await read_block(site.chain.rpc, "finalized")
-    (root,) = await Registry(site.chain.rpc, site.market).roots(final, site.providers[index])
-    return root
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import io
 import json
 import os
@@ -9,6 +10,7 @@ import re
 import secrets
 import subprocess
 import tarfile
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -18,12 +20,34 @@ import aiodocker
 from aiohttp import web
 
 from provider_agent.core.containers import Labels
+from provider_agent.core.gateway_container import GatewaySite
+from provider_agent.core.ports import PortRange
+from provider_agent.gateway_settings import gateway_owner
 from provider_agent.shell.docker_engine import DockerEngine, DockerOptions, connected
+from provider_agent.shell.haproxy_gateways import HaproxyGateways
 from tests.engine_contract import LOOP
 
 IMAGE = "moorage-test/shell:1"
 PROGRAMS = ("/bin/sh", "/bin/sleep", "/bin/cat")
-OPTIONS = DockerOptions(call_seconds=60, pull_seconds=20, stop_seconds=1)
+OPTIONS = DockerOptions(call_seconds=60, stop_seconds=1)
+
+
+GATEWAY_SCRIPT = Path(__file__).parents[1] / "deploy" / "gateway" / "build-image.sh"
+
+
+def build_gateway_image(url: str) -> None:
+    """Make the gateways' image, unless the engine has it; tests that run side by side wait for each other."""
+    environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/bin", "DOCKER_HOST": url, "HOME": "/root"}
+    with (Path(tempfile.gettempdir()) / "moorage-gateway-image.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        subprocess.run([GATEWAY_SCRIPT], check=True, env=environment, stdout=subprocess.DEVNULL)
+
+
+def gateways(directory: Path, ports: PortRange | None = None, load_seconds: float = 10) -> HaproxyGateways:
+    """Return the gateways of an agent whose data is in a directory."""
+    uid, gid = gateway_owner() or (os.getuid(), os.getgid())
+    site = GatewaySite(str(directory / "gateways"), user=f"{uid}:{gid}", ports=ports or PortRange())
+    return HaproxyGateways(site, gateway_owner(), load_seconds)
 
 
 def engine_url() -> str | None:

@@ -9,19 +9,22 @@ from typing import Protocol
 
 import pytest
 
+from demo.chain import free_port
 from moorage.types import OrderId
 from provider_agent.core.containers import (
     Attachment,
     ContainerSpec,
     ContainerState,
     Labels,
+    NetworkKind,
     NetworkSpec,
     Observed,
+    PublishedPort,
     VolumeMount,
     sorted_labels,
 )
-from provider_agent.core.workloads import LEASE_LABEL
-from provider_agent.shell.engine import Engine, EngineRefused, ImageNotFound, NameConflict
+from provider_agent.core.lease_names import LEASE_LABEL
+from provider_agent.shell.engine import Engine, EngineRefused, ImageNotFound, NameConflict, PortTaken
 
 USR1_EXIT_CODE = 7
 LEASE, OTHER_LEASE = OrderId(b"\x01" * 32), OrderId(b"\x02" * 32)
@@ -72,6 +75,21 @@ class EngineContract:
         assert observed.labels == sorted_labels(spec.all_labels)
         assert observed.networks == {f"{world.prefix}-public", f"{world.prefix}-internal"}
         assert [port.container_port for port in observed.published] == [80]
+
+    async def test_i10_ensure_container__a_port_of_the_host_is_chosen__gets_it_or_is_refused(
+        self, world: World
+    ) -> None:
+        await world.engine.ensure_network(public(world))
+        chosen = (PublishedPort(80, "127.0.0.1", free_port()),)
+        one = replace(container(world, name="one", networks=("public",)), published_ports=chosen)
+        other = replace(container(world, name="other", networks=("public",), place=4), published_ports=chosen)
+
+        await world.engine.ensure_container(one)
+        with pytest.raises(PortTaken):
+            await world.engine.ensure_container(other)
+
+        (seen,) = (await world.engine.observe()).containers
+        assert (seen.name, seen.published) == (one.name, chosen)
 
     async def test_ensure_container__without_networks__is_on_none(self, world: World) -> None:
         await world.engine.ensure_container(container(world))
@@ -155,6 +173,16 @@ class EngineContract:
 
         observed = await world.engine.observe()
         assert [(each.name, each.labels) for each in observed.networks] == [(f"{world.prefix}-internal", world.owner)]
+
+    async def test_ensure_network__several__have_subnets_of_their_own_with_room_for_what_was_asked(
+        self, world: World
+    ) -> None:
+        await world.engine.ensure_network(internal(world))
+        await world.engine.ensure_network(public(world))
+
+        one, other = [each.subnet for each in (await world.engine.observe()).networks]
+        assert (one.num_addresses, other.num_addresses) == (16, 16)
+        assert not one.overlaps(other)
 
     async def test_remove__absent__is_success(self, world: World) -> None:
         await world.engine.remove_container(f"{world.prefix}-absent")
@@ -266,11 +294,11 @@ class EngineContract:
 
 
 def public(world: World) -> NetworkSpec:
-    return NetworkSpec(f"{world.prefix}-public", world.owner, is_internal=False, capacity=16)
+    return NetworkSpec(f"{world.prefix}-public", world.owner, NetworkKind.FRONT, capacity=16)
 
 
 def internal(world: World) -> NetworkSpec:
-    return NetworkSpec(f"{world.prefix}-internal", world.owner, is_internal=True, capacity=16)
+    return NetworkSpec(f"{world.prefix}-internal", world.owner, NetworkKind.INTERNAL, capacity=16)
 
 
 def container(
@@ -285,6 +313,7 @@ def container(
     is_read_only: bool = False,
     memory_bytes: int = 32 << 20,
     published_ports: tuple[int, ...] = (),
+    place: int = 3,
     mounts: tuple[VolumeMount, ...] = (),
     restarts: int = 0,
 ) -> ContainerSpec:
@@ -301,8 +330,8 @@ def container(
         is_read_only=is_read_only,
         milli_cpu=250,
         memory_bytes=memory_bytes,
-        attachments=tuple(Attachment(f"{world.prefix}-{network}", name) for network in networks),
-        published_ports=published_ports,
+        attachments=tuple(Attachment(f"{world.prefix}-{network}", name, place) for network in networks),
+        published_ports=tuple(PublishedPort(port, "127.0.0.1", 0) for port in published_ports),
         mounts=mounts,
         mount_labels=world.owner,
         restarts=restarts,

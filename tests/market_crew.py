@@ -16,7 +16,7 @@ from pathlib import Path
 
 from eth_account.signers.local import LocalAccount
 
-from moorage import manifest
+from moorage import manifest, pki
 from moorage.agent_api import LeaseStatus, WorkloadStatus
 from moorage.chain.contracts import Call
 from moorage.chain.market import Market
@@ -30,9 +30,10 @@ from provider_agent.shell.connection_guard import ConnectionLimits
 from provider_agent.shell.https_server import serving
 from provider_agent.shell.lease_access import LeaseGate
 from provider_agent.shell.lease_directory import ChainLeases
+from provider_agent.shell.manifest_intake import ManifestIntake
 from provider_agent.shell.manifest_service import ManifestService
 from provider_agent.shell.manifest_store import ManifestMemory
-from provider_agent.shell.server_certificate import ServerCertificate, open_root
+from provider_agent.shell.server_certificate import ServerCertificate
 from tests.chain import Chain, register_provider
 
 POLL_SECONDS = 0.1
@@ -153,12 +154,12 @@ async def _provider(
 ) -> Provider:
     number = ProviderNumber(index + 1)
     now = datetime.now(UTC)
-    root = open_root(folder / f"root-{number}.pem", number, market.exchange, now)
-    certificate = ServerCertificate(root, folder / f"server-{number}.pem", now)
+    root = pki.create_root(number, market.exchange, now)
+    certificate = ServerCertificate(lambda: root, folder / f"server-{number}.pem", now)
     reader = MarketReader(chain.rpc, market, number)
     provider = Provider(chain, market, number, chain.operators[index], percent, ManifestMemory(), reader)
     gate = LeaseGate(number, Domain(market.chain_id, market.exchange), ChainLeases(reader))
-    service = ManifestService(gate, provider.store, provider, lambda _: None)
+    service = ManifestService(gate, ManifestIntake(provider.store, lambda _: None), provider)
     limits = ConnectionLimits()
     provider.port = await stack.enter_async_context(
         serving(service.application(), "127.0.0.1", 0, certificate.context, limits)

@@ -82,7 +82,7 @@ async def slow_registry(docker: aiodocker.Docker) -> AsyncIterator[SlowRegistry]
         registry.may_answer.set()
         await runner.cleanup()
         with suppress(aiodocker.DockerError):
-            await docker.images.delete(registry.image, force=True)
+            await docker.images.delete(_digest(config), force=True)
 
 
 async def _layer(docker: aiodocker.Docker) -> bytes:

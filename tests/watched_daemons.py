@@ -54,7 +54,8 @@ class Watched:
         summary = summarise(SNAPSHOT, provider, account, ComputeUnit(8_000, 8, 9))
         self.summary = replace(summary, period_blocks=PERIOD, slashed=0)
         self.market = summarise_market(SNAPSHOT)
-        self.provider.certificate("root", datetime.fromtimestamp(START, UTC) + timedelta(days=365))
+        for name in ("root", "intermediate"):
+            self.provider.certificate(name, datetime.fromtimestamp(START, UTC) + timedelta(days=365))
 
     def step(self) -> None:
         """Let a minute pass in which all goes well, as far as a test lets it."""
@@ -69,7 +70,8 @@ class Watched:
             program.transactions.balance(self.coin_wei)
         self.coin_wei -= self.wei_per_step
         renewed = datetime.fromtimestamp(self.now, UTC) + timedelta(hours=16)
-        self.provider.certificate("server", renewed)
+        for name in ("server", "client", "tunnels"):
+            self.provider.certificate(name, renewed)
         self.provider.engine(True)
         self.provider.workloads([WorkloadState.RUNNING])
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import structlog
 
-from tests.benchmarks import speed_decisions, speed_latency, speed_memory, speed_scale, speed_submission
+from tests.benchmarks import speed_decisions, speed_latency, speed_memory, speed_scale, speed_start, speed_submission
 from tests.benchmarks.speed_decisions import baseline
 from tests.bytecode import ROOT
 
@@ -27,6 +27,8 @@ MOST_GROWTH = 1.5
 MOST_BLOCKS = 3
 MOST_P95_MILLISECONDS = 100
 MOST_KILOBYTES = 1_024
+MOST_START_RATIO = 1.2
+"""Of a workload's start through the agent to the same requests made to the engine by hand."""
 
 
 async def decisions() -> dict[str, Any]:
@@ -51,8 +53,12 @@ async def memory() -> dict[str, Any]:
     return {"memory": await speed_memory.measure()}
 
 
+async def start() -> dict[str, Any]:
+    return {"start": await speed_start.measure()}
+
+
 PARTS: dict[str, Callable[[], Awaitable[dict[str, Any]]]] = {
-    each.__name__: each for each in (decisions, submission, scale, latency, memory)
+    each.__name__: each for each in (decisions, submission, scale, latency, memory, start)
 }
 
 
@@ -63,7 +69,7 @@ def table(report: dict[str, Any]) -> list[str]:
         if name in report:
             row = report[name]
             lines.append(f"{name:<24}{row['ours']:>10,}{row['web3']:>10,}  {row['unit']:<16}{row['ratio']:>8}")
-    for name in ("submission", "latency", "memory"):
+    for name in ("submission", "latency", "memory", "start"):
         if name in report:
             lines.append(f"{name}: " + ", ".join(f"{key} {value}" for key, value in report[name].items()))
     for name, row in report.get("scale", {}).items():
@@ -89,6 +95,8 @@ def failures(report: dict[str, Any]) -> list[str]:
         found.append(f"latency: p95 {latency['p95_milliseconds']} ms")
     if latency and latency["most_blocks_after_the_first_possible_one"] > 0:
         found.append("latency: an order was matched later than possible")
+    if report.get("start", {}).get("ratio", 0) > MOST_START_RATIO:
+        found.append(f"start: {report['start']['ratio']} times the engine's own")
     if report.get("memory", {}).get("kilobytes_per_1000_blocks", 0) > MOST_KILOBYTES:
         found.append("memory: grows")
     return found

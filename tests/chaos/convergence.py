@@ -27,7 +27,7 @@ from moorage.chain.market import Market
 from moorage.chain.rpc import Rpc
 from moorage.crash import crash_hook
 from moorage.types import Address, ProviderNumber
-from provider_agent.core.workloads import Identity
+from provider_agent.core.lease_names import Identity
 from tests.chain import ONE_TOKEN, Chain, deploy_market, deposit, register_provider, start_chain
 from tests.chaos.actors import Actors
 from tests.chaos.daemons import Machine, run_agent, run_facilitator

@@ -41,8 +41,9 @@ from provider_agent.core.admission import Admission, Limits
 from provider_agent.core.advertisement import AdvertisementPolicy, advertised_price
 from provider_agent.core.containers import ContainerSpec
 from provider_agent.core.endings import Endings
+from provider_agent.core.lease_names import LEASE_LABEL, Identity
 from provider_agent.core.pricing import PricePolicy
-from provider_agent.core.workloads import LEASE_LABEL, Identity
+from provider_agent.core.tunnels import TunnelState
 from provider_agent.metrics import ProviderMetrics
 from provider_agent.shell import executor as agent_executor
 from provider_agent.shell.advertiser import ADVERTISE, Advertiser
@@ -51,6 +52,7 @@ from provider_agent.shell.lease_directory import ChainLeases
 from provider_agent.shell.loop import MarketLoop, Offer
 from provider_agent.shell.manifest_store import ManifestMemory
 from provider_agent.shell.memory_engine import MemoryEngine
+from provider_agent.shell.memory_gateways import MemoryGateways
 from provider_agent.shell.workload_loop import WorkloadLoop
 from provider_agent.shell.workload_runner import WorkloadRunner
 
@@ -87,9 +89,9 @@ class WatchedEngine(MemoryEngine):
         self._note_end(name)
         await super().stop_container(name)
 
-    async def remove_container(self, name: str) -> None:
+    async def remove_container(self, name: str, *, at_once: bool = False) -> None:
         self._note_end(name)
-        await super().remove_container(name)
+        await super().remove_container(name, at_once=at_once)
 
     def _note_end(self, name: str) -> None:
         found = self._containers.get(name)
@@ -197,7 +199,7 @@ async def run_agent(place: Place, operator: LocalAccount, provider: ProviderNumb
             advertiser,
             lambda each: workloads.note(each),
         )
-        runner = WorkloadRunner(machine.engine, "127.0.0.1", clock=lambda: 1_000_000)
+        runner = WorkloadRunner(machine.engine, MemoryGateways(), clock=lambda: 1_000_000)
         versions = ChainLeases(reader).versions
         again = asyncio.Event()
         workloads = WorkloadLoop(rpc, reader.exchange, identity, runner, machine.store, versions, Endings(), again.set)
@@ -210,6 +212,7 @@ async def run_agent(place: Place, operator: LocalAccount, provider: ProviderNumb
             OFFER.capacity,
             lambda: market_loop.newest,
             workloads,
+            _NoTunnels(),
         )
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(workloads.run(stop))
@@ -219,6 +222,15 @@ async def run_agent(place: Place, operator: LocalAccount, provider: ProviderNumb
                 return await market_loop.cycle(workloads.reset, workloads.held)
 
             await run_cycles(rpc, stop, cycle, monitor, place.feed(), again=again)
+
+
+class _NoTunnels:
+    """Of leases in one datacenter."""
+
+    keys_expire = None
+
+    def all_states(self) -> tuple[TunnelState, ...]:
+        return ()
 
 
 def _monitor(market: Market, metrics: FacilitatorMetrics | ProviderMetrics) -> Monitor:

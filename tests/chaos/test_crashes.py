@@ -16,9 +16,24 @@ ELSEWHERE = {
     # the registration: tests/integration/test_provider_registration.py
     "before-register_provider",
     "after-register_provider",
+    # another root: tests/integration/test_certificate_commands.py
+    "before-add_root",
+    "after-old_root",
+    "after-new_root",
     "after-add_root",
     "after-remove_root",
     "after-deposit",
+    # the gateways, which the engine in memory has not: tests/integration/test_gateway.py
+    "gateway-closed",
+    "gateway-written",
+    "gateway-reloaded",
+    "gateway-tuned",
+    # manifests that come: tests/integration/test_peer_manifests.py
+    "before-storing-manifest",
+    "after-storing-manifest",
+    # the tunnels: tests/unit/test_overlay.py
+    "overlay-answered",
+    "overlay-kept",
     # only where fees have to be raised: the last test here
     "outbox-replaced",
     # only where networks were changed by hand, or a lease is not on chain at all

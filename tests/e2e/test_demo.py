@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import re
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.bytecode import ROOT
+from tests.demo_run import check_story, playing, read_until
 
 BROWNIE = ROOT / "build/deployments"
 """Where Brownie remembers contracts in the project."""
@@ -28,7 +27,7 @@ STORY = (
     r"confirmed by its provider",
     r"balances after confirmation 1",
     r"\n +provider 1 +0 +[\d.]+ +0\.\d+ ",
-    r"SIGKILL to the agent \(pid \d+\), 4 containers gone",
+    r"SIGKILL to the agent \(pid \d+\), 5 containers gone",
     r"STALE, called by the facilitator: provider 1 loses [\d.]+ MOOR to the tenant",
     r"takes its place, without provider 1",
     r"matched by the facilitator: provider 2 at",
@@ -48,17 +47,8 @@ STORY = (
 @pytest.fixture
 def demo(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     """Start the demo; its files are in the test's folder."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "demo"],
-        cwd=ROOT,
-        env={**os.environ, "TMPDIR": str(tmp_path), "KEEP": ""},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    yield process
-    process.kill()
-    process.wait()
+    with playing("demo", tmp_path) as process:
+        yield process
 
 
 @pytest.mark.timeout(600)
@@ -68,11 +58,7 @@ def test_demo__played_to_the_end__tells_the_story_and_leaves_nothing(
     output, _ = demo.communicate(timeout=500)
 
     assert demo.returncode == 0, output
-    at = 0
-    for line in STORY:
-        found = re.compile(line).search(output, at)
-        assert found, f"{line} is missing after {output[:at][-300:]}\n\n{output}"
-        at = found.end()
+    check_story(output, STORY)
     assert list(tmp_path.iterdir()) == []
     chain = re.search(r"anvil runs chain (\d+)", output)
     assert chain is not None
@@ -85,10 +71,7 @@ def test_demo__played_to_the_end__tells_the_story_and_leaves_nothing(
 def test_demo__interrupted_twice_while_workloads_run__leaves_nothing(
     demo: subprocess.Popen[str], tmp_path: Path
 ) -> None:
-    assert demo.stdout is not None
-    for line in demo.stdout:
-        if "GET http://" in line:
-            break
+    read_until(demo, "GET http://")
     daemons = set(_children(demo.pid))
     assert len(daemons) >= 5, "anvil, two agents, a facilitator and the tenant's deploy"
 

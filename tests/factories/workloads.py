@@ -6,7 +6,8 @@ from typing import Any
 
 from moorage.manifest import Compute, Connection, Manifest, ManifestGroup, Workload
 from moorage.types import Address, OrderId, ProviderNumber, Version
-from provider_agent.core.workloads import DesiredLease, Identity, desired_lease
+from provider_agent.core.lease_names import Identity
+from provider_agent.core.workloads import DesiredLease, desired_lease
 
 IDENTITY = Identity(31337, Address("0x5FbDB2315678afecb367f032d93F642f64180aa3"), ProviderNumber(7))
 LEASE = OrderId(bytes.fromhex("ab" * 32))
@@ -47,6 +48,8 @@ def workload(name: str, *connections: Connection, **changes: Any) -> Workload:
         "health": None,
         "storage": {},
         "host": (),
+        "secrets": {},
+        "credentials": None,
     }
     return Workload(**{**fields, **changes})
 

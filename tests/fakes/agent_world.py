@@ -15,7 +15,7 @@ from eth_account import Account
 from eth_account.signers.local import LocalAccount
 from yarl import URL
 
-from moorage import manifest, pki
+from moorage import manifest, pki, tls
 from moorage.agent_api import LeaseStatus, WorkloadStatus, deliver_manifest, read_status
 from moorage.agent_client import Agent
 from moorage.manifest import Compute, Manifest, ManifestGroup, Workload
@@ -25,10 +25,11 @@ from provider_agent.core.image_policy import ImagePolicy
 from provider_agent.shell.connection_guard import ConnectionLimits
 from provider_agent.shell.https_server import serving
 from provider_agent.shell.lease_access import LeaseContext, LeaseGate, NoLease
+from provider_agent.shell.manifest_intake import ManifestIntake
 from provider_agent.shell.manifest_service import ManifestService
 from provider_agent.shell.manifest_store import ManifestMemory
 from provider_agent.shell.rate_limit import Rate
-from provider_agent.shell.server_certificate import ServerCertificate, open_root
+from provider_agent.shell.server_certificate import ServerCertificate
 
 TENANT: LocalAccount = Account.from_key(b"\x01" * 32)
 OTHER_TENANT: LocalAccount = Account.from_key(b"\x02" * 32)
@@ -57,6 +58,8 @@ WEB = Workload(
     health=None,
     storage={},
     host=(),
+    secrets={},
+    credentials=None,
 )
 PUT = deliver_manifest(PROVIDER, LEASE)
 GET = read_status(PROVIDER, LEASE)
@@ -149,7 +152,7 @@ class World:
                 URL(f"https://127.0.0.1:{self.port}{path or action.path}", encoded=True),
                 data=(body or None) if sent is None else sent,
                 headers={**({"Authorization": header} if header is not None else {}), **(headers or {})},
-                ssl=pki.ssl_client_context(self.root.der),
+                ssl=tls.ssl_client_context(self.root.der),
                 server_hostname=pki.provider_name(PROVIDER, DOMAIN.exchange),
             ) as response,
         ):
@@ -180,10 +183,11 @@ async def running(
 ) -> AsyncIterator[World]:
     """Run a service on loopback, with its keys in a directory."""
     now = datetime.now(UTC)
-    root = open_root(directory / "root.pem", PROVIDER, DOMAIN.exchange, now)
-    certificate = ServerCertificate(root, directory / "server.pem", now)
+    root = pki.create_root(PROVIDER, DOMAIN.exchange, now)
+    certificate = ServerCertificate(lambda: root, directory / "server.pem", now)
     world = World(root, store=store or ManifestMemory())
     gate = LeaseGate(PROVIDER, DOMAIN, world.directory)
-    world.service = ManifestService(gate, world.store, Statuses(), world.accepted.append, peer_rate, images)
+    intake = ManifestIntake(world.store, world.accepted.append, images)
+    world.service = ManifestService(gate, intake, Statuses(), peer_rate)
     async with serving(world.service.application(), "127.0.0.1", 0, certificate.context, limits) as world.port:
         yield world

@@ -9,12 +9,14 @@ from typing import Any
 import msgspec
 
 from moorage import manifest
-from moorage.manifest import Compute, Connection, Manifest, ManifestGroup, Workload
+from moorage.manifest import Compute, Manifest, ManifestGroup, Workload
 from moorage.snapshot import Block, Snapshot
 from moorage.types import Address, Lease, OrderId, OrderState, ProviderNumber, Version
-from provider_agent.core.workloads import Identity
+from provider_agent.core.gateway_container import DEFAULT_IMAGE
+from provider_agent.core.lease_names import Identity
 from provider_agent.shell.manifest_store import ManifestMemory
 from provider_agent.shell.memory_engine import MemoryEngine
+from provider_agent.shell.memory_gateways import MemoryGateways
 from provider_agent.shell.workload_loop import WorkloadLoop
 from provider_agent.shell.workload_runner import WorkloadRunner
 from tests.factories.proofs import final_block
@@ -39,10 +41,12 @@ def body(image: str = "web:1", memory: int = UNIT.memory_bytes) -> bytes:
         compute=Compute(milli_cpu=UNIT.milli_cpu, memory_bytes=memory, disk_bytes=UNIT.disk_bytes),
         count=1,
         depends_on=(),
-        connections=(Connection(port=80, protocol="http", workload=None, datacenter=None, is_global=True),),
+        connections=(),
         health=None,
         storage={"/data": 1_000},
         host=(),
+        secrets={},
+        credentials=None,
     )
     group = ManifestGroup(name="dock", workloads=(workload,))
     return manifest.encode(Manifest(format="0.1", salt="00" * 32, groups=(group,)))
@@ -66,11 +70,12 @@ class World:
     """Unix time."""
 
     def __post_init__(self) -> None:
-        self.engine = MemoryEngine(IDENTITY.labels, clock=lambda: self.now, images={"web:1", "web:2"})
+        self.engine = MemoryEngine(IDENTITY.labels, clock=lambda: self.now, images={"web:1", "web:2", DEFAULT_IMAGE})
+        self.gateways = MemoryGateways()
         self.restart()
 
     def restart(self) -> None:
-        self.runner = WorkloadRunner(self.engine, "127.0.0.1", clock=lambda: self.now, pass_seconds=5)
+        self.runner = WorkloadRunner(self.engine, self.gateways, clock=lambda: self.now, pass_seconds=5)
         self.loop = WorkloadLoop(
             self,  # type: ignore[arg-type]
             self.exchange,  # type: ignore[arg-type]

@@ -16,7 +16,7 @@ from moorage.agent_client import Agent, AgentClient, AgentRefused, AgentUnreacha
 from moorage.types import OrderId, ProviderNumber
 from provider_agent.shell.https_server import serving
 from provider_agent.shell.lease_access import NoLease
-from provider_agent.shell.server_certificate import ServerCertificate, open_root
+from provider_agent.shell.server_certificate import ServerCertificate
 from tests.fakes.agent_world import (
     DOMAIN,
     GOOD,
@@ -49,8 +49,8 @@ async def agent_that_answers(directory: Path, answer: Callable[[], web.Response]
 
     application = web.Application()
     application.router.add_route("*", "/{tail:.*}", handle)
-    root = open_root(directory / "root.pem", PROVIDER, DOMAIN.exchange, NOW)
-    context = ServerCertificate(root, directory / "server.pem", NOW).context
+    root = pki.create_root(PROVIDER, DOMAIN.exchange, NOW)
+    context = ServerCertificate(lambda: root, directory / "server.pem", NOW).context
     async with serving(application, "127.0.0.1", 0, context, LIMITS) as port:
         yield Agent(PROVIDER, f"https://127.0.0.1:{port}", (root.der,))
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from moorage.agent_api import LeaseStatus
+from moorage.agent_client import AgentError
 from moorage.types import Lease
 from tests.datacenters import PERIOD, Site, died, make_manifest, open_site
 from tests.engine_proxy import EngineProxy, engine_proxy
@@ -134,12 +137,20 @@ async def test_g23_agent__journal_and_manifests_are_lost__leaves_five_leases_run
     assert before.keys() == {container["Id"] for _, container in leases}
 
     site.start_agent()
-
     block = await site.chain.block_number()
-    await site.chain.mine(PERIOD // 2)
+    await site.until("the agent answers", lambda _: answer(site, leases[0][0]))
+
     for lease, _ in leases:
+        last = (await site.confirmed(lease.id)).confirmed_block
+        await site.chain.mine(max(1, last + PERIOD // 2 - await site.chain.block_number()))
         await site.confirmed(lease.id, after=block)
     assert await started(site) == before
+
+
+async def answer(site: Site, lease: Lease) -> LeaseStatus | None:
+    with suppress(AgentError):
+        return await site.client.status(site.agent(), lease.id)
+    return None
 
 
 async def started(site: Site) -> dict[str, str]:

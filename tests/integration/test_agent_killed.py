@@ -18,9 +18,12 @@ pytestmark = pytest.mark.timeout(240)
 
 BEFORE_THE_LEASE = ("before-SubmitFulfillment", "after-SubmitFulfillment")
 WITH_THE_LEASE = ("before-ConfirmLeases", "after-ConfirmLeases")
-WITH_THE_MANIFEST = ("before-workloads", "after-CreateNetwork", "after-workloads")
+WITH_THE_MANIFEST = ("before-workloads", "after-CreateNetwork", "gateway-written", "after-workloads")
 AT_THE_END = ("after-RemoveContainer", "before-ConfirmClosed", "after-ConfirmClosed")
-MORE_WITH_THE_MANIFEST = ("before-CreateNetwork", "before-StartWorkload", "after-StartWorkload")
+MORE_WITH_THE_MANIFEST = (
+    *("before-CreateNetwork", "before-StartWorkload", "after-StartWorkload"),
+    *("gateway-closed", "gateway-tuned"),
+)
 MORE_AT_THE_END = (
     *("before-RemoveContainer", "before-RemoveNetwork", "after-RemoveNetwork", "before-RemoveVolume"),
     *("after-RemoveVolume", "before-forgetting-manifest", "after-forgetting-manifest"),
@@ -73,6 +76,7 @@ async def test_i18_agent__killed_at_any_point__picks_up_from_chain_and_labels(si
 
 async def test_i18_agent__killed_during_a_pull__pulls_again(site: Site) -> None:
     async with slow_registry(site.docker) as registry:
+        site.let_pull_from(registry.image.partition("/")[0])
         agent = site.start_agent()
         body = make_manifest(image=registry.image)
         deployment = await site.submit(body)

@@ -51,11 +51,12 @@ async def test_agent__image_that_does_not_exist__is_said_to_the_tenant_and_other
 
     async def look(_: Snapshot) -> LeaseStatus | None:
         status = await site.client.status(site.agent(), failing.id)
-        return status if status.workloads and status.workloads[0].reason else None
+        told = status.workloads[0].reason if status.workloads else None
+        return status if told and "127.0.0.1:1" in told else None
 
     status = await site.until("a reason", look)
 
-    assert "127.0.0.1:1/absent:1" in (status.workloads[0].reason or "")
+    assert "127.0.0.1:1 could not be reached" in (status.workloads[0].reason or "")
     assert len(await site.running(working.id)) == 1
     await site.closed(deployments[0])
     await site.closed(deployments[1])

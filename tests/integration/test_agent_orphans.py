@@ -13,7 +13,7 @@ import pytest
 from moorage.snapshot import Snapshot
 from moorage.types import DeploymentState
 from provider_agent.core.endings import STOP_AFTER_BLOCKS
-from provider_agent.core.workloads import LEASE_LABEL, Identity
+from provider_agent.core.lease_names import LEASE_LABEL, Identity
 from tests.datacenters import FOREVER, Site, died, make_manifest, open_site
 from tests.docker_world import IMAGE
 

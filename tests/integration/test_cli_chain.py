@@ -284,7 +284,13 @@ async def test_deploy__from_file_to_addresses_and_back__adds_up(tmp_path):
         assert (group["state"], group["provider"], group["runway_hours"]) == ("lease-active", 1, "1.2")
         assert group["price_per_hour"].startswith("0.79999") or group["price_per_hour"].startswith("0.8")
         assert group["workloads"] == [
-            {"name": "web", "state": "running", "reason": None, "addresses": ["http://127.0.0.1:9001"]}
+            {
+                "name": "web",
+                "state": "running",
+                "reason": None,
+                "addresses": ["http://127.0.0.1:9001"],
+                "connections": [],
+            }
         ]
         assert [entry["event"] for entry in status.json["history"]][:2] == ["submitted", "ordered"]
         (listed,) = await here.deployments()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from moorage import pki
+from moorage import pki, tls
 from moorage.request_auth import Action
 from provider_agent.shell.connection_guard import ConnectionLimits
 from provider_agent.shell.rate_limit import Rate
@@ -41,7 +41,7 @@ async def is_cut(connection: socket.socket, seconds: float = 0.3) -> bool:
 
 @asynccontextmanager
 async def talking(world: World) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-    context = pki.ssl_client_context(world.root.der)
+    context = tls.ssl_client_context(world.root.der)
     reader, writer = await asyncio.open_connection("127.0.0.1", world.port, ssl=context, server_hostname=NAME)
     try:
         yield reader, writer
@@ -173,7 +173,7 @@ async def test_h17_listener__second_request_on_a_connection__is_not_served(tmp_p
 
 async def test_h26_listener__tls_1_2__is_refused(tmp_path: Path) -> None:
     async with running(tmp_path) as world:
-        context = pki.ssl_client_context(world.root.der)
+        context = tls.ssl_client_context(world.root.der)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.maximum_version = ssl.TLSVersion.TLSv1_2
 

@@ -148,11 +148,29 @@ async def test_provider__port_in_use__is_named(desk: Desk) -> None:
         assert_refused(await desk.provider("run"), "moorage-provider", taken, "listen")
 
 
-async def test_provider__no_root_any_more__says_what_to_restore(desk: Desk) -> None:
+@pytest.mark.parametrize("removed", [("root.pem", "root.crt"), ("root.pem", "intermediate.pem")])
+async def test_h22_provider__no_certificates_any_more__says_what_to_restore(desk: Desk, removed: tuple[str]) -> None:
+    await desk.register()
+    for name in removed:
+        (desk.folder / "data" / name).unlink()
+
+    assert_refused(await desk.provider("run"), "moorage-provider", "root.pem", "restore")
+
+
+async def test_h22_provider__key_of_the_root_is_elsewhere__starts(desk: Desk) -> None:
     await desk.register()
     (desk.folder / "data" / "root.pem").unlink()
 
-    assert_refused(await desk.provider("run"), "moorage-provider", "root.pem")
+    assert_refused(await desk.provider("run"), "moorage-provider", "no Docker engine")  # that is looked for last
+
+
+async def test_provider__data_dir_below_a_file__names_the_setting(desk: Desk) -> None:
+    desk.change('data_dir = "data"', 'data_dir = "/dev/null/x"')
+
+    words = ("/dev/null/x/", "Not a directory", "data_dir")
+    assert_refused(await desk.provider("certificates"), "moorage-provider", *words)
+    assert_refused(await desk.provider("run"), "moorage-provider", *words)
+    assert_refused(await desk.provider("init"), "moorage-provider", *words)
 
 
 @pytest.mark.parametrize(

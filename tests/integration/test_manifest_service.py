@@ -67,8 +67,15 @@ async def test_status__of_the_tenant__tells_of_the_workloads(world: World) -> No
         "lease": LEASE.hex(),
         "version": manifest.version_of(GOOD).hex(),
         "workloads": [
-            {"name": "web", "state": "running", "reason": "since\x1b[2J", "addresses": ["203.0.113.1:80"]},
+            {
+                "name": "web",
+                "state": "running",
+                "reason": "since\x1b[2J",
+                "addresses": ["203.0.113.1:80"],
+                "connections": [],
+            },
         ],
+        "manifest": None,
     }
 
 

@@ -13,6 +13,7 @@ from eth_utils.crypto import keccak
 from moorage import pki
 from moorage.chain.contracts import provider_account
 from moorage.types import ProviderNumber
+from provider_agent.shell.authority import Authority, load_root_certificate
 from tests.chain import ONE_TOKEN, deposit, register_provider
 from tests.operator_desk import Desk, open_desk
 
@@ -31,13 +32,15 @@ async def assert_registered(desk: Desk, number: int = 1) -> None:
     operator = await desk.registry.read(None, "operator_of", number)
     assert operator.lower() == desk.chain.operators[0].address.lower()
     root = pki.load(desk.folder / "data" / "root.pem")
+    assert load_root_certificate(desk.folder / "data" / "root.pem") == root.certificate
     assert pki.name_of(root.certificate) == pki.provider_name(ProviderNumber(number), desk.market.exchange)
     (fingerprints,) = await desk.registry.fingerprints([ProviderNumber(number)])
     assert fingerprints == {keccak(root.der)}
     assert (await desk.account(number)).available == 10 * ONE_TOKEN
     assert await desk.tokens() == 90 * ONE_TOKEN
     assert f'"provider":{number}' in (desk.folder / "data" / "provider.json").read_text()
-    assert [path.name for path in sorted((desk.folder / "data").glob("root*"))] == ["root.pem"]
+    assert [path.name for path in sorted((desk.folder / "data").glob("root*"))] == ["root.crt", "root.pem"]
+    assert Authority(desk.folder / "data", root.certificate, datetime.now(UTC)).expires > datetime.now(UTC)
 
 
 async def test_register__twice__registers_and_pays_once(desk: Desk) -> None:

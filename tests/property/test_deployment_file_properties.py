@@ -107,7 +107,7 @@ COMPLETE: dict[str, Any] = {
 def read(text: str) -> str:
     """Read and compile a text; check that what comes out is whole. Return `valid` or `refused`."""
     try:
-        spec = deployment_file.load_text(text, Path("moorage.yml"))
+        spec = deployment_file.load_text(text, FILES / "moorage.yml")
         compiled = deployment_file.compile(spec, seconds_per_block=Fraction(12), salt=bytes(32))
     except DeploymentFileError as error:
         assert error.problems

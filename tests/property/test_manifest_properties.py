@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 from moorage import manifest
 from moorage.manifest import Compute, Connection, Manifest, ManifestError, ManifestGroup, Workload
+from moorage.workload_health import Health, HttpCheck
+from moorage.workload_secrets import Credentials, Secret
 
 MANY_VALUES = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=8)
@@ -21,6 +23,22 @@ COMPUTES = st.builds(
     milli_cpu=st.integers(1, 2**32 - 1),
     memory_bytes=BYTES,
     disk_bytes=st.integers(0, 2**53 - 1),
+)
+
+HEALTHS = st.one_of(
+    [
+        st.builds(
+            Health,
+            http=st.just(HttpCheck(path="/up?a=1", port=80)) if way == 0 else st.none(),
+            tcp_port=st.integers(1, 65_535) if way == 1 else st.none(),
+            command=st.just(("check", "$(id)")) if way == 2 else st.none(),
+            interval_seconds=st.integers(1, 3_600),
+            timeout_seconds=st.integers(1, 3_600),
+            retries=st.integers(1, 20),
+            start_seconds=st.integers(0, 3_600),
+        )
+        for way in range(3)
+    ]
 )
 
 
@@ -56,9 +74,13 @@ def _workloads(name: str, earlier: list[str], names: list[str], group_names: lis
         count=st.integers(1, manifest.MAX_CONTAINERS // 2),
         depends_on=subset.map(tuple),
         connections=st.lists(_connections(names, group_names), max_size=3, unique_by=lambda each: each.port).map(tuple),
-        health=st.none(),
+        health=st.none() | HEALTHS,
         storage=st.just({}),
         host=st.just(()),
+        secrets=st.dictionaries(
+            st.sampled_from(["key", "a.b_c-"]), TEXT.map(lambda text: Secret(value=text)), max_size=2
+        ),
+        credentials=st.none() | st.just(Credentials(user="robot", password="p:w")),
     )
 
 

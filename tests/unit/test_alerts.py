@@ -68,6 +68,7 @@ FAULTS: dict[str, Callable[[Watched], Any]] = {
     "MoorageCollateralSlashed": set_summary(slashed=ONE),
     "MoorageEngineDown": lambda watched: watched.provider.engine(False),
     "MoorageWorkloadsFail": lambda watched: watched.provider.workloads([WorkloadState.FAILED]),
+    "MoorageTunnelsWait": lambda watched: watched.provider.tunnels([True, False]),
     "MoorageCollateralUsedUp": set_summary(available=0),
     "MoorageLostBidsHeld": set_summary(lost_bids=1),
     "MoorageCertificateEnds": expire("server", hours=5),
@@ -116,15 +117,26 @@ def test_k07_alerts__programs_that_have_just_started_and_seen_no_block__only_tel
     ids=[*FAULTS, *(f"{name}-otherwise" for name in OTHERS)],
 )
 def test_k07_alert__its_fault__makes_it_fire(name: str, fault: Callable[[Watched], Any]) -> None:
-    watched, rule = calm(CALM_STEPS), RULES[name]
+    assert fires_after(name, fault, CALM_STEPS, PATIENCE_STEPS)
+
+
+@pytest.mark.parametrize("certificate", ["intermediate", "client", "tunnels"])
+def test_k07_alert_of_certificates__one_that_is_not_renewed__makes_it_fire(certificate: str) -> None:
+    left = {"days": 59} if certificate == "intermediate" else {"hours": 5}
+
+    assert fires_after("MoorageCertificateEnds", expire(certificate, **left), 1, 2)
+
+
+def fires_after(name: str, fault: Callable[[Watched], Any], calm_steps: int, patience_steps: int) -> bool:
+    """Return whether an alert fires when its fault begins after a calm time, and not before."""
+    watched, rule = calm(calm_steps), RULES[name]
     begun = watched.now
-    for step in range(int(seconds(rule["for"])) // STEP_SECONDS + PATIENCE_STEPS):
+    for step in range(int(seconds(rule["for"])) // STEP_SECONDS + patience_steps):
         watched.step()
         if step == 0 or name not in ONCE:
             fault(watched)
         watched.scrape()
-
-    assert next(fires(rule, watched.history, watched.times), 0.0) > begun
+    return next(fires(rule, watched.history, watched.times), 0.0) > begun
 
 
 def test_k07_alerts__each__has_a_fault() -> None:

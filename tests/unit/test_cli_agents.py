@@ -8,6 +8,7 @@ from cli.core.agents import (
     COMING_UP_SECONDS,
     MAX_RETRY_SECONDS,
     NOTHING_KNOWN,
+    PASSING_ON_SECONDS,
     REFUSALS_THAT_COUNT,
     RUNNING_SECONDS,
     AskStatus,
@@ -58,6 +59,41 @@ def test_next_steps__chain_wants_another_version__delivers_nothing():
     assert next_steps(LEASED, OTHER_VERSION, {ORDER: Knowledge(EMPTY)}, 0.0) == (AskStatus(ORDER, P1),)
 
 
+THREE = [attempt(nonce=bytes([number]) * 32) for number in range(3)]
+LACKS = Knowledge(EMPTY, lacking_seconds=10.0)
+
+
+def delivered_to(knowledge, now_seconds=10.0, delivering=()):
+    """Return the places of those of three agents to which the manifest is sent."""
+    known = {each.id: what for each, what in zip(THREE, knowledge, strict=True) if what is not None}
+    steps = next_steps(view(*THREE), VERSION, known, now_seconds, [THREE[place].id for place in delivering])
+    sent = {step.lease for step in steps if isinstance(step, DeliverManifest)}
+    return [place for place, each in enumerate(THREE) if each.id in sent]
+
+
+@pytest.mark.parametrize(
+    ("knowledge", "delivering", "places"),
+    [
+        ([LACKS, LACKS, LACKS], (), [0]),
+        ([LACKS, LACKS, LACKS], (0,), []),
+        ([LACKS, LACKS, LACKS], (1, 2), []),
+        ([None, LACKS, LACKS], (), [1]),
+        ([Knowledge(RUNNING), LACKS, LACKS], (), [1]),
+        ([Knowledge(EMPTY, is_delivered=True), LACKS, LACKS], (), [1]),
+        ([Knowledge(RUNNING), Knowledge(RUNNING), LACKS], (), []),
+    ],
+)
+def test_next_steps__several_agents_lack_the_manifest__it_is_sent_to_two_one_after_the_other(
+    knowledge, delivering, places
+):
+    assert delivered_to(knowledge, delivering=delivering) == places
+
+
+@pytest.mark.parametrize(("late_seconds", "places"), [(PASSING_ON_SECONDS - 1, []), (PASSING_ON_SECONDS, [2])])
+def test_next_steps__nobody_has_passed_it_on_for_a_while__it_is_sent_again_from_here(late_seconds, places):
+    assert delivered_to([Knowledge(RUNNING), Knowledge(RUNNING), LACKS], 10.0 + late_seconds) == places
+
+
 def test_next_steps__lease_was_replaced__asks_only_the_new_provider():
     stale = attempt(OrderState.LEASE_STALE)
     renewed = attempt(nonce=stale.id, replaced=stale.id)
@@ -69,16 +105,31 @@ def test_next_steps__lease_was_replaced__asks_only_the_new_provider():
     ("before", "answer", "after"),
     [
         (NOTHING_KNOWN, RUNNING, Knowledge(RUNNING, next_seconds=5 + RUNNING_SECONDS)),
-        (NOTHING_KNOWN, EMPTY, Knowledge(EMPTY, next_seconds=5)),
+        (NOTHING_KNOWN, EMPTY, Knowledge(EMPTY, next_seconds=5, lacking_seconds=5)),
         (
-            Knowledge(EMPTY),
-            Delivered(),
-            Knowledge(EMPTY, is_delivered=True, deliveries=1, next_seconds=5 + COMING_UP_SECONDS),
+            Knowledge(EMPTY, lacking_seconds=4),
+            EMPTY,
+            Knowledge(EMPTY, next_seconds=5 + COMING_UP_SECONDS, lacking_seconds=4),
         ),
         (
-            Knowledge(EMPTY, is_delivered=True, deliveries=1),
+            Knowledge(EMPTY, lacking_seconds=4),
+            Delivered(),
+            Knowledge(EMPTY, is_delivered=True, deliveries=1, next_seconds=5 + COMING_UP_SECONDS, lacking_seconds=5),
+        ),
+        (
+            Knowledge(EMPTY, is_delivered=True, deliveries=1, lacking_seconds=4),
             EMPTY,
-            Knowledge(EMPTY, deliveries=1, next_seconds=5 + COMING_UP_SECONDS),
+            Knowledge(EMPTY, is_delivered=True, deliveries=1, next_seconds=5 + COMING_UP_SECONDS, lacking_seconds=4),
+        ),
+        (
+            Knowledge(EMPTY, is_delivered=True, deliveries=1, lacking_seconds=5 - PASSING_ON_SECONDS),
+            EMPTY,
+            Knowledge(
+                EMPTY,
+                deliveries=1,
+                next_seconds=5 + COMING_UP_SECONDS,
+                lacking_seconds=5 - PASSING_ON_SECONDS,
+            ),
         ),
         (Knowledge(RUNNING), Failed("gone", True), Knowledge(RUNNING, problem="gone", failures=1, next_seconds=6)),
         (

@@ -7,7 +7,7 @@ import io
 import pytest
 from rich.console import Console
 
-from cli.core.agents import Knowledge, Report, Workload
+from cli.core.agents import Connection, Knowledge, ManifestNews, Report, Workload
 from cli.core.report import Row, columns, document, heading, listing, rows
 from cli.core.story import Line
 from cli.core.view import full
@@ -69,6 +69,52 @@ def test_rows__workloads__stand_below_their_group():
     )
 
 
+def test_rows__connections__stand_below_their_workload():
+    there = Connection("db:5432", "out", "db", "us-east", "down", "no answer")
+    here = Connection("web:80", "in", "cache", "west", "up", None)
+    web = Workload("web", "running", None, (), (there, here))
+
+    assert rows(view(attempt()), {ORDER: Knowledge(Report(VERSION, (web,)))}, MONEY)[1:] == (
+        Row("  web", "running"),
+        Row("    to db:5432 in us-east", "down", detail="no answer"),
+        Row("    web:80 from cache in west", "up"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("news", "expected"),
+    [
+        (ManifestNews("here", "the tenant", None), ()),
+        (ManifestNews("fetching", "provider 3", None), (Row("  manifest", "fetching from provider 3"),)),
+        (
+            ManifestNews("waiting", None, "nobody has it"),
+            (Row("  manifest", "waiting", detail="nobody has it; `moorage deploy` with the same file gives it again"),),
+        ),
+    ],
+)
+def test_rows__manifest_is_on_its_way__is_told_until_it_is_there(news, expected):
+    assert rows(view(attempt()), {ORDER: Knowledge(Report(None, (), news))}, MONEY)[1:] == expected
+
+
+def test_document__connections_and_manifest__have_the_same_for_programs():
+    there = Connection("db:5432", "out", "db", "us-east", "down", "no answer")
+    report = Report(VERSION, (Workload("web", "running", None, (), (there,)),), ManifestNews("here", None, None))
+
+    (group,) = document(view(attempt()), {ORDER: Knowledge(report)}, MONEY)["groups"]
+
+    assert group["manifest"] == {"state": "here", "source": None, "reason": None}
+    assert group["workloads"][0]["connections"] == [
+        {
+            "name": "db:5432",
+            "direction": "out",
+            "workload": "db",
+            "datacenter": "us-east",
+            "state": "down",
+            "reason": "no answer",
+        }
+    ]
+
+
 def test_rows__agent_does_not_answer__says_so():
     assert rows(view(attempt()), {ORDER: Knowledge(problem="gone")}, MONEY)[1:] == (Row("", "", detail="agent: gone"),)
 
@@ -94,9 +140,22 @@ def test_document__leased__has_numbers_for_programs():
                 "runway_blocks": 3_596,
                 "confirmed_block": 100,
                 "agent_problem": None,
+                "manifest": None,
                 "workloads": [
-                    {"name": "web", "state": "running", "reason": None, "addresses": ["http://203.0.113.1:80"]},
-                    {"name": "db", "state": "restarting", "reason": "exited with code 3", "addresses": []},
+                    {
+                        "name": "web",
+                        "state": "running",
+                        "reason": None,
+                        "addresses": ["http://203.0.113.1:80"],
+                        "connections": [],
+                    },
+                    {
+                        "name": "db",
+                        "state": "restarting",
+                        "reason": "exited with code 3",
+                        "addresses": [],
+                        "connections": [],
+                    },
                 ],
             }
         ],

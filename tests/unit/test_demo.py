@@ -18,10 +18,13 @@ import pytest
 
 from demo import __main__ as program
 from demo import world
-from demo.chain import forget_in_brownie
+from demo.chain import forget_in_brownie, make_actors
 from demo.engine import Engine
 from demo.processes import DemoFailed, Processes, Remembered, end_remembered, run, started_ticks
+from demo.regions.stage import EXAMPLE, PASSWORD_VARIABLE
 from demo.story import Story
+from demo.tenant import make_tenant
+from tests.bytecode import ROOT
 
 STUBBORN = "import signal, time; signal.signal(15, signal.SIG_IGN); print('ready', flush=True); time.sleep(60)"
 
@@ -58,6 +61,26 @@ def _remember(process: subprocess.Popen[bytes]) -> Remembered:
     ticks = started_ticks(process.pid)
     assert ticks is not None
     return Remembered(process.pid, ticks)
+
+
+def test_processes__that_shall_not_outlive_us__end_when_we_are_killed(tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from demo.processes import *;"
+        "started = Processes(Path(sys.argv[1]), before=ENDS_WITH_US); started.start('sleeper', ['sleep', '60']);"
+        "print(started.running['sleeper'].pid, flush=True); sys.stdin.read()"
+    )
+    starter = subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path)], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert starter.stdout is not None
+    pid = int(starter.stdout.readline())
+    is_sleeping = _wait_until(lambda: Path(f"/proc/{pid}/comm").read_text() == "sleep\n")
+
+    starter.kill()
+    starter.wait()
+
+    assert is_sleeping
+    assert _wait_until(lambda: started_ticks(pid) is None)
 
 
 def test_started_ticks__process_that_has_ended__is_none() -> None:
@@ -225,3 +248,15 @@ def test_forget_in_brownie__nothing_was_built__is_no_fault(tmp_path: Path) -> No
     forget_in_brownie(7, tmp_path / "deployments")
 
     assert _files(tmp_path) == []
+
+
+async def test_h11_tenant__example_with_a_secret__reads_it_in_its_environment(tmp_path: Path) -> None:
+    files = (tmp_path / "market.json", make_actors(tmp_path), tmp_path)
+    with_it = make_tenant("http://127.0.0.1:1", *files, example=EXAMPLE, **{PASSWORD_VARIABLE: "a-secret"})
+    without = make_tenant("http://127.0.0.1:1", *files, example=EXAMPLE)
+
+    with pytest.raises(DemoFailed, match=f"the environment has no variable '{PASSWORD_VARIABLE}'"):
+        await without.moorage("deploy", "-f", str(EXAMPLE), "--yes")
+    with pytest.raises(DemoFailed, match=r"market\.json") as error:
+        await with_it.moorage("deploy", "-f", str(EXAMPLE), "--yes")
+    assert "a-secret" not in str(error.value)

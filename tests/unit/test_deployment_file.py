@@ -12,6 +12,8 @@ from moorage.deployment_file import Datacenter, DeploymentFileError, DeploymentS
 from moorage.manifest import Connection
 from moorage.regions import mask_of
 from moorage.types import ComputeUnit, Group, ResourceGroup
+from moorage.workload_health import Health, HttpCheck
+from moorage.workload_secrets import Credentials, Secret
 
 FILES = Path(__file__).with_name("deployment_files")
 EXAMPLE = Path(__file__).parents[2] / "examples" / "webapp" / "moorage.yml"
@@ -78,6 +80,21 @@ def test_load__the_complete_file__gives_every_value() -> None:
         storage={"/data": 10**9, "/var/cache": 5 * 10**8},
         connections=(connection(80, "http", None, True), connection(443, "https", None, True)),
         depends_on=("pool", "db"),
+        health=Health(
+            http=HttpCheck(path="/up", port=80),
+            tcp_port=None,
+            command=None,
+            interval_seconds=30,
+            timeout_seconds=2,
+            retries=5,
+            start_seconds=60,
+        ),
+        host=("www.shop.example", "shop.example"),
+        secrets={"key": Secret(value="first\nsecond\n")},
+        credentials=Credentials(user="robot", password="p:w"),
+    )
+    assert pool.health == Health(
+        http=None, tcp_port=5432, command=None, interval_seconds=10, timeout_seconds=5, retries=3, start_seconds=0
     )
     assert (pool.user, pool.read_only, pool.command, pool.storage) == ("1000", False, None, {})
     assert db.connections == (
@@ -232,7 +249,10 @@ def test_compile__the_complete_file__gives_a_manifest_that_its_leases_cover() ->
         ("pool", 0, 10),
         ("db", 1, 1),
     ]
+    web = spec.services[0]
     assert west.workloads[0].storage == {"/data": 10**9, "/var/cache": 5 * 10**8}
+    assert (west.workloads[0].health, west.workloads[0].host) == (web.health, web.host)
+    assert (west.workloads[0].secrets, west.workloads[0].credentials) == (web.secrets, web.credentials)
     assert [(each.name, each.resource_group, each.count) for each in europe.workloads] == [("db", 0, 2)]
 
 

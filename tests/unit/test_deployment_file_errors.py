@@ -313,6 +313,13 @@ def test_i01_load__a_key_that_would_open_the_host__is_unknown(key: str) -> None:
     assert problem.startswith(f"5:5: unknown key '{key}'")
 
 
+@pytest.mark.parametrize("key", ["gpu", "gpus", "devices", "accelerator"])
+def test_i26_load__devices_are_asked_for__are_unknown_to_services_and_profiles(key: str) -> None:
+    (of_service,) = problems_of(changed("    depends-on: [db]\n", f"    {key}: 1\n"))
+
+    assert of_service.startswith(f"5:5: unknown key '{key}'")
+
+
 def test_load__a_connection_between_datacenters_that_is_not_global__is_refused() -> None:
     text = VALID.replace("    dock:\n      r", "    dock: &dock\n      r").replace(
         "  services:\n    web", "    pier: *dock\n  services:\n    web"

@@ -14,6 +14,9 @@ from jsonschema import Draft202012Validator
 
 from moorage import manifest, regions
 from moorage.deployment_file.includes import SECTION_NAMES
+from moorage.deployment_file.loader import load
+from moorage.workload_health import HTTP_PATH_PATTERN
+from moorage.workload_secrets import REGISTRY_USER_PATTERN, SECRET_NAME_PATTERN
 
 SCHEMA: dict[str, Any] = json.loads(
     resources.files("moorage.deployment_file").joinpath("schema.json").read_text("utf-8")
@@ -68,6 +71,10 @@ def test_schema__each_pattern__ends_where_the_text_ends(path: str) -> None:
         ("$.service.user", manifest.USER_PATTERN),
         ("$.service.env.propertyNames", manifest.ENV_NAME_PATTERN),
         ("$.service.storage.propertyNames", manifest.STORAGE_PATH_PATTERN),
+        ("$.service.host.items", manifest.HOST_PATTERN),
+        ("$.service.secrets.propertyNames", SECRET_NAME_PATTERN),
+        ("$.service.credentials.user", REGISTRY_USER_PATTERN),
+        ("$.health.http.path", HTTP_PATH_PATTERN),
     ],
 )
 def test_schema__what_goes_into_the_manifest__has_the_manifests_pattern(path: str, pattern: str) -> None:
@@ -95,3 +102,20 @@ def test_docs__each_key_of_the_schema__is_described(key: str) -> None:
 )
 def test_docs__each_word_of_the_schema__is_listed(word: str) -> None:
     assert word in DOCS
+
+
+def test_docs__defaults_of_a_health_check__are_those_that_it_gets(tmp_path: Path) -> None:
+    text = next(block for block in re.findall(r"```yaml\n(.*?)```", DOCS, re.DOTALL) if "image:" in block)
+    file = tmp_path / "moorage.yml"
+    file.write_text(text.replace("    expose:\n", "    health: {http: {port: 8080}}\n    expose:\n"))
+    written = dict(re.findall(r"(?m)^\| `(interval|timeout|retries|start-period)` \| .* \| `(\d+)s?` \|$", DOCS))
+
+    health = load(file).services[0].health
+
+    assert health is not None
+    assert {name: int(value) for name, value in written.items()} == {
+        "interval": health.interval_seconds,
+        "timeout": health.timeout_seconds,
+        "retries": health.retries,
+        "start-period": health.start_seconds,
+    }

@@ -13,6 +13,7 @@ from aiohttp import web
 from provider_agent.shell import engine_probe
 from provider_agent.shell.engine import EngineUnavailable
 from provider_agent.shell.engine_probe import probe
+from tests.fakes.docker_socket import docker_socket
 
 VERSION = {"Version": "20.10.24+dfsg1", "Components": [{"Name": "runc", "Version": "1.1.5+ds1"}]}
 INFO = {"Driver": "overlay2", "DriverStatus": [["Backing Filesystem", "extfs"]], "NCPU": 2, "MemTotal": 4 * 2**30}
@@ -26,15 +27,8 @@ async def engine(path: Path, status: int = 200, hangs: bool = False) -> AsyncIte
         body = VERSION if request.path.endswith("/version") else INFO
         return web.json_response(body if status == 200 else {"message": "no"}, status=status)
 
-    application = web.Application()
-    application.router.add_get("/{path:.*}", answer)
-    runner = web.AppRunner(application, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.UnixSite(runner, str(path)).start()
-    try:
-        yield f"unix://{path}"
-    finally:
-        await runner.cleanup()
+    async with docker_socket(path, answer) as url:
+        yield url
 
 
 async def test_i02_probe__engine_answers__tells_versions_and_storage(tmp_path: Path) -> None:

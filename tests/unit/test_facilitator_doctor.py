@@ -146,7 +146,7 @@ def test_load_settings__file_and_options__options_win(folder: Path, monkeypatch:
     [
         ("", "market: is missing"),
         ('market = "m"\nkey = "k"', "key: unknown key; known are rpc, market"),
-        ('market = "m"\nrpc = []', "rpc: has to be text in quotes"),
+        ('market = "m"\nrpc = []', "rpc: is empty"),
         ('market = "m"\nrpc = ["canary-5e0f"]', "rpc: has to be of the form http(s)://host:port"),
         ('market = "m"\nrpc = ["http://a:1", "http://a:1"]', "rpc: has one of its addresses twice"),
         ('market = "m"\nmetrics = "9422"', "metrics: has to be of the form address:port"),

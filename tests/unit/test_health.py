@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
+import pytest
 from prometheus_client import CollectorRegistry
 
 from moorage.health import Health, limit_seconds, telling
@@ -125,3 +127,38 @@ async def test_telling__port_is_taken__is_logged_and_the_daemon_runs(capsys: Any
             assert port is None
 
     assert "metrics not served" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("127.0.0.1:9100", 200),
+        ("127.0.0.1", 200),
+        ("localhost:9100", 200),
+        ("LOCALHOST", 200),
+        ("[::1]:9100", 200),
+        ("evil.example:9100", 421),
+        ("evil.example", 421),
+        ("localhost.evil.example", 421),
+        ("127.0.0.1.evil.example", 421),
+        ("192.0.2.1:9100", 421),
+        ("localhost@evil.example", 421),
+        ("", 421),
+        ("[", 421),
+    ],
+)
+@pytest.mark.parametrize("path", ["/metrics", "/healthz"])
+async def test_h32_telling__name_of_a_web_page_points_here__is_refused(path: str, host: str, status: int) -> None:
+    checked = health(Clock())
+    checked.head_processed(FIRST)
+    async with telling(("127.0.0.1", 0), checked, CollectorRegistry()) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(
+            f"GET {path} HTTP/1.1\r\nHost: {host}\r\nOrigin: http://evil.example\r\nConnection: close\r\n\r\n".encode()
+        )
+        head = (await reader.read()).partition(b"\r\n\r\n")[0].decode().lower()
+        writer.close()
+
+    assert int(head.split()[1]) == status
+    assert "access-control" not in head
+    assert "set-cookie" not in head

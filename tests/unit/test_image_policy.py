@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from provider_agent.core.image_policy import ImagePolicy, full_name
+from provider_agent.core.image_names import image_name
+from provider_agent.core.image_policy import ImagePolicy
 
 DIGEST = "@sha256:" + "0" * 64
 
@@ -28,7 +29,7 @@ DIGEST = "@sha256:" + "0" * 64
     ],
 )
 def test_full_name__any_spelling__is_registry_and_repository(image: str, expected: str) -> None:
-    assert full_name(image) == expected
+    assert image_name(image).full == expected
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,12 @@ def test_makefile__tests_on_an_engine__have_one() -> None:
     assert RULES["test-system"]["needs"].split() == ["environments", "engine"]
 
 
+def test_makefile__tests_on_hosts_of_their_own__have_the_programs_for_them_where_they_can_run() -> None:
+    first, *_ = RULES["test-system"]["recipe"].splitlines()
+
+    assert first == '\t@[ "$$(id -u)" != 0 ] || setup/hosts.sh'
+
+
 def test_makefile__help__lists_every_target() -> None:
     described = {target for target, rule in RULES.items() if rule["help"]}
 

@@ -13,11 +13,22 @@ import pytest
 from moorage import manifest
 from moorage.manifest import Compute, Connection, Manifest, ManifestError, ManifestGroup, Workload
 from moorage.types import ComputeUnit, Group, ResourceGroup
+from moorage.workload_health import Health, HttpCheck
+from moorage.workload_secrets import Credentials, Secret
 
 VECTORS = json.loads(Path(__file__).with_name("manifest_vectors.json").read_text("utf-8"))
 EVERYBODY = Connection(port=80, protocol="http", workload=None, datacenter=None, is_global=True)
 FROM_WEB = Connection(port=5432, protocol="tcp", workload="web", datacenter=None, is_global=False)
 COMPUTE = Compute(milli_cpu=500, memory_bytes=256 * 2**20, disk_bytes=10**9)
+HTTP = Health(
+    http=HttpCheck(path="/up", port=80),
+    tcp_port=None,
+    command=None,
+    interval_seconds=10,
+    timeout_seconds=5,
+    retries=3,
+    start_seconds=0,
+)
 
 
 def workload(name: str = "web", **changes: Any) -> Workload:
@@ -37,6 +48,8 @@ def workload(name: str = "web", **changes: Any) -> Workload:
         "health": None,
         "storage": {},
         "host": (),
+        "secrets": {},
+        "credentials": None,
     }
     return Workload(**{**plain, **changes})
 
@@ -63,6 +76,10 @@ FULL = manifest_of(
         count=20,
         depends_on=("db",),
         storage={"/data": 10**9},
+        health=HTTP,
+        host=("www.example.com",),
+        secrets={"key": Secret(value="canary-of-a-secret")},
+        credentials=Credentials(user="robot", password="canary-of-a-password"),
     ),
     workload("db", image="registry.example:5000/team/db@sha256:" + "ab" * 32, connections=(FROM_WEB,)),
     others={
@@ -161,8 +178,24 @@ def test_h02_version_of__same_content_with_another_salt__differs() -> None:
         (b'"format":"0.1",', b"", "missing required field `format`"),
         (b'"user":null', b'"user":null,"privileged":true', "unknown field `privileged`"),
         (b',"user":null', b"", "missing required field `user`"),
-        (b'"health":null', b'"health":{}', "Expected `null`"),
-        (b'"host":[]', b'"host":["a"]', "Expected `array` of length 0"),
+        (b'"health":null', b'"health":{}', "missing required field `http`"),
+        (b'"path":"/up"', b'"path":"up"', "matching regex"),
+        (b'"path":"/up"', b'"path":"/up\\n"', "matching regex"),
+        (b'"path":"/up"', b'"path":"/ #"', "matching regex"),
+        (b'"interval_seconds":10', b'"interval_seconds":0', "Expected `int` >= 1"),
+        (b'"interval_seconds":10', b'"interval_seconds":1.5', "Expected `int`, got `float`"),
+        (b'"timeout_seconds":5', b'"timeout_seconds":3601', "Expected `int` <= 3600"),
+        (b'"retries":3', b'"retries":0', "Expected `int` >= 1"),
+        (b'"start_seconds":0', b'"start_seconds":-1', "Expected `int` >= 0"),
+        (b'"host":[]', b'"host":["a"]', "matching regex"),
+        (b'"www.example.com"', b'"WWW.example.com"', "matching regex"),
+        (b'"www.example.com"', b'"127.0.0.1"', "matching regex"),
+        (b'"www.example.com"', b'"*.example.com"', "matching regex"),
+        (b'"secrets":{"key"', b'"secrets":{"../key"', "matching regex"),
+        (b'"secrets":{"key"', b'"secrets":{".key"', "matching regex"),
+        (b'"secrets":{"key":{', b'"secrets":{"key":{"mode":1,', "unknown field `mode`"),
+        (b'"user":"robot"', b'"user":"ro:bot"', "matching regex"),
+        (b'"user":"robot"', b'"user":""', "matching regex"),
         (b'"read_only":true', b'"read_only":1', "Expected `bool`"),
         (b'"protocol":"tcp"', b'"protocol":"udp"', "Invalid enum value"),
         (b'"port":5432', b'"port":0', "Expected `int` >= 1"),
@@ -186,6 +219,44 @@ def test_h03_decode__not_of_the_schema_or_not_canonical__is_refused(old: bytes, 
     assert old in FULL_BYTES
 
     assert reason in reason_of(FULL_BYTES.replace(old, new, 1))
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"health": msgspec.structs.replace(HTTP, http=None)}, "westcoast.web: health has 0 ways to check"),
+        ({"health": msgspec.structs.replace(HTTP, tcp_port=80)}, "westcoast.web: health has 2 ways to check"),
+        ({"health": msgspec.structs.replace(HTTP, http=None, command=("a\0",))}, "NUL character"),
+        ({"health": msgspec.structs.replace(HTTP, http=None, command=())}, "length >= 1"),
+        ({"host": ("a.example", "a.example")}, "westcoast: host given twice: a.example"),
+        ({"host": ("a.example",), "connections": ()}, "has host names, but no http or https for everybody"),
+        ({"host": tuple(f"a{index}.example" for index in range(17))}, "length <= 16"),
+        ({"secrets": {f"k{index}": Secret(value="") for index in range(33)}}, "length <= 32"),
+        ({"secrets": {"key": Secret(value="x" * 65_537)}}, "length <= 65536"),
+        ({"secrets": {"key": Secret(value="")}, "storage": {"/run/secrets": 1}}, "where the secrets are"),
+        ({"secrets": {"key": Secret(value="")}, "storage": {"/run/secrets/more": 1}}, "where the secrets are"),
+        *(({"storage": {path: 1}}, "which is the kernel's") for path in ("/proc", "/sys/fs", "/dev", "/dev/shm")),
+    ],
+)
+def test_encode__life_of_a_workload_that_cannot_be__is_refused(changes: dict[str, Any], reason: str) -> None:
+    assert reason in reason_not_to_encode(workload(**changes))
+
+
+def test_encode__storage_beside_the_secrets__is_taken() -> None:
+    beside = workload(secrets={"key": Secret(value="")}, storage={"/run": 1, "/run/secrets-too": 1})
+
+    assert manifest.decode(manifest.encode(manifest_of(beside))) == manifest_of(beside)
+
+
+def test_h11_manifest__shown_as_text__holds_no_secret_and_no_password() -> None:
+    assert "canary" not in f"{FULL!r} {FULL}"
+    assert b"canary-of-a-secret" in FULL_BYTES  # the canary is one
+
+
+def test_h11_decode__a_secret_that_is_not_text__is_refused_without_showing_it() -> None:
+    odd = FULL_BYTES.replace(b'"canary-of-a-secret"', b'["canary-of-a-secret"]')
+
+    assert "canary" not in reason_of(odd)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from moorage import manifest
 from moorage.types import OrderId
+from provider_agent.core.firewall import EgressPolicy
 from provider_agent.shell.manifest_shelf import ManifestShelf
 from provider_agent.shell.manifest_store import ManifestMemory
 from tests.fakes.lease_world import IDENTITY, LEASE, ORDER, body
@@ -37,7 +38,8 @@ class Store(ManifestMemory):
 
 
 def shelf_of(store: Store) -> ManifestShelf:
-    return ManifestShelf(IDENTITY, store, lambda _: [manifest.version_of(each) for each in (body(), body("web:2"))])
+    versions = [manifest.version_of(each) for each in (body(), body("web:2"))]
+    return ManifestShelf(IDENTITY, store, lambda _: versions, EgressPolicy())
 
 
 async def test_shelf__newer_manifest_comes_while_the_older_one_is_read__is_read_next() -> None:

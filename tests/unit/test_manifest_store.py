@@ -5,8 +5,7 @@ import pytest
 
 from moorage import private_file
 from moorage.types import OrderId
-from provider_agent.shell.manifest_service import ManifestStore
-from provider_agent.shell.manifest_store import ManifestFiles, ManifestMemory
+from provider_agent.shell.manifest_store import ManifestFiles, ManifestMemory, ManifestStore
 
 LEASE = OrderId(b"\xaa" * 32)
 OTHER = OrderId(b"\xbb" * 32)

@@ -100,6 +100,7 @@ def test_provider_metrics__engine_workloads_and_certificates__are_told() -> None
     metrics.engine(False)
     metrics.workloads([WorkloadState.RUNNING, WorkloadState.RUNNING, WorkloadState.FAILED])
     metrics.certificate("server", datetime.fromtimestamp(START, UTC) + timedelta(hours=24))
+    metrics.tunnels([True, False, True])
     clock.now += 43_200
 
     told = read(metrics.registry)
@@ -109,6 +110,7 @@ def test_provider_metrics__engine_workloads_and_certificates__are_told() -> None
     assert told["moorage_provider_workloads{state=failed}"] == 1
     assert told["moorage_provider_workloads{state=restarting}"] == 0
     assert told["moorage_provider_certificate_days{certificate=server}"] == 0.5
+    assert [told[f"moorage_provider_tunnels{{state={state}}}"] for state in ("proved", "waiting")] == [2, 1]
 
 
 def test_facilitator_metrics__market__is_told() -> None:

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from cryptography.x509.verification import PolicyBuilder, Store
 
-from moorage import pki
+from moorage import pki, tls
 from moorage.pki import Credential
 from moorage.types import Address, ProviderNumber
 
@@ -31,7 +31,7 @@ def root() -> Credential:
 def server_of(credential: Credential, directory: Path) -> ssl.SSLContext:
     path = directory / "server.pem"
     pki.store(credential, path)
-    return pki.ssl_server_context(path)
+    return tls.ssl_server_context(path)
 
 
 def shake_hands(client: ssl.SSLContext, server: ssl.SSLContext, name: str = NAME) -> str | None:
@@ -72,7 +72,7 @@ def test_provider_name__mixed_case_address__is_lower_case() -> None:
 def test_h20_handshake__own_root_and_name__is_tls_1_3(root: Credential, tmp_path: Path) -> None:
     server = server_of(pki.issue_server(root, NOW), tmp_path)
 
-    assert shake_hands(pki.ssl_client_context(root.der), server) == "TLSv1.3"
+    assert shake_hands(tls.ssl_client_context(root.der), server) == "TLSv1.3"
 
 
 def test_h20_handshake__root_of_another_key_with_the_same_name__is_refused(root: Credential, tmp_path: Path) -> None:
@@ -80,18 +80,18 @@ def test_h20_handshake__root_of_another_key_with_the_same_name__is_refused(root:
     same_name = pki.create_root(PROVIDER, EXCHANGE, NOW)
 
     with pytest.raises(ssl.SSLCertVerificationError):
-        shake_hands(pki.ssl_client_context(same_name.der), server)
+        shake_hands(tls.ssl_client_context(same_name.der), server)
 
 
 def test_h20_handshake__self_signed_server__is_refused(root: Credential, tmp_path: Path) -> None:
     stranger = pki.create_root(PROVIDER, EXCHANGE, NOW)
 
     with pytest.raises(ssl.SSLCertVerificationError):
-        shake_hands(pki.ssl_client_context(root.der), server_of(stranger, tmp_path))
+        shake_hands(tls.ssl_client_context(root.der), server_of(stranger, tmp_path))
 
 
 def test_h20_client_context__one_root__trusts_no_other(root: Credential) -> None:
-    context = pki.ssl_client_context(root.der)
+    context = tls.ssl_client_context(root.der)
 
     assert context.get_ca_certs(binary_form=True) == [root.der]
     assert context.verify_mode is ssl.CERT_REQUIRED
@@ -102,21 +102,21 @@ def test_h20_handshake__other_identity_expected__is_refused(root: Credential, tm
     server = server_of(pki.issue_server(root, NOW), tmp_path)
 
     with pytest.raises(ssl.SSLCertVerificationError, match="Hostname mismatch"):
-        shake_hands(pki.ssl_client_context(root.der), server, OTHER_NAME)
+        shake_hands(tls.ssl_client_context(root.der), server, OTHER_NAME)
 
 
 def test_h20_handshake__expired_leaf__is_refused(root: Credential, tmp_path: Path) -> None:
     server = server_of(pki.issue_server(root, NOW - timedelta(hours=24, seconds=5)), tmp_path)
 
     with pytest.raises(ssl.SSLCertVerificationError, match="expired"):
-        shake_hands(pki.ssl_client_context(root.der), server)
+        shake_hands(tls.ssl_client_context(root.der), server)
 
 
 def test_h21_handshake__root_signed_another_providers_name__is_refused(root: Credential, tmp_path: Path) -> None:
     server = server_of(leaf(root, OTHER_NAME), tmp_path)
 
     with pytest.raises(ssl.SSLCertVerificationError, match="permitted subtree violation"):
-        shake_hands(pki.ssl_client_context(root.der), server, OTHER_NAME)
+        shake_hands(tls.ssl_client_context(root.der), server, OTHER_NAME)
 
 
 def test_h21_handshake__leaf_signed_by_a_leaf__is_refused(root: Credential, tmp_path: Path) -> None:
@@ -125,7 +125,7 @@ def test_h21_handshake__leaf_signed_by_a_leaf__is_refused(root: Credential, tmp_
     chained = Credential(forged.certificate, forged.key, (issuer.certificate,))
 
     with pytest.raises(ssl.SSLCertVerificationError):
-        shake_hands(pki.ssl_client_context(root.der), server_of(chained, tmp_path))
+        shake_hands(tls.ssl_client_context(root.der), server_of(chained, tmp_path))
 
 
 def test_h21_handshake__two_intermediates__exceed_the_path_length(root: Credential, tmp_path: Path) -> None:
@@ -135,7 +135,7 @@ def test_h21_handshake__two_intermediates__exceed_the_path_length(root: Credenti
     chained = Credential(end.certificate, end.key, (second.certificate, first.certificate))
 
     with pytest.raises(ssl.SSLCertVerificationError, match="path length"):
-        shake_hands(pki.ssl_client_context(root.der), server_of(chained, tmp_path))
+        shake_hands(tls.ssl_client_context(root.der), server_of(chained, tmp_path))
 
 
 def test_h22_handshake__one_intermediate__is_accepted(root: Credential, tmp_path: Path) -> None:
@@ -143,19 +143,19 @@ def test_h22_handshake__one_intermediate__is_accepted(root: Credential, tmp_path
     end = leaf(intermediate)
     chained = Credential(end.certificate, end.key, (intermediate.certificate,))
 
-    assert shake_hands(pki.ssl_client_context(root.der), server_of(chained, tmp_path)) == "TLSv1.3"
+    assert shake_hands(tls.ssl_client_context(root.der), server_of(chained, tmp_path)) == "TLSv1.3"
 
 
 def test_h21_handshake__client_certificate_as_server__is_refused(root: Credential, tmp_path: Path) -> None:
     server = server_of(leaf(root, usage=ExtendedKeyUsageOID.CLIENT_AUTH), tmp_path)
 
     with pytest.raises(ssl.SSLCertVerificationError, match="purpose"):
-        shake_hands(pki.ssl_client_context(root.der), server)
+        shake_hands(tls.ssl_client_context(root.der), server)
 
 
 def test_h22_handshake__two_roots_during_a_rotation__accepts_both(root: Credential, tmp_path: Path) -> None:
     new_root = pki.create_root(PROVIDER, EXCHANGE, NOW)
-    client = pki.ssl_client_context(root.der, new_root.der)
+    client = tls.ssl_client_context(root.der, new_root.der)
 
     for each in (root, new_root):
         assert shake_hands(client, server_of(pki.issue_server(each, NOW), tmp_path)) == "TLSv1.3"
@@ -206,7 +206,7 @@ def test_h26_handshake__server_offers_tls_1_2__is_refused(root: Credential, tmp_
     server.maximum_version = ssl.TLSVersion.TLSv1_2
 
     with pytest.raises(ssl.SSLError, match="PROTOCOL"):
-        shake_hands(pki.ssl_client_context(root.der), server)
+        shake_hands(tls.ssl_client_context(root.der), server)
 
 
 def test_h27_handshake__authority_without_key_usage__is_refused(tmp_path: Path) -> None:
@@ -220,7 +220,7 @@ def test_h27_handshake__authority_without_key_usage__is_refused(tmp_path: Path) 
     lax = Credential(certificate, key)
 
     with pytest.raises(ssl.SSLCertVerificationError, match="key usage"):
-        shake_hands(pki.ssl_client_context(lax.der), server_of(leaf(lax), tmp_path))
+        shake_hands(tls.ssl_client_context(lax.der), server_of(leaf(lax), tmp_path))
 
 
 @pytest.mark.parametrize("behind_seconds", [-290, 0, 290])
@@ -229,14 +229,14 @@ def test_h28_handshake__clocks_up_to_five_minutes_apart__is_accepted(
 ) -> None:
     server = server_of(pki.issue_server(root, NOW + timedelta(seconds=behind_seconds)), tmp_path)
 
-    assert shake_hands(pki.ssl_client_context(root.der), server) == "TLSv1.3"
+    assert shake_hands(tls.ssl_client_context(root.der), server) == "TLSv1.3"
 
 
 def test_h28_handshake__clock_ten_minutes_behind__is_refused(root: Credential, tmp_path: Path) -> None:
     server = server_of(pki.issue_server(root, NOW + timedelta(minutes=10)), tmp_path)
 
     with pytest.raises(ssl.SSLCertVerificationError, match="not yet valid"):
-        shake_hands(pki.ssl_client_context(root.der), server)
+        shake_hands(tls.ssl_client_context(root.der), server)
 
 
 def test_create_root__any__is_small_enough_for_the_chain() -> None:
@@ -257,7 +257,7 @@ def test_issue_server__permitted_endpoint_name__passes_a_check_of_the_host(tmp_p
     root = pki.create_root(PROVIDER, EXCHANGE, NOW, ["agent.example.org"])
     server = server_of(pki.issue_server(root, NOW, ["agent.example.org"]), tmp_path)
 
-    assert shake_hands(pki.ssl_client_context(root.der), server, "agent.example.org") == "TLSv1.3"
+    assert shake_hands(tls.ssl_client_context(root.der), server, "agent.example.org") == "TLSv1.3"
 
 
 def test_issue_server__endpoint_name_outside_of_the_root__is_an_error(root: Credential) -> None:
@@ -323,4 +323,4 @@ def test_g26_credential__in_a_log__does_not_show_the_key(root: Credential) -> No
 def test_client_context__malformed_roots__are_an_error(root: Credential) -> None:
     for roots in ((), (b"",), (b"x",), (root.der[:-1],), (root.der + b"x",), (root.der + root.der,)):
         with pytest.raises(pki.PkiError):
-            pki.ssl_client_context(*roots)
+            tls.ssl_client_context(*roots)

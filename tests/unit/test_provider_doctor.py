@@ -12,22 +12,26 @@ from typing import Any
 import pytest
 
 from moorage import pki
+from moorage.chain.market import Market
 from moorage.doctor.finding import Finding
 from moorage.money import Money
 from moorage.types import Address, ComputeUnit
 from provider_agent.core.stuffing import Gas, cost_of_stuffing
 from provider_agent.core.summary import Summary, summarise
-from provider_agent.doctor_engine import check_capacity, check_engine, enforces_size
+from provider_agent.doctor import _of_the_host
+from provider_agent.doctor_engine import check_capacity, check_engine
 from provider_agent.doctor_market import check_account, check_certificates, check_profile, exposure, judge_period
 from provider_agent.registration import root_file
 from provider_agent.settings import AdmissionLimits, Settings, load_settings
+from provider_agent.shell.authority import store_root
 from provider_agent.shell.engine_probe import EngineFacts, UnsafeEngine, check_holes, facts_of
 from tests.markets import PARAMETERS, US, make_account, make_bid, make_lease, make_order, make_provider, make_snapshot
 from tests.unit.test_provider_settings import MINIMAL
 
 GOOD = EngineFacts("29.1.0", "1.3.3", "overlay2", "xfs", "/var/lib/docker", 8, 2**35, True, True, True)
-XFS = "/dev/a / ext4 rw 0 0\n/dev/b /var/lib/docker xfs rw,relatime,prjquota 0 0\n/dev/c /var/lib xfs rw,noquota 0 0\n"
 MONEY = Money("MOOR", 18, Fraction(1))
+ADDRESS = Address("0x" + "11" * 20)
+MARKET = Market(31337, Fraction(1), 0, ADDRESS, ADDRESS, ADDRESS, "MOOR", PARAMETERS, {})
 ORDER = make_order()
 GAS = Gas(30_000_000, 10**9)
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -54,7 +58,7 @@ def summary(locked: int = 500, available: int = 5_000, slashed: int = 0, cap: in
 
 
 def test_check_engine__good__is_all_in_order() -> None:
-    assert levels(check_engine(GOOD, XFS)) == ["ok docker", "ok disk limits"]
+    assert levels(check_engine(GOOD)) == ["ok docker"]
 
 
 @pytest.mark.parametrize(
@@ -65,33 +69,10 @@ def test_check_engine__good__is_all_in_order() -> None:
         ({"has_seccomp": False}, "failure docker"),
         ({"survives_restart": False}, "warning docker"),
         ({"has_swap_limit": False}, "warning docker"),
-        ({"backing_filesystem": "extfs"}, "warning disk limits"),
-        ({"root": "/var/lib/other"}, "warning disk limits"),
     ],
 )
 def test_i02_check_engine__something_is_wrong__is_told(changes: dict[str, Any], expected: str) -> None:
-    assert expected in levels(check_engine(replace(GOOD, **changes), XFS))
-
-
-@pytest.mark.parametrize(
-    ("driver", "filesystem", "root", "mounts", "expected"),
-    [
-        ("overlay2", "xfs", "/var/lib/docker", XFS, True),
-        ("overlayfs", "xfs", "/var/lib/docker", XFS, True),
-        ("overlay2", "xfs", "/var/lib/docker-2", XFS, False),
-        ("overlay2", "xfs", "/elsewhere", "", False),
-        ("overlay2", "extfs", "/var/lib/docker", XFS, False),
-        ("btrfs", "", "/x", "", True),
-        ("zfs", "", "/x", "", True),
-        ("vfs", "xfs", "/var/lib/docker", XFS, False),
-    ],
-)
-def test_enforces_size__drivers_and_mounts__only_where_quotas_work(
-    driver: str, filesystem: str, root: str, mounts: str, expected: bool
-) -> None:
-    facts = replace(GOOD, storage_driver=driver, backing_filesystem=filesystem, root=root)
-
-    assert enforces_size(facts, mounts) is expected
+    assert expected in levels(check_engine(replace(GOOD, **changes)))
 
 
 def test_check_capacity__more_than_the_machine_has__is_told() -> None:
@@ -170,7 +151,36 @@ def test_check_certificates__days_after_it_was_made__warns_in_time(
 
     findings = check_certificates(settings, NOW + timedelta(days=days or 0))
 
-    assert levels(findings) == [f"{expected} certificate {path}"]
+    assert levels(findings)[0] == f"{expected} certificate {path.with_suffix('.crt') if days is not None else path}"
+
+
+@pytest.mark.parametrize(("days", "expected"), [(0, "ok"), (304, "ok"), (307, "warning"), (366, "failure")])
+def test_h22_check_certificates__intermediate_ends__warns_in_time(settings: Settings, days: int, expected: str) -> None:
+    root = pki.create_root(US, Address("0x" + "11" * 20), NOW)
+    store_root(root, root_file(settings))
+    pki.store(pki.create_intermediate(root, NOW), settings.data_dir / "intermediate.pem")
+    root_file(settings).unlink()
+
+    findings = check_certificates(settings, NOW + timedelta(days=days))
+
+    assert levels(findings)[1] == f"{expected} certificate {settings.data_dir / 'intermediate.pem'}"
+
+
+@pytest.mark.parametrize("is_anothers", [False, True])
+@pytest.mark.parametrize(("has_key", "expected"), [(True, "ok"), (False, "failure")])
+def test_h22_check_certificates__no_intermediate_of_the_root__needs_its_key(
+    settings: Settings, has_key: bool, expected: str, is_anothers: bool
+) -> None:
+    root, other = (pki.create_root(US, Address("0x" + "11" * 20), NOW) for _ in range(2))
+    store_root(root, root_file(settings))
+    if is_anothers:
+        pki.store(pki.create_intermediate(other, NOW), settings.data_dir / "intermediate.pem")
+    if not has_key:
+        root_file(settings).unlink()
+
+    findings = check_certificates(settings, NOW)
+
+    assert levels(findings)[1] == f"{expected} certificate {settings.data_dir / 'intermediate.pem'}"
 
 
 # ------------------------------------------------------------------ the period
@@ -205,3 +215,16 @@ def test_d01_doctor__exposure_that_the_settings_allow__counts_although_it_is_not
     assert exposure(7, 9 * 10**18, allowed, MONEY) == 9 * 10**18
     assert exposure(7, 10**30, allowed, MONEY) == 10**27
     assert exposure(10**28, 10**30, allowed, MONEY) == 10**28
+
+
+async def test_of_the_host__engine_is_here_or_not__says_whether_gateways_can_listen(settings: Settings) -> None:
+    elsewhere = replace(settings, gateways=replace(settings.gateways, publish_address="192.0.2.77"))
+
+    async def found(of: Settings) -> list[str]:
+        checks = _of_the_host(of, MARKET, lambda: 0.0)
+        (look,) = [check.look for check in checks if check.where == "publish_address"]
+        return levels(await look())
+
+    assert await found(settings) == []
+    assert await found(elsewhere) == ["failure publish_address"]
+    assert await found(replace(elsewhere, docker_url="tcp://10.0.0.1:2375")) == []

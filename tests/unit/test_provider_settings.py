@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import tomllib
 from fractions import Fraction
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +15,14 @@ import pytest
 from moorage.regions import REGIONS, mask_of
 from moorage.sending import Sending
 from moorage.types import ComputeUnit
+from provider_agent.core.gateway_container import EdgeSite, GatewaySite
 from provider_agent.core.image_policy import ImagePolicy
+from provider_agent.core.ports import PortRange
+from provider_agent.core.reachable import Reachable
+from provider_agent.gateway_settings import gateway_owner
+from provider_agent.isolation_settings import Isolation
 from provider_agent.settings import KNOWN, AdmissionLimits, HourlyPrices, Settings, SettingsError, load_settings
+from provider_agent.shell.images import ImageOptions
 
 MINIMAL = """
 rpc = "http://127.0.0.1:8545"
@@ -83,6 +91,7 @@ def refused(path: Path, **changes: Any) -> str:
 
 def test_load_settings__only_what_is_needed__has_the_defaults(path: Path) -> None:
     folder = path.parent
+    uid, gid = gateway_owner() or (os.getuid(), os.getgid())
 
     assert load(path) == Settings(
         file=path,
@@ -98,8 +107,7 @@ def test_load_settings__only_what_is_needed__has_the_defaults(path: Path) -> Non
         ws_url=None,
         metrics=("127.0.0.1", 9421),
         docker_url="unix:///var/run/docker.sock",
-        publish_address="127.0.0.1",
-        public_host="127.0.0.1",
+        gateways=GatewaySite(str(folder / "data" / "gateways"), user=f"{uid}:{gid}"),
         collateral_cap="1000",
         claim_after_seconds=3_600,
         longest_wait_seconds=3_600,
@@ -109,6 +117,8 @@ def test_load_settings__only_what_is_needed__has_the_defaults(path: Path) -> Non
         prices=HourlyPrices(Fraction(1, 50), Fraction(1, 200), Fraction(0), Fraction(0)),
         admission=AdmissionLimits(),
         images=ImagePolicy(),
+        isolation=Isolation(),
+        image_options=ImageOptions(),
         policy=None,
         pricing=None,
     )
@@ -118,10 +128,153 @@ def test_load_settings__everything_set__is_taken(path: Path) -> None:
     settings = load(path, **OPTIONAL, prices__minimum="0.001", listen="[::]:443", capacity__cpu="1500m")
 
     assert settings.sending.password_file == path.parent / "password"
-    assert (settings.docker_url, settings.publish_address) == ("tcp://10.0.0.1:2375", "0.0.0.0")
-    assert (settings.public_host, settings.claim_after_seconds) == ("example.org", 90)
+    assert (settings.docker_url, settings.gateways.publish_address) == ("tcp://10.0.0.1:2375", "0.0.0.0")
+    assert (settings.gateways.public_host, settings.claim_after_seconds) == ("example.org", 90)
     assert (settings.listen_host, settings.listen_port) == ("::", 443)
     assert (settings.capacity.milli_cpu, settings.prices.minimum) == (1_500, Fraction(1, 1_000))
+
+
+def test_load_settings__images__are_taken(path: Path) -> None:
+    table = {
+        "allow": ["ghcr.io/*"],
+        "inside": ["10.1.0.0/16"],
+        "insecure": ["registry.lan:5000"],
+        "compressed": "1GB",
+        "unpacked": "2GB",
+        "pull_time": "5m",
+        "pulls": 2,
+        "keep": "1d",
+        "keep_room": "3GB",
+    }
+
+    settings = load(path, images=table)
+
+    assert settings.images == ImagePolicy(("ghcr.io/*",))
+    inside = Reachable((ip_network("10.1.0.0/16"),))
+    assert settings.image_options == ImageOptions(
+        inside, ("registry.lan:5000",), 10**9, 2 * 10**9, 300, 2, 86_400, 3 * 10**9
+    )
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ({"inside": ["10.1.0.1/16"]}, "images.inside: '10.1.0.1/16' is not a network"),
+        ({"inside": ["lan"]}, "images.inside: 'lan' is not a network"),
+        ({"insecure": ["http://lan"]}, "images.insecure: 'http://lan' is not a host"),
+        ({"pulls": 0}, "images.pulls: '0' is not a whole number from 1 to 64"),
+        ({"pulls": 65}, "images.pulls: '65' is not a whole number from 1 to 64"),
+        ({"pulls": 1.5}, "images.pulls: '1.5' is not a whole number from 1 to 64"),
+        ({"pulls": "many"}, "images.pulls: 'many' is not a whole number from 1 to 64"),
+        ({"pulls": "9" * 5_000}, "images.pulls: "),
+        ({"pull_time": "0s"}, "images.pull_time: has to be at least 1s"),
+        ({"compressed": 0}, "images.compressed: has to be at least 1MB"),
+        ({"unpacked": "1kB"}, "images.unpacked: has to be at least 1MB"),
+        ({"keep": "often"}, "images.keep: "),
+        ({"compressed": "-1"}, "images.compressed: "),
+    ],
+)
+def test_load_settings__images_out_of_form__are_refused(path: Path, table: dict[str, Any], message: str) -> None:
+    assert refused(path, images=table).startswith(message)
+
+
+def test_load_settings__gateways_and_edge__are_taken(path: Path) -> None:
+    load(path)
+    with path.open("a") as file:
+        file.write(
+            '\n[gateway]\nimage = "gateway:2"\nports = "2000-2009"\n'
+            '[edge]\ndomain = "apps.example.org"\nhttp = "192.0.2.1:8080"\n'
+        )
+
+    gateways = load_settings(path).gateways
+
+    assert (gateways.image, gateways.ports) == ("gateway:2", PortRange(2_000, 2_009))
+    assert gateways.edge == EdgeSite("apps.example.org", ("192.0.2.1", 8080), ("0.0.0.0", 443))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('[gateway]\nports = "30000"', 'gateway.ports: has to be of the form first-last, such as "30000-32767"'),
+        ('[gateway]\nports = "80-90"', "gateway.ports: has to be within 1024-65535, the smaller one first"),
+        ('[gateway]\nports = "3000-2000"', "gateway.ports: has to be within 1024-65535, the smaller one first"),
+        ('[edge]\ndomain = "Apps.org"', "edge.domain: 'Apps.org' is not a domain of at most 150 characters"),
+        ('[edge]\ndomain = "a.org"\nhttp = "80"', "edge.http: has to be of the form address:port"),
+        ('[edge]\nhttp = "0.0.0.0:80"', "edge.domain: "),
+        ('[gateway]\nports = ""', "gateway.ports: is empty"),
+        ('[gateway]\nimage = " "', "gateway.image: is empty"),
+        ('[edge]\ndomain = ""', "edge.domain: is empty"),
+        ('[gateway]\nimage = "No Good:::"', "gateway.image: 'No Good:::' is not the name of an image"),
+        (f'[gateway]\nimage = "{"a" * 600}"', "gateway.image: "),
+    ],
+)
+def test_load_settings__gateways_out_of_form__says_which_key(path: Path, text: str, message: str) -> None:
+    load(path)
+    with path.open("a") as file:
+        file.write(f"\n{text}\n")
+
+    with pytest.raises(SettingsError) as caught:
+        load_settings(path)
+
+    assert str(caught.value).removeprefix(f"{path}: ").startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("tables", "keys"),
+    [
+        ('[edge]\ndomain = "a.org"\nhttp = "0.0.0.0:443"', "edge.https: has the port of edge.http, 0.0.0.0:443"),
+        ('[edge]\ndomain = "a.org"\nhttp = "192.0.2.1:443"', "edge.https: has the port of edge.http, 192.0.2.1:443"),
+        ('[edge]\ndomain = "a.org"\nhttp = "0.0.0.0:8443"', "edge.http: has the port of listen, 0.0.0.0:8443"),
+        ('[edge]\ndomain = "a.org"\nhttps = "192.0.2.1:8443"', "edge.https: has the port of listen, 0.0.0.0:8443"),
+        ('[edge]\ndomain = "a.org"\nhttps = "0.0.0.0:9421"', "edge.https: has the port of metrics, 127.0.0.1:9421"),
+        ('[gateway]\nports = "8000-8443"', "gateway.ports: has the port of listen, 0.0.0.0:8443"),
+        ('[gateway]\nports = "9421-9500"', "gateway.ports: has the port of metrics, 127.0.0.1:9421"),
+        (
+            '[gateway]\nports = "2000-2009"\n[edge]\ndomain = "a.org"\nhttp = "0.0.0.0:2005"',
+            "gateway.ports: has the port of edge.http, 0.0.0.0:2005",
+        ),
+    ],
+)
+def test_load_settings__two_on_one_port__names_both(path: Path, tables: str, keys: str) -> None:
+    load(path)
+    with path.open("a") as file:
+        file.write(f"\n{tables}\n")
+
+    with pytest.raises(SettingsError) as caught:
+        load_settings(path)
+
+    assert str(caught.value).removeprefix(f"{path}: ").startswith(keys)
+
+
+def test_load_settings__metrics_where_tenants_come_in__names_both(path: Path) -> None:
+    assert refused(path, metrics="127.0.0.1:8443").startswith("metrics: has the port of listen, 0.0.0.0:8443")
+
+
+@pytest.mark.parametrize(
+    ("changes", "tables"),
+    [
+        ({"listen": "192.0.2.2:443"}, '[edge]\ndomain = "a.org"\nhttps = "192.0.2.1:443"'),
+        ({"listen": "[::]:443"}, '[edge]\ndomain = "a.org"'),
+        ({"listen": "192.0.2.2:8443"}, '[gateway]\nports = "8000-9000"'),
+        ({"metrics": ""}, '[gateway]\nports = "9000-9500"'),
+        ({"docker": "tcp://10.0.0.1:2375", "listen": "0.0.0.0:443"}, '[edge]\ndomain = "a.org"'),
+    ],
+)
+def test_load_settings__ports_that_do_not_meet__are_taken(path: Path, changes: dict[str, Any], tables: str) -> None:
+    load(path, **changes)
+    with path.open("a") as file:
+        file.write(f"\n{tables}\n")
+
+    load_settings(path)
+
+
+def test_load_settings__two_on_one_port_of_another_host__names_both(path: Path) -> None:
+    load(path, docker="tcp://10.0.0.1:2375")
+    with path.open("a") as file:
+        file.write('\n[edge]\ndomain = "a.org"\nhttp = "0.0.0.0:443"\n')
+
+    with pytest.raises(SettingsError, match=r"edge\.https: has the port of edge\.http"):
+        load_settings(path)
 
 
 def test_load_settings__absolute_path_or_home__is_not_below_the_file(path: Path, monkeypatch: Any) -> None:
@@ -160,7 +313,7 @@ def test_load_settings__value_of_another_kind__names_key_and_what_is_allowed(pat
 
     assert message.startswith(f"{key}: ")
     assert "\x1b" not in message
-    assert any(words in message for words in ("text in quotes", "is not ", "quotes, such as"))
+    assert any(words in message for words in ("text in quotes", "is not ", "quotes, such as", "is empty"))
 
 
 FORMS = {
@@ -196,6 +349,11 @@ OTHERS: list[tuple[str, Any, str]] = [
     ("market", "~nosuchuser/market.json", "'~nosuchuser/market.json': there is no such user"),
     ("claim_after", "90", "'90' is not a time"),
     ("claim_after", "1.5h", "'1.5h' is not a time"),
+    ("runtime", "", "is empty"),
+    ("rpc", [], "is empty"),
+    ("rpc", [f"http://host-{number}" for number in range(9)], "has more than 8 addresses"),
+    ("capacity.cpu", 0, "has to be at least 1m"),
+    ("capacity.memory", "1kB", "has to be at least 1MiB"),
     ("collateral_cap", "-1", "'-1' is not an amount of tokens"),
     ("collateral_cap", "1e3", "'1e3' is not an amount of tokens"),
     ("capacity.cpu", "8cores", "'8cores' is not an amount of cpu: cores (2 or 0.5) or thousandths of a core (500m)"),

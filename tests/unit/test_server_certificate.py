@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from moorage import pki
+from moorage import pki, tls
 from moorage.types import Address, ProviderNumber
-from provider_agent.shell.server_certificate import ServerCertificate, open_root
+from provider_agent.shell.server_certificate import ServerCertificate
 
 EXCHANGE = Address("0x5FbDB2315678afecb367f032d93F642f64180aa3")
 PROVIDER = ProviderNumber(7)
@@ -18,7 +18,7 @@ NOW = datetime.now(UTC)
 def presented(context: ssl.SSLContext, root: pki.Credential) -> bytes:
     """Return the certificate that a client of the context is shown."""
     to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
-    client = pki.ssl_client_context(root.der).wrap_bio(to_client, to_server, server_hostname=NAME)
+    client = tls.ssl_client_context(root.der).wrap_bio(to_client, to_server, server_hostname=NAME)
     server = context.wrap_bio(to_server, to_client, server_side=True)
     for end in (client, server, client):
         with suppress(ssl.SSLWantReadError):
@@ -28,32 +28,16 @@ def presented(context: ssl.SSLContext, root: pki.Credential) -> bytes:
     return certificate
 
 
-def test_open_root__twice__is_the_same(tmp_path: Path) -> None:
-    path = tmp_path / "root.pem"
-
-    first = open_root(path, PROVIDER, EXCHANGE, NOW)
-
-    assert open_root(path, PROVIDER, EXCHANGE, NOW).der == first.der
-
-
-def test_open_root__of_another_provider__is_an_error(tmp_path: Path) -> None:
-    path = tmp_path / "root.pem"
-    open_root(path, ProviderNumber(8), EXCHANGE, NOW)
-
-    with pytest.raises(pki.PkiError, match="is the root of provider-8"):
-        open_root(path, PROVIDER, EXCHANGE, NOW)
-
-
 def test_h22_server_certificate__fresh__is_not_renewed(tmp_path: Path) -> None:
-    root = open_root(tmp_path / "root.pem", PROVIDER, EXCHANGE, NOW)
-    certificate = ServerCertificate(root, tmp_path / "server.pem", NOW)
+    root = pki.create_root(PROVIDER, EXCHANGE, NOW)
+    certificate = ServerCertificate(lambda: root, tmp_path / "server.pem", NOW)
 
     assert not certificate.renew_if_due(NOW + timedelta(hours=15))
 
 
 def test_h22_server_certificate__two_thirds_over__presents_a_new_leaf(tmp_path: Path) -> None:
-    root = open_root(tmp_path / "root.pem", PROVIDER, EXCHANGE, NOW - timedelta(days=1))
-    certificate = ServerCertificate(root, tmp_path / "server.pem", NOW - timedelta(hours=17))
+    root = pki.create_root(PROVIDER, EXCHANGE, NOW - timedelta(days=1))
+    certificate = ServerCertificate(lambda: root, tmp_path / "server.pem", NOW - timedelta(hours=17))
     before = presented(certificate.context, root)
 
     was_renewed = certificate.renew_if_due(NOW)
@@ -66,14 +50,14 @@ def test_h22_server_certificate__two_thirds_over__presents_a_new_leaf(tmp_path: 
 def test_h22_server_certificate__new_leaf_cannot_be_loaded__is_tried_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(self: ssl.SSLContext, path: Path) -> None:
+    def fail(path: Path, *roots: bytes) -> ssl.SSLContext:
         raise OSError("no space left")
 
-    root = open_root(tmp_path / "root.pem", PROVIDER, EXCHANGE, NOW - timedelta(days=1))
-    certificate = ServerCertificate(root, tmp_path / "server.pem", NOW - timedelta(hours=17))
+    root = pki.create_root(PROVIDER, EXCHANGE, NOW - timedelta(days=1))
+    certificate = ServerCertificate(lambda: root, tmp_path / "server.pem", NOW - timedelta(hours=17))
     expires = certificate.expires
     with monkeypatch.context() as patch:
-        patch.setattr(ssl.SSLContext, "load_cert_chain", fail)
+        patch.setattr(tls, "ssl_server_context", fail)
         with pytest.raises(OSError, match="no space left"):
             certificate.renew_if_due(NOW)
 

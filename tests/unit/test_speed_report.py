@@ -16,6 +16,7 @@ GOOD: dict[str, Any] = {
     "scale": {"agent": {"size": 1_000, "ratio": {"requests": 1.0, "function_calls": 1.5}, "blocks_until_done": 3}},
     "latency": {"p95_milliseconds": 100.0, "most_blocks_after_the_first_possible_one": 0},
     "memory": {"kilobytes_per_1000_blocks": 1_024.0},
+    "start": {"engine": 200.0, "ours": 240.0, "ratio": 1.2},
 }
 
 
@@ -36,6 +37,7 @@ def test_failures__everything_just_as_promised__none() -> None:
         ("latency", {"p95_milliseconds": 100.1}),
         ("latency", {"most_blocks_after_the_first_possible_one": 1}),
         ("memory", {"kilobytes_per_1000_blocks": 1_025.0}),
+        ("start", {"ratio": 1.21}),
     ],
 )
 def test_failures__one_figure_is_worse__is_named(part: str, change: dict[str, Any]) -> None:

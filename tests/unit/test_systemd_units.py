@@ -51,6 +51,14 @@ REQUIRED = {
 }
 
 
+SECRETS = {
+    "RuntimeDirectory": ["moorage-provider"],
+    "RuntimeDirectoryMode": ["0700"],
+    "RuntimeDirectoryPreserve": ["yes"],
+}
+"""What the provider's has beside: secrets are in memory, and stay there while it is started again."""
+
+
 def directives(text: str) -> dict[str, list[str]]:
     """Return the values of each directive, in their order."""
     found: dict[str, list[str]] = {}
@@ -84,6 +92,12 @@ def test_units__both_programs__have_one() -> None:
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
 def test_unit__directives__are_those_of_the_list(unit: Path) -> None:
     assert missing(unit.read_text()) == []
+
+
+def test_h11_unit__of_the_provider__keeps_secrets_in_memory_while_the_agent_is_started_again() -> None:
+    found = directives(UNITS[1].read_text())
+
+    assert {name: found.get(name) for name in SECRETS} == SECRETS
 
 
 @pytest.mark.parametrize("name", REQUIRED)

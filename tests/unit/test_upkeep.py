@@ -8,15 +8,18 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from cryptography import x509
 
+from moorage import pki
 from moorage.health import Health
 from moorage.monitor import Monitor
 from moorage.snapshot import Block
 from moorage.types import Address
 from moorage.watchdog import LIMIT_SECONDS, Watchdog
 from provider_agent.metrics import ProviderMetrics
-from provider_agent.shell.server_certificate import ServerCertificate, open_root
-from provider_agent.upkeep import keep_certificates
+from provider_agent.shell.authority import Authority, store_root
+from provider_agent.shell.server_certificate import ServerCertificate
+from provider_agent.upkeep import Renewable, keep_certificates
 from tests.markets import US
 
 NOW = datetime.now(UTC)
@@ -46,12 +49,18 @@ def desk() -> Desk:
     return Desk(metrics, health, Monitor(metrics.chain, metrics.cycles, metrics.transactions, health, watchdog))
 
 
+async def keep(desk: Desk, root: x509.Certificate, stop: asyncio.Event, **kept: Renewable) -> None:
+    await keep_certificates(root, kept, desk.metrics, desk.monitor, stop, lambda: NOW, 0.01)
+
+
 async def test_h22_certificates__are_kept__tell_their_days(desk: Desk, tmp_path: Path) -> None:
-    root = open_root(tmp_path / "root.pem", US, EXCHANGE, NOW)
-    server = ServerCertificate(root, tmp_path / "server.pem", NOW - timedelta(hours=17))
+    root = pki.create_root(US, EXCHANGE, NOW)
+    server = ServerCertificate(lambda: root, tmp_path / "server.pem", NOW - timedelta(hours=17))
     stop = asyncio.Event()
 
-    keeping = asyncio.create_task(keep_certificates(root, server, desk.metrics, desk.monitor, stop, lambda: NOW))
+    keeping = asyncio.create_task(
+        keep_certificates(root.certificate, {"server": server}, desk.metrics, desk.monitor, stop, lambda: NOW)
+    )
     await asyncio.sleep(0)
     stop.set()
     await keeping
@@ -63,14 +72,16 @@ async def test_h22_certificates__are_kept__tell_their_days(desk: Desk, tmp_path:
 
 
 async def test_h22_certificates__cannot_be_renewed__is_told_until_it_can(desk: Desk, tmp_path: Path) -> None:
-    root = open_root(tmp_path / "root.pem", US, EXCHANGE, NOW)
+    root = pki.create_root(US, EXCHANGE, NOW)
     folder = tmp_path / "data"
-    server = ServerCertificate(root, folder / "server.pem", NOW - timedelta(hours=17))
+    server = ServerCertificate(lambda: root, folder / "server.pem", NOW - timedelta(hours=17))
     folder.rename(tmp_path / "moved")
     folder.write_text("in the way")
     stop = asyncio.Event()
 
-    keeping = asyncio.create_task(keep_certificates(root, server, desk.metrics, desk.monitor, stop, lambda: NOW, 0.01))
+    keeping = asyncio.create_task(
+        keep_certificates(root.certificate, {"server": server}, desk.metrics, desk.monitor, stop, lambda: NOW, 0.01)
+    )
     await asyncio.sleep(0)
     (warning,) = desk.warnings()
     folder.unlink()
@@ -80,3 +91,25 @@ async def test_h22_certificates__cannot_be_renewed__is_told_until_it_can(desk: D
 
     assert warning.startswith("certificate: the server's is not renewed: ")
     assert desk.warnings() == ()
+
+
+async def test_h22_certificates__intermediate_ends_and_the_root_is_away__is_told_in_time(
+    desk: Desk, tmp_path: Path
+) -> None:
+    root = pki.create_root(US, EXCHANGE, NOW - timedelta(days=330))
+    store_root(root, tmp_path / "root.pem")
+    Authority(tmp_path, root.certificate, NOW - timedelta(days=320))
+    (tmp_path / "root.pem").unlink()
+    authority, stop = Authority(tmp_path, root.certificate, NOW), asyncio.Event()
+
+    keeping = asyncio.create_task(keep(desk, root.certificate, stop, intermediate=authority))
+    await asyncio.sleep(0)
+    (warning,) = desk.warnings()
+    store_root(root, tmp_path / "root.pem")
+    await asyncio.sleep(0.1)
+    stop.set()
+    await keeping
+
+    assert warning.startswith("certificate: the intermediate's expires in 44 days")
+    assert desk.warnings() == ()
+    assert desk.metric("certificate_days", certificate="intermediate") == pytest.approx(365)

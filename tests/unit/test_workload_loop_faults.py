@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 
 import pytest
 from structlog.testing import capture_logs
 
-from moorage.types import OrderState
+from moorage.types import OrderId, OrderState
 from provider_agent.shell.engine import EngineRefused, EngineUnavailable
 from tests.fakes.lease_world import LEASE, World, active, ended
 
@@ -78,3 +79,23 @@ async def test_pass__fault_of_ours__is_logged_and_ends_nothing(world: World) -> 
         await running
 
     assert world.engine.names()
+
+
+async def test_i20_pass__disk_fails_while_an_ended_lease_is_forgotten__its_images_are_forgotten_later(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers: list[OSError | None] = [OSError("no room"), None]
+    forgotten: list[OrderId] = []
+
+    async def keep_images(lease: OrderId, references: Collection[str]) -> None:
+        if answers and (error := answers.pop(0)) is not None:
+            raise error
+        forgotten.append(lease)
+
+    monkeypatch.setattr(world.runner, "keep_images", keep_images)
+    world.leases, world.final = {}, {LEASE: ended(OrderState.LEASE_STALE)}
+
+    await world.passes(4)
+
+    assert forgotten == [LEASE]
+    assert await world.store.leases() == frozenset()

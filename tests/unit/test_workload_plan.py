@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from ipaddress import IPv4Network
 
 import pytest
 
@@ -16,6 +17,8 @@ from provider_agent.core.containers import (
     ObservedVolume,
     sorted_labels,
 )
+from provider_agent.core.gateway_container import GatewaySite, with_gateway
+from provider_agent.core.workload_health import backoff_seconds
 from provider_agent.core.workload_plan import (
     CreateNetwork,
     Intent,
@@ -25,7 +28,6 @@ from provider_agent.core.workload_plan import (
     RemoveVolume,
     StartFailure,
     StartWorkload,
-    backoff_seconds,
     by_lease,
     plan,
 )
@@ -34,6 +36,8 @@ from tests.factories.proofs import over
 from tests.factories.workloads import LEASE, NEXT_VERSION, OTHER_LEASE, connection, lease_of, workload
 
 NOW = 1_000_000
+SITE = GatewaySite("/gateways")
+SUBNET = IPv4Network("10.224.0.0/28")
 APP = lease_of(
     workload("app", connection(8000, "web"), depends_on=("cache",)),
     workload("cache", connection(6379, "app"), storage={"/data": 1}),
@@ -69,7 +73,7 @@ def exited(spec: ContainerSpec, seconds_ago: int, ran_seconds: int = 5) -> Obser
 def all_of(lease: DesiredLease) -> Observed:
     return Observed(
         tuple(map(running, lease.containers)),
-        tuple(ObservedNetwork(each.name, each.labels) for each in lease.networks),
+        tuple(ObservedNetwork(each.name, each.labels, SUBNET) for each in lease.networks),
         tuple(ObservedVolume(mount.volume, each.mount_labels) for each in lease.containers for mount in each.mounts),
     )
 
@@ -85,7 +89,12 @@ def test_plan__empty_engine__creates_networks_and_starts_in_order_of_dependencie
 
     intents = steps(APP, observed=Observed())
 
-    assert intents == (*networks, StartWorkload(LEASE, cache), StartWorkload(LEASE, app), StartWorkload(LEASE, web))
+    assert intents == (
+        *networks,
+        StartWorkload(LEASE, cache),
+        StartWorkload(LEASE, app, after=frozenset({cache.name})),
+        StartWorkload(LEASE, web, after=frozenset({app.name})),
+    )
 
 
 def test_plan__everything_runs__does_nothing() -> None:
@@ -125,7 +134,7 @@ def test_plan__new_version_changes_one_workload__replaces_only_that() -> None:
 def test_plan__new_version_without_a_workload__removes_its_container_and_keeps_its_volume() -> None:
     after = lease_of(workload("web", connection(80)), version=NEXT_VERSION)
     gone = [container for container in APP.containers if container.hostname != "web-0"]
-    obsolete = [network.name for network in APP.networks if not network.name.endswith("public")]
+    obsolete = [network.name for network in APP.networks if not network.name.endswith("own.web")]
 
     intents = steps(after, observed=all_of(APP))
 
@@ -148,11 +157,22 @@ def test_plan__fewer_replicas__removes_the_last() -> None:
 def test_plan__new_connection__reconnects_what_runs_without_a_restart() -> None:
     before = lease_of(workload("a", connection(80)), workload("b", connection(80)))
     after = lease_of(workload("a", connection(80), connection(81, "b")), workload("b", connection(80)))
-    new = next(network for network in after.networks if network.is_internal)
+    (new,) = [network for network in after.networks if network not in before.networks]
 
     assert steps(after, observed=all_of(before)) == (
         CreateNetwork(LEASE, new),
-        *(ReconnectWorkload(LEASE, container) for container in after.containers),
+        ReconnectWorkload(LEASE, after.containers[1]),
+    )
+
+
+def test_plan__gateway_is_to_be_replaced__comes_before_the_workloads_and_they_stay() -> None:
+    before, after = with_gateway(WEB, SITE, {"web:80": 30_000}), with_gateway(WEB, SITE, {"web:80": 30_001})
+    assert after.gateway_container is not None
+
+    assert steps(after, observed=all_of(before)) == (StartWorkload(LEASE, after.gateway_container),)
+    assert steps(after, observed=Observed())[-2:] == (
+        StartWorkload(LEASE, after.gateway_container),
+        StartWorkload(LEASE, WEB.containers[0]),
     )
 
 

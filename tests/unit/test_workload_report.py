@@ -11,26 +11,22 @@ from provider_agent.core.containers import (
     ContainerState,
     Observed,
     ObservedContainer,
-    PublishedPort,
     sorted_labels,
 )
+from provider_agent.core.gateway_container import EdgeSite, GatewaySite, with_gateway
+from provider_agent.core.gateway_state import ConnectionReport, ConnectionState
 from provider_agent.core.workload_plan import StartFailure
 from provider_agent.core.workload_report import WorkloadReport, WorkloadState, reports
-from provider_agent.core.workloads import DesiredLease, desired_lease
+from provider_agent.core.workloads import DesiredLease
 from tests.factories.workloads import (
-    GROUP,
-    IDENTITY,
-    LEASE,
     OTHER_LEASE,
-    VERSION,
     connection,
     lease_of,
-    manifest,
     workload,
 )
 
 NOW = 1_000_000
-WEB = lease_of(workload("web", connection(80)))
+WEB = lease_of(workload("web"))
 
 
 def container(spec: ContainerSpec, state: ContainerState = ContainerState.RUNNING) -> ObservedContainer:
@@ -38,19 +34,75 @@ def container(spec: ContainerSpec, state: ContainerState = ContainerState.RUNNIN
 
 
 def report(
-    *containers: ObservedContainer, lease: DesiredLease = WEB, failures: dict[str, StartFailure] | None = None
+    *containers: ObservedContainer,
+    lease: DesiredLease = WEB,
+    failures: dict[str, StartFailure] | None = None,
+    connections: tuple[ConnectionReport, ...] = (),
 ) -> WorkloadReport:
-    return reports(lease, Observed(containers), failures or {}, NOW, "203.0.113.9")[0]
+    return reports(lease, Observed(containers), failures or {}, NOW, connections)[0]
+
+
+def with_ports(bound: str, **ports: int) -> tuple[DesiredLease, ObservedContainer]:
+    """Return a lease with a public service, and its gateway as it runs."""
+    site = GatewaySite("/gateways", publish_address=bound, public_host="203.0.113.9")
+    lease = with_gateway(lease_of(workload("web", connection(80))), site, {"web:80": 30_000, **ports})
+    assert lease.gateway_container is not None
+    return lease, container(lease.gateway_container)
 
 
 @pytest.mark.parametrize(
     ("bound", "address"),
-    [("127.0.0.1", "http://127.0.0.1:32768"), ("0.0.0.0", "http://203.0.113.9:32768"), ("::1", "http://[::1]:32768")],
+    [("127.0.0.1", "http://127.0.0.1:30000"), ("0.0.0.0", "http://203.0.113.9:30000"), ("::1", "http://[::1]:30000")],
 )
 def test_report__runs_with_a_published_port__tells_the_address(bound: str, address: str) -> None:
-    observed = replace(container(WEB.containers[0]), published=(PublishedPort(80, bound, 32768),))
+    lease, gateway = with_ports(bound)
 
-    assert report(observed) == WorkloadReport("web", WorkloadState.RUNNING, None, (address,))
+    told = report(gateway, container(WEB.containers[0]), lease=lease)
+
+    assert told == WorkloadReport("web", WorkloadState.RUNNING, None, (address,))
+
+
+def test_report__its_gateway_has_crashed__tells_that_and_no_address() -> None:
+    lease, gateway = with_ports("127.0.0.1")
+    crashed = replace(gateway, state=ContainerState.EXITED, exit_code=137, finished_seconds=NOW)
+
+    told = report(crashed, container(WEB.containers[0]), lease=lease)
+
+    reason = "its gateway is restarting: exited with code 137; restart 1 in 1 s"
+    assert told == WorkloadReport("web", WorkloadState.RUNNING, reason, ())
+
+
+def test_i10_report__no_port_was_left__says_so() -> None:
+    lease = with_gateway(lease_of(workload("web", connection(80))), GatewaySite("/gateways"), {})
+    assert lease.gateway_container is not None
+
+    told = report(container(lease.gateway_container), container(WEB.containers[0]), lease=lease)
+
+    assert told == WorkloadReport(
+        "web", WorkloadState.RUNNING, "not up: port 80: no port of the host is left for it", ()
+    )
+
+
+@pytest.mark.parametrize("edge", [None, EdgeSite("apps.example", ("0.0.0.0", 80), ("0.0.0.0", 443))])
+def test_report__host_name_of_the_tenants_own__is_an_address_or_told_why_not(edge: EdgeSite | None) -> None:
+    site = GatewaySite("/gateways", edge=edge)
+    lease = with_gateway(lease_of(workload("web", connection(80), host=("a.example",))), site, {"web:80": 30_000})
+    assert lease.gateway_container is not None
+
+    told = report(container(lease.gateway_container), container(lease.workload_containers[0]), lease=lease)
+
+    said = told.reason is not None and "not up: a.example: this provider does not serve that name" in told.reason
+    assert (said, "http://a.example" in told.addresses) == (edge is None, edge is not None)
+
+
+def test_report__connection_that_is_not_up__is_told_with_the_reason_to_its_consumer() -> None:
+    down = ConnectionReport("web", "db", 5432, ConnectionState.DOWN, "no answer")
+    others = ConnectionReport("api", "db", 5432, ConnectionState.DOWN, "no answer")
+    up = ConnectionReport("web", "cache", 6379, ConnectionState.UP, None)
+
+    told = report(container(WEB.containers[0]), lease=lease_of(workload("web")), connections=(down, others, up))
+
+    assert told.reason == "not up: db:5432: no answer"
 
 
 def test_report__nothing_there_yet__is_starting() -> None:
@@ -119,13 +171,3 @@ def test_report__several_replicas__is_as_the_worst_and_names_it() -> None:
     assert told == WorkloadReport(
         "web", WorkloadState.RESTARTING, "replica 1: exited with code 1; restart 1 in 1 s", ()
     )
-
-
-def test_report__connection_to_another_datacenter__is_told_as_not_up() -> None:
-    both = manifest(workload("db", connection(5432, "api", everywhere=True)), east=(workload("api"),))
-    lease = desired_lease(IDENTITY, LEASE, both, GROUP, VERSION)
-
-    told = report(container(lease.containers[0]), lease=lease)
-
-    assert told.state is WorkloadState.RUNNING
-    assert told.reason == "not up: port 5432 from api in east needs a tunnel"

@@ -7,13 +7,17 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 import pytest
+from structlog.testing import capture_logs
 
 from moorage.types import OrderId
-from provider_agent.core.containers import ContainerState, Observed
+from provider_agent.core.containers import ContainerState, Observed, ObservedContainer, PublishedPort
+from provider_agent.core.gateway_container import DEFAULT_IMAGE
 from provider_agent.core.workload_report import WorkloadReport, WorkloadState
 from provider_agent.core.workloads import DesiredLease
 from provider_agent.shell.engine import EngineError, EngineRefused, EngineUnavailable
+from provider_agent.shell.gateways import Networks
 from provider_agent.shell.memory_engine import MemoryEngine
+from provider_agent.shell.memory_gateways import MemoryGateways
 from provider_agent.shell.workload_runner import WorkloadRunner
 from tests.factories.workloads import IDENTITY, LEASE, NEXT_VERSION, OTHER_LEASE, connection, lease_of, workload
 from tests.full_pass import reconcile
@@ -23,7 +27,7 @@ APP = lease_of(
     workload("cache", connection(6379, "app"), storage={"/data": 1}),
     workload("web", connection(80), depends_on=("app",)),
 )
-IMAGES = {container.image for container in APP.containers}
+IMAGES = {DEFAULT_IMAGE, *(container.image for container in APP.containers)}
 
 
 @dataclass(slots=True)
@@ -32,6 +36,7 @@ class Site:
 
     now_seconds: int = 1_000_000
     engine: MemoryEngine = field(init=False)
+    gateways: MemoryGateways = field(default_factory=MemoryGateways)
     runner: WorkloadRunner = field(init=False)
 
     def __post_init__(self) -> None:
@@ -39,7 +44,7 @@ class Site:
         self.restart()
 
     def restart(self) -> None:
-        self.runner = WorkloadRunner(self.engine, "127.0.0.1", clock=lambda: self.now_seconds, pass_seconds=0.05)
+        self.runner = WorkloadRunner(self.engine, self.gateways, clock=lambda: self.now_seconds, pass_seconds=0.05)
 
 
 @pytest.fixture
@@ -53,8 +58,9 @@ def states(site: Site, lease: DesiredLease) -> dict[str, str]:
 
 async def test_reconcile__new_lease__runs_with_an_address_and_then_does_nothing_more(site: Site) -> None:
     await reconcile(site.runner, [APP], ())
+    port = site.runner.port(APP, "web:80")
     assert [report for report in site.runner.reports(APP) if report.name == "web"] == [
-        WorkloadReport("web", WorkloadState.RUNNING, None, ("http://127.0.0.1:32768",))
+        WorkloadReport("web", WorkloadState.RUNNING, None, (f"http://127.0.0.1:{port}",))
     ]
     site.engine.calls.clear()
 
@@ -68,7 +74,8 @@ async def test_reconcile__any_one_call_fails__ends_in_the_same_state(does_restar
     reference = Site()
     await reconcile(reference.runner, [APP], ())
     calls = len(reference.engine.calls)
-    assert calls == 11  # observe, three networks, three images and containers, observe
+    # observe, six networks, the gateway (image, networks, container), three images and containers, tuning, observe
+    assert calls == 18
 
     for failing in range(calls):
         for error in (EngineUnavailable("gone"), EngineRefused("no")):
@@ -81,11 +88,12 @@ async def test_reconcile__any_one_call_fails__ends_in_the_same_state(does_restar
                     site.restart()
                 site.now_seconds += 10
 
-            assert ports_apart(await site.engine.observe()) == ports_apart(await reference.engine.observe())
+            assert timeless(await site.engine.observe()) == timeless(await reference.engine.observe())
+            assert site.gateways.running == reference.gateways.running
 
 
-def ports_apart(observed: Observed) -> Observed:
-    return replace(observed, containers=tuple(replace(each, published=()) for each in observed.containers))
+def timeless(observed: Observed) -> Observed:
+    return replace(observed, containers=tuple(replace(each, started_seconds=0) for each in observed.containers))
 
 
 async def test_reconcile__engine_does_not_answer__says_so_and_keeps_the_last_reports(site: Site) -> None:
@@ -114,6 +122,47 @@ async def test_reconcile__image_is_nowhere__reports_it_waits_longer_each_time_an
     site.engine.images.add(missing)
     await reconcile(site.runner, [APP], ())
     assert set(states(site, APP).values()) == {"running"}
+
+
+async def test_i15_reconcile__dependency_does_not_come_up__what_depends_on_it_is_not_made(site: Site) -> None:
+    site.engine.images.discard("example/cache:1")
+
+    await reconcile(site.runner, [APP], ())
+
+    assert {each.label("moorage.workload") for each in (await site.engine.observe()).containers} == {""}
+    assert states(site, APP) == {"app": "starting", "cache": "failed", "web": "starting"}
+    site.now_seconds += 10
+    site.engine.images.add("example/cache:1")
+    await reconcile(site.runner, [APP], ())
+    assert set(states(site, APP).values()) == {"running"}
+
+
+async def test_reconcile__workload_that_failed_is_dropped_and_comes_back__is_tried_at_once(site: Site) -> None:
+    both = lease_of(workload("web"), workload("app", image="example/late:1"))
+    await reconcile(site.runner, [both], ())
+    await reconcile(site.runner, [lease_of(workload("web"))], ())
+    site.engine.images.add("example/late:1")
+
+    await reconcile(site.runner, [both], ())
+
+    assert states(site, both) == {"app": "running", "web": "running"}
+
+
+async def test_i10_reconcile__a_stranger_listens_on_the_gateway_s_port__gets_another_one(site: Site) -> None:
+    web = lease_of(workload("web", connection(80)))
+    await reconcile(site.runner, [web], ())
+    port = site.runner.port(web, "web:80")
+    assert port is not None
+    await reconcile(site.runner, [], (LEASE,))
+    theirs = (PublishedPort(80, "127.0.0.1", port),)
+    site.engine.put(ObservedContainer("stranger", (), ContainerState.RUNNING, published=theirs))
+
+    for _ in range(2):
+        await reconcile(site.runner, [web], ())
+        site.now_seconds += 10
+
+    assert states(site, web) == {"web": "running"}
+    assert site.runner.port(web, "web:80") not in (port, None)
 
 
 async def test_reconcile__lease_that_failed_is_dropped_and_comes_back__is_tried_at_once(site: Site) -> None:
@@ -152,6 +201,49 @@ async def test_reconcile__lease_ends_during_a_pull__is_reset(site: Site) -> None
     assert await site.engine.observe() == Observed()
 
 
+class SlowEngine(MemoryEngine):
+    """Takes longer than a pass to end a container."""
+
+    async def remove_container(self, name: str, *, at_once: bool = False) -> None:
+        await asyncio.sleep(0.08)
+        await super().remove_container(name, at_once=at_once)
+
+
+async def test_i20_reconcile__removal_takes_longer_than_a_pass__goes_on_and_is_not_begun_anew(site: Site) -> None:
+    site.engine = SlowEngine(IDENTITY.labels, clock=lambda: site.now_seconds, images=set(IMAGES))
+    site.restart()
+    await reconcile(site.runner, [APP], ())
+    containers = len(APP.containers) + 1
+    async with asyncio.timeout(10):
+        while not site.runner.is_reset(LEASE):
+            await reconcile(site.runner, [], (LEASE,))
+            await asyncio.sleep(0.02)
+
+    assert site.engine.calls.count("remove_container") == containers
+    assert await site.engine.observe() == Observed()
+
+
+class OddGateways(MemoryGateways):
+    """Has a fault for one lease that nobody has thought of."""
+
+    async def tune(self, lease: DesiredLease, networks: Networks) -> None:
+        if lease.lease == OTHER_LEASE:
+            raise ValueError("odd")
+        await super().tune(lease, networks)
+
+
+async def test_reconcile__steps_of_one_lease_end_in_a_fault_of_ours__other_leases_run(site: Site) -> None:
+    site.gateways = OddGateways()
+    site.restart()
+    other = lease_of(workload("web", connection(80)), lease=OTHER_LEASE)
+
+    with capture_logs() as logs:
+        await reconcile(site.runner, [other, APP], ())
+
+    assert set(states(site, APP).values()) == {"running"}
+    assert [each["lease"] for each in logs if each["event"] == "steps failed"] == [OTHER_LEASE.hex()]
+
+
 async def test_reconcile__image_of_one_lease_is_nowhere__other_leases_run(site: Site) -> None:
     broken = lease_of(workload("web", image="example/absent:1"), lease=OTHER_LEASE)
 
@@ -181,7 +273,8 @@ async def test_reconcile__lease_has_ended__leaves_nothing_of_it_and_all_of_the_o
     await reconcile(site.runner, [other], (LEASE,))
 
     assert (site.runner.is_reset(LEASE), site.runner.is_reset(OTHER_LEASE)) == (True, False)
-    assert [each.state for each in (await site.engine.observe()).containers] == [ContainerState.RUNNING]
+    assert [each.state for each in (await site.engine.observe()).containers] == [ContainerState.RUNNING] * 2
+    assert site.gateways.files.keys() == {OTHER_LEASE}
 
 
 async def test_reconcile__lease_is_not_mentioned__keeps_running(site: Site) -> None:

@@ -8,8 +8,15 @@ import pytest
 
 from moorage.manifest import Compute
 from moorage.types import Address, ProviderNumber
-from provider_agent.core.containers import Attachment, ContainerSpec, NetworkSpec, VolumeMount
-from provider_agent.core.workloads import Identity, desired_lease
+from provider_agent.core.containers import (
+    Attachment,
+    ContainerSpec,
+    NetworkKind,
+    NetworkSpec,
+    VolumeMount,
+)
+from provider_agent.core.lease_names import Identity
+from provider_agent.core.workloads import desired_lease
 from tests.factories.workloads import (
     GROUP,
     IDENTITY,
@@ -32,12 +39,12 @@ OWNER = (
 )
 
 
-def test_desired_lease__one_public_workload__is_one_container_with_a_public_network() -> None:
+def test_desired_lease__one_public_workload__is_one_container_on_a_network_of_its_own() -> None:
     lease = lease_of(workload("web", connection(80), env={"A": "1"}, storage={"/data": 1000}))
 
     labels = tuple(sorted((*OWNER, ("moorage.lease", "ab" * 32))))
     mine = tuple(sorted((*labels, ("moorage.workload", "web"), ("moorage.replica", "0"))))
-    assert lease.networks == (NetworkSpec(f"mn-{PREFIX}-public", labels, False, 16),)
+    assert lease.networks == (NetworkSpec(f"mn-{PREFIX}-own.web", labels, NetworkKind.INTERNAL, 16),)
     assert lease.containers == (
         ContainerSpec(
             name=f"mw-{PREFIX}-web-0",
@@ -58,53 +65,66 @@ def test_desired_lease__one_public_workload__is_one_container_with_a_public_netw
             is_read_only=False,
             milli_cpu=250,
             memory_bytes=64 << 20,
-            attachments=(Attachment(f"mn-{PREFIX}-public", None),),
-            published_ports=(80,),
-            mounts=(VolumeMount(f"mv-{PREFIX}-web-0-bd47413b", "/data"),),
+            attachments=(Attachment(f"mn-{PREFIX}-own.web", None, 3),),
+            published_ports=(),
+            mounts=(VolumeMount(f"mv-{PREFIX}-web-0-bd47413b", "/data", 1000),),
             mount_labels=mine,
             restarts=0,
+            layer_bytes=999_999_000,
         ),
     )
+    assert lease.gateway is not None
+    assert lease.gateway.attachments == (Attachment(f"mn-{PREFIX}-own.web", None, 2),)
 
 
-def test_desired_lease__a_connection__has_only_its_two_ends_on_an_internal_network() -> None:
+def test_i09_desired_lease__a_connection__is_a_network_of_the_consumer_and_the_gateway_alone() -> None:
     lease = lease_of(
-        workload("app", connection(8000, "front")), workload("front"), workload("stranger"), workload("cache")
+        workload("app", connection(8000, "front")), workload("front", count=2), workload("stranger"), workload("cache")
     )
 
-    name = f"mn-{PREFIX}-app.8000.front"
-    assert [(network.name, network.is_internal) for network in lease.networks] == [(name, True)]
+    way = f"mn-{PREFIX}-to.app.front"
     assert {container.hostname: container.attachments for container in lease.containers} == {
-        "app-0": (Attachment(name, "app"),),
-        "cache-0": (),
-        "front-0": (Attachment(name, None),),
-        "stranger-0": (),
+        "app-0": (Attachment(f"mn-{PREFIX}-own.app", None, 3),),
+        "cache-0": (Attachment(f"mn-{PREFIX}-own.cache", None, 3),),
+        "front-0": (Attachment(f"mn-{PREFIX}-own.front", None, 3), Attachment(way, None, 3)),
+        "front-1": (Attachment(f"mn-{PREFIX}-own.front", None, 4), Attachment(way, None, 4)),
+        "stranger-0": (Attachment(f"mn-{PREFIX}-own.stranger", None, 3),),
     }
+    assert lease.gateway is not None
+    assert lease.gateway.attachments == (
+        Attachment(f"mn-{PREFIX}-own.app", None, 2),
+        Attachment(way, "app", 2),
+    )
+    assert {network.kind for network in lease.networks} == {NetworkKind.INTERNAL}
 
 
-def test_desired_lease__a_workload_that_may_connect_to_itself__is_on_the_network_under_its_name() -> None:
+def test_desired_lease__nobody_may_connect_to_anybody__has_no_gateway() -> None:
+    assert lease_of(workload("web")).gateway is None
+
+
+def test_desired_lease__several_ports_of_a_server__are_one_network_for_each_consumer() -> None:
+    lease = lease_of(workload("db", connection(1, "a"), connection(2, "a"), connection(1, "b")), *map(workload, "ab"))
+
+    ways = [network.name for network in lease.networks if ".a" in network.name or ".b" in network.name]
+    assert [name.removeprefix(f"mn-{PREFIX}-") for name in ways if "to." in name] == ["to.db.a", "to.db.b"]
+
+
+def test_desired_lease__a_workload_that_may_connect_to_itself__finds_the_gateway_under_its_name() -> None:
     lease = lease_of(workload("node", connection(7000, "node"), count=3))
 
-    assert {container.attachments for container in lease.containers} == {
-        (Attachment(f"mn-{PREFIX}-node.7000.node", "node"),)
-    }
-
-
-def test_desired_lease__several_replicas__share_alias_and_public_network_that_has_room_for_all() -> None:
-    lease = lease_of(workload("app", connection(8000, "front"), count=20), workload("front", connection(80), count=9))
-
-    assert [(network.name, network.capacity) for network in lease.networks] == [
-        (f"mn-{PREFIX}-app.8000.front", 32),
-        (f"mn-{PREFIX}-public", 16),
+    networks = (f"mn-{PREFIX}-own.node", f"mn-{PREFIX}-to.node.node")
+    assert [container.attachments for container in lease.containers] == [
+        tuple(Attachment(network, None, place) for network in networks) for place in (3, 4, 5)
     ]
-    assert len({container.name for container in lease.containers}) == 29
+    assert lease.gateway is not None
+    assert lease.gateway.attachments == (Attachment(networks[0], None, 2), Attachment(networks[1], "node", 2))
 
 
-@pytest.mark.parametrize(("members", "size"), [(2, 16), (13, 16), (14, 32), (29, 32), (30, 64)])
-def test_desired_lease__more_members__get_the_next_larger_subnet(members: int, size: int) -> None:
-    lease = lease_of(workload("web", connection(80), count=members))
-
-    assert lease.networks[0].capacity == size
+@pytest.mark.parametrize(("count", "size"), [(1, 16), (6, 16), (7, 32), (14, 32), (15, 64)])
+def test_desired_lease__more_replicas__get_the_next_larger_subnet_with_room_for_their_next_version(
+    count: int, size: int
+) -> None:
+    assert lease_of(workload("web", count=count)).networks[0].capacity == size
 
 
 def test_desired_lease__dependencies__come_first() -> None:
@@ -127,41 +147,7 @@ def test_desired_lease__names_that_run_together__stay_different() -> None:
         workload("c"),
     )
 
-    assert len(lease.networks) == 2
-
-
-def test_desired_lease__global_connections_between_datacenters__are_missing_on_both_sides() -> None:
-    database = workload("db", connection(5432, "api", everywhere=True))
-    api = workload("api")
-    both = manifest(database, api, eastcoast=(api,))
-
-    west = desired_lease(IDENTITY, LEASE, both, GROUP, VERSION)
-    east = desired_lease(IDENTITY, LEASE, both, "eastcoast", VERSION)
-
-    assert {each.name: each.missing for each in west.workloads} == {
-        "api": (),
-        "db": ("port 5432 from api in eastcoast needs a tunnel",),
-    }
-    assert {each.name: each.missing for each in east.workloads} == {"api": ("db:5432 in westcoast needs a tunnel",)}
-    assert (len(west.networks), len(east.networks)) == (1, 0)
-
-
-def test_desired_lease__connection_for_one_other_datacenter__is_not_up_within_its_own() -> None:
-    database = workload("db", connection(5432, "api", everywhere=True, datacenter="eastcoast"))
-    api = workload("api")
-
-    lease = desired_lease(IDENTITY, LEASE, manifest(database, api, eastcoast=(api,), north=(api,)), GROUP, VERSION)
-
-    assert lease.networks == ()
-    assert lease.workloads[1].missing == ("port 5432 from api in eastcoast needs a tunnel",)
-
-
-def test_desired_lease__connection_within_a_datacenter_only__crosses_to_no_other() -> None:
-    lease = desired_lease(
-        IDENTITY, LEASE, manifest(workload("db", connection(5432, "api")), east=(workload("api"),)), GROUP, VERSION
-    )
-
-    assert (lease.networks, lease.workloads[0].missing) == ((), ())
+    assert len([network for network in lease.networks if "-to." in network.name]) == 2
 
 
 def test_desired_lease__another_lease_provider_or_exchange__shares_no_name() -> None:
@@ -200,8 +186,6 @@ def test_digest__another_version_or_network_only__is_the_same() -> None:
         {"user": "1000"},
         {"read_only": True},
         {"storage": {"/data": 1}},
-        {"connections": (connection(80),)},
-        {"connections": (connection(81, "web"),)},  # a container without any network cannot get one
         {"compute": Compute(milli_cpu=251, memory_bytes=64 << 20, disk_bytes=1_000_000_000)},
         {"compute": Compute(milli_cpu=250, memory_bytes=65 << 20, disk_bytes=1_000_000_000)},
     ],
