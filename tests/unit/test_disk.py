@@ -13,8 +13,8 @@ from moorage.manifest import Compute
 from provider_agent.core.disk import DiskUsage, is_measuring_due, overuses
 from provider_agent.core.updates import name_beside
 from provider_agent.core.workloads import DesiredLease
-from provider_agent.shell.disk_usage import DiskLimits, try_limits, usage_of
-from provider_agent.shell.engine import EngineUnavailable
+from provider_agent.shell.disk_usage import DiskLimits, measure, try_limits, usage_of
+from provider_agent.shell.engine import EngineRefused, EngineUnavailable
 from tests.factories.workloads import LEASE, lease_of, workload
 from tests.fakes.docker_socket import docker_socket, refusal
 
@@ -128,6 +128,27 @@ def test_layer__of_a_workload__is_its_disk_without_its_volumes_and_part_of_the_d
     spec = one(data=40 * MEGABYTE).containers[0]
 
     assert replace(spec, layer_bytes=1).digest != spec.digest
+
+
+@pytest.mark.parametrize(("words", "asked"), [("a disk usage operation is already running", 2), ("not today", 1)])
+async def test_i05_measure__engine_measures_for_somebody_else__is_asked_again(
+    tmp_path: Path, words: str, asked: int
+) -> None:
+    requests: list[str] = []
+
+    async def answer(request: web.Request) -> web.Response:
+        requests.append(request.path)
+        found = {"Containers": [{"Names": ["/web"], "SizeRw": 7}], "Volumes": None}
+        return refusal(words) if len(requests) == 1 else web.json_response(found)
+
+    async with docker_socket(tmp_path / "s", answer) as url:
+        if asked == 1:
+            with pytest.raises(EngineRefused, match=words):
+                await measure(url)
+        else:
+            assert await measure(url) == DiskUsage({"web": 7}, {})
+
+    assert len(requests) == asked
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT"])
