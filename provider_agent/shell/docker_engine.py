@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from http import HTTPStatus
@@ -83,14 +83,15 @@ class DockerEngine:
         """Have containers that are made from now on confined like this."""
         self._options = replace(self._options, confinement=confinement)
 
-    async def observe(self, lease: OrderId | None = None) -> Observed:
+    async def observe(self, lease: OrderId | None = None, told: Collection[OrderId] = ()) -> Observed:
+        closely = {each.hex() for each in (*told, *([lease] if lease is not None else []))}
         labels = [*self._owner, *([(LEASE_LABEL, lease.hex())] if lease is not None else [])]
         filters = {"filters": json.dumps({"label": _written(labels)})}
         with refusing(EngineUnavailable):  # without a complete list nothing is known
             containers = await self._call("GET", "containers/json", {**filters, "all": "true"})
             networks = await self._call("GET", "networks", filters)
             volumes = await self._call("GET", "volumes", filters)
-            seen = [await self._observe_container(each, is_closely=lease is not None) for each in containers]
+            seen = [await self._observe_container(each, closely) for each in containers]
         return Observed(
             tuple(sorted((each for each in seen if each is not None), key=lambda each: each.name)),
             tuple(found for each in networks if (found := observed_network(each)) is not None),
@@ -180,7 +181,7 @@ class DockerEngine:
                 with ignoring(HTTPStatus.NOT_FOUND):
                     await self._call("DELETE", f"volumes/{name}")
 
-    async def _observe_container(self, listed: Json, *, is_closely: bool) -> ObservedContainer | None:
+    async def _observe_container(self, listed: Json, closely: Collection[str]) -> ObservedContainer | None:
         """Complete an entry of the list; None if the container has gone meanwhile, or only its name has.
 
         The engine tells of a death before its list has it: who was told looks closely, at the container itself. One
@@ -188,8 +189,8 @@ class DockerEngine:
         """
         if not listed["Names"]:
             return None
-        is_checked = HEALTH_LABEL in listed["Labels"]
-        if listed["State"] in ("running", "created") and not is_closely and not is_checked:
+        is_told, is_checked = listed["Labels"].get(LEASE_LABEL) in closely, HEALTH_LABEL in listed["Labels"]
+        if listed["State"] in ("running", "created") and not is_told and not is_checked:
             return observed_container(listed, None)
         try:
             inspected = await self._call("GET", f"containers/{listed['Id']}/json")

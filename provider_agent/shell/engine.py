@@ -5,7 +5,7 @@ An engine works for one provider: it lists, changes and removes only what carrie
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Collection
 from typing import Protocol
 
 from moorage.types import OrderId
@@ -58,8 +58,13 @@ class Engine(Protocol):
     Everything may raise EngineUnavailable. What is asked for twice is done once; what is gone already is removed.
     """
 
-    async def observe(self, lease: OrderId | None = None) -> Observed:
-        """Return everything on the engine that carries the provider's labels, or only what one lease has."""
+    async def observe(self, lease: OrderId | None = None, told: Collection[OrderId] = ()) -> Observed:
+        """Return everything on the engine that carries the provider's labels, or only what one lease has.
+
+        Args:
+            told: leases of which something was told as changed: their containers are seen as they are by now. Without
+                that a death may be seen later than it was told.
+        """
         ...
 
     def changes(self) -> AsyncGenerator[str | None, None]:

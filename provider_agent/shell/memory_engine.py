@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Collection
 from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Network
 from typing import TypeVar
@@ -45,6 +45,7 @@ class MemoryEngine:
         endless_images: pulling one of these never ends.
         failures: what the next calls raise, in order; None lets one through.
         calls: the names of the methods called, for tests of what is not done.
+        listed: containers as they were, by name: what a look at everything still sees of them.
     """
 
     owner: Labels
@@ -53,6 +54,7 @@ class MemoryEngine:
     endless_images: set[str] = field(default_factory=set)
     failures: list[EngineError | None] = field(default_factory=list)
     calls: list[str] = field(default_factory=list)
+    listed: dict[str, ObservedContainer] = field(default_factory=dict)
     _containers: dict[str, ObservedContainer] = field(default_factory=dict)
     _mounts: dict[str, frozenset[str]] = field(default_factory=dict)
     _started_seconds: dict[str, int] = field(default_factory=dict)
@@ -61,11 +63,12 @@ class MemoryEngine:
     _next_port: int = FIRST_PORT
     _listeners: list[asyncio.Queue[str | EngineError]] = field(default_factory=list)
 
-    async def observe(self, lease: OrderId | None = None) -> Observed:
+    async def observe(self, lease: OrderId | None = None, told: Collection[OrderId] = ()) -> Observed:
         self._enter("observe")
         wanted = {*self.owner, *([(LEASE_LABEL, lease.hex())] if lease is not None else [])}
+        late = {} if lease is not None else {name: each for name, each in self.listed.items() if not _is_of(each, told)}
         return Observed(
-            tuple(each for _, each in sorted(self._containers.items()) if wanted <= {*each.labels}),
+            tuple(each for _, each in sorted((self._containers | late).items()) if wanted <= {*each.labels}),
             tuple(each for _, each in sorted(self._networks.items()) if wanted <= {*each.labels}),
             tuple(each for _, each in sorted(self._volumes.items()) if wanted <= {*each.labels}),
         )
@@ -212,3 +215,7 @@ class MemoryEngine:
         if found is not None and not self._is_own(found.labels):
             raise NameConflict(f"the name {name} is taken by something else")
         return found
+
+
+def _is_of(container: ObservedContainer, leases: Collection[OrderId]) -> bool:
+    return dict(container.labels).get(LEASE_LABEL) in {lease.hex() for lease in leases}

@@ -226,11 +226,10 @@ class WorkloadLoop:
         self._wake.set()
 
     async def _pass(self, snapshot: Snapshot, look: Look) -> None:
+        if look.is_everything or look.on_engine:
+            await self._runner.look(look.on_engine, is_everything=look.is_everything)
         if look.is_everything:
-            await self._runner.look()
             await self._shelf.look()
-        elif look.on_engine:
-            await self._runner.look(look.on_engine)
         known = self._all(snapshot) if look.is_everything else look.leases
         leases = [lease for lease in known if await self._is_worked_out(snapshot, lease)]
         await self._prove(snapshot)

@@ -81,18 +81,22 @@ class WorkloadRunner:
         """Tell what changes on the engine, see Engine.changes."""
         return self._engine.changes()
 
-    async def look(self, leases: Collection[OrderId] | None = None) -> None:
-        """See what leases have on the engine; None: all of them.
+    async def look(self, told: Collection[OrderId] = (), *, is_everything: bool = True) -> None:
+        """See what leases have on the engine.
+
+        Args:
+            told: leases of which something was told as changed.
+            is_everything: whether the others are looked at as well.
 
         Raises:
             EngineUnavailable: the engine does not answer.
         """
-        if leases is None or not self._has_looked or len(leases) > LOOKS_AT_A_TIME:
-            self._seen = by_lease(await self._engine.observe())
+        if is_everything or not self._has_looked or len(told) > LOOKS_AT_A_TIME:
+            self._seen = by_lease(await self._engine.observe(told=told))
             self._has_looked = True
             self._ports.learn({lease: self._seen[lease.hex()] for lease in self.leases()}, self._busy.keys())
             return
-        for lease in leases:
+        for lease in told:
             seen = await self._engine.observe(lease)
             self._seen.pop(lease.hex(), None)
             self._seen.update(by_lease(seen))
@@ -139,7 +143,7 @@ class WorkloadRunner:
             await asyncio.wait([self._busy[lease] for lease in begun], timeout=self._pass_seconds)
             finished |= self._finished()
         if finished:
-            await self.look(finished)
+            await self.look(finished, is_everything=False)
             await self._look_at_health([each for each in idle if each.lease in finished])
         return frozenset({*begun, *finished})
 

@@ -11,11 +11,13 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from moorage.types import OrderId
 from provider_agent.core.containers import ContainerState, NetworkKind, NetworkSpec
+from provider_agent.core.lease_names import LEASE_LABEL
 from provider_agent.shell.disk_usage import usage_of
 from provider_agent.shell.docker_engine import DockerEngine, DockerOptions, connected
 from provider_agent.shell.engine import EngineRefused, EngineUnavailable
-from tests.engine_contract import LEASE
+from tests.engine_contract import LEASE, OTHER_LEASE
 from tests.fakes.docker_socket import docker_socket, refusal
 
 OWNER = (("moorage.provider", "7"),)
@@ -132,6 +134,23 @@ async def test_observe__container_that_runs_cannot_be_looked_at_closely__is_what
         (seen,) = (await docker.observe(LEASE)).containers
 
     assert (seen.name, seen.state, seen.started_seconds) == ("web", ContainerState.RUNNING, 5)
+
+
+@pytest.mark.parametrize(
+    ("told", "state"), [((LEASE,), ContainerState.EXITED), ((OTHER_LEASE,), ContainerState.RUNNING)]
+)
+async def test_i18_observe__everything_as_a_death_is_told__is_as_the_container_itself_says(
+    tmp_path: Path, engine: Engine, told: tuple[OrderId, ...], state: ContainerState
+) -> None:
+    engine.containers = [{**listed("web"), "Labels": {**LABELS, LEASE_LABEL: LEASE.hex()}}]
+    ended = {"Status": "exited", "ExitCode": 137, "OOMKilled": False}
+    times = {"StartedAt": "2026-01-01T00:00:00Z", "FinishedAt": "2026-01-01T00:00:01Z"}
+    engine.inspected["id-web"] = {"State": ended | times}
+
+    async with opened(engine, tmp_path) as docker:
+        (seen,) = (await docker.observe(told=told)).containers
+
+    assert seen.state is state
 
 
 async def test_observe__engine_goes_away_at_the_last_container__nothing_is_known(

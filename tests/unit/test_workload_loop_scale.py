@@ -163,6 +163,22 @@ async def test_g09_pass__engine_stops_telling__looks_at_everything_until_it_tell
     assert seen[gone] is ContainerState.RUNNING
 
 
+async def test_i18_pass__death_is_told_as_everything_is_due__is_seen_though_the_list_has_it_later() -> None:
+    async with fleet_of(FEW) as fleet:
+        (dead, *_) = (await fleet.engine.observe()).containers
+        fleet.engine.crash(dead.name, 1)
+        fleet.engine.listed[dead.name] = dead
+        await asyncio.sleep(0)
+        fleet.touched = None  # as of one who does not know what the chain has touched
+        await fleet.passes()
+        fleet.engine.listed.clear()
+        fleet.now += 10
+
+        calls = (await fleet.cost())[0]
+
+    assert "ensure_container" in calls
+
+
 async def test_note__snapshots_without_a_pass_between__lose_nothing_that_they_touched() -> None:
     async with fleet_of(FEW) as fleet:
         first, second, *_ = fleet.orders
