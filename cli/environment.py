@@ -19,10 +19,9 @@ import click
 from cli.failures import ExitStatus, Failure
 
 if TYPE_CHECKING:
-    from eth_account.signers.local import LocalAccount
-
     from cli.agents import Agents
     from moorage.request_auth import Domain
+    from moorage.typed_data import TypedDataSigner
 
 Value = TypeVar("Value")
 
@@ -30,10 +29,10 @@ SCRYPT_WORK = 2**18
 """The n of scrypt: a second for whoever has the file, for each password that is tried."""
 
 
-def _connect_agents(domain: Domain, account: LocalAccount) -> Agents:
+def _connect_agents(domain: Domain, signer: TypedDataSigner) -> Agents:
     from moorage.agent_client import AgentClient
 
-    return AgentClient(domain, account)
+    return AgentClient(domain, signer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +49,7 @@ class Environment:
     poll_seconds: float = 0.5
     scrypt_work: int = SCRYPT_WORK
     clock: Callable[[], float] = field(default=time.monotonic)
-    connect_agents: Callable[[Domain, LocalAccount], Agents] = field(default=_connect_agents)
+    connect_agents: Callable[[Domain, TypedDataSigner], Agents] = field(default=_connect_agents)
 
     @classmethod
     def of_process(cls) -> Environment:

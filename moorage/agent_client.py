@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 import aiohttp
 import msgspec
-from eth_account.signers.base import BaseAccount
 from yarl import URL
 
 from moorage import agent_api, pki, tls
 from moorage.agent_api import LeaseStatus
 from moorage.request_auth import Action, Domain, sign
+from moorage.typed_data import TypedDataSigner
 from moorage.types import OrderId, ProviderNumber
 
 SIGNATURE_LIFE_SECONDS = 120
@@ -59,9 +59,9 @@ class Agent:
 class AgentClient:
     """Asks providers' agents in the name of one tenant. Each call is one request on a connection of its own."""
 
-    def __init__(self, domain: Domain, account: BaseAccount, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, domain: Domain, signer: TypedDataSigner, clock: Callable[[], float] = time.time) -> None:
         self._domain = domain
-        self._account = account
+        self._signer = signer
         self._clock = clock
 
     async def deliver_manifest(self, agent: Agent, lease: OrderId, manifest: bytes) -> None:
@@ -91,7 +91,7 @@ class AgentClient:
 
     async def _ask(self, agent: Agent, action: Action, body: bytes) -> bytes:
         expires_seconds = int(self._clock()) + SIGNATURE_LIFE_SECONDS
-        headers = {"Authorization": sign(action, body, expires_seconds, self._domain, self._account)}
+        headers = {"Authorization": await sign(action, body, expires_seconds, self._domain, self._signer)}
         if body:
             headers["Content-Type"] = agent_api.MANIFEST_TYPE
         try:

@@ -16,11 +16,10 @@ from enum import StrEnum
 
 import msgspec
 from eth_account import Account
-from eth_account.messages import SignableMessage, encode_typed_data
-from eth_account.signers.base import BaseAccount
 from eth_keys.exceptions import BadSignature
 from eth_utils.exceptions import ValidationError
 
+from moorage.typed_data import TypedData, TypedDataSigner
 from moorage.types import Address, OrderId, ProviderNumber
 
 SCHEME = "Moorage"
@@ -119,11 +118,14 @@ class _Envelope(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename=
     signature: str
 
 
-def sign(action: Action, body: bytes, expires_seconds: int, domain: Domain, account: BaseAccount) -> str:
+async def sign(action: Action, body: bytes, expires_seconds: int, domain: Domain, signer: TypedDataSigner) -> str:
     """Return the Authorization header for one request, with a fresh nonce.
 
     Args:
         expires_seconds: Unix time, at most 15 minutes from now.
+
+    Raises:
+        ChainError: a signer elsewhere refuses, or does not answer.
     """
     message: dict[str, object] = {
         "purpose": action.purpose,
@@ -135,7 +137,7 @@ def sign(action: Action, body: bytes, expires_seconds: int, domain: Domain, acco
         "nonce": _hex(secrets.token_bytes(32)),
         "expires": expires_seconds,
     }
-    signature = account.sign_message(_signable(message, domain)).signature
+    signature = await signer.sign_typed_data(_typed_data(message, domain))
     data = msgspec.json.encode({**message, "signature": _hex(signature)})
     return f"{SCHEME} {urlsafe_b64encode(data).decode().rstrip('=')}"
 
@@ -244,19 +246,19 @@ def _recover(envelope: _Envelope, domain: Domain) -> Address | None:
     message = msgspec.to_builtins(envelope)
     del message["signature"]
     try:
-        return Address(Account.recover_message(_signable(message, domain), signature=signature))
+        return Address(Account.recover_message(_typed_data(message, domain).signable, signature=signature))
     except (BadSignature, ValidationError):
         return None
 
 
-def _signable(message: dict[str, object], domain: Domain) -> SignableMessage:
+def _typed_data(message: dict[str, object], domain: Domain) -> TypedData:
     domain_data = {
         "name": "Moorage",
         "version": "1",
         "chainId": domain.chain_id,
         "verifyingContract": domain.exchange,
     }
-    return encode_typed_data(domain_data, _TYPES, message)
+    return TypedData(domain_data, _TYPES, "ProviderRequest", message)
 
 
 def _hex(data: bytes) -> str:

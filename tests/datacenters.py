@@ -30,6 +30,7 @@ from moorage.chain.contracts import Exchange
 from moorage.chain.market import Market
 from moorage.chain.reader import MarketReader
 from moorage.chain.rpc import NodeUnavailable
+from moorage.chain.signer import LocalSigner
 from moorage.manifest import Compute, Connection, Manifest, ManifestGroup
 from moorage.regions import mask_of
 from moorage.request_auth import Domain
@@ -150,7 +151,7 @@ class Site:
 
     def client_of(self, account: int) -> AgentClient:
         domain = Domain(self.market.chain_id, self.market.exchange)
-        return AgentClient(domain, self.chain.accounts[account])
+        return AgentClient(domain, LocalSigner(self.chain.accounts[account]))
 
     def agent(self, index: int = 0) -> Agent:
         return Agent(self.providers[index], f"https://127.0.0.1:{self.ports[index]}", (self.roots[index].der,))

@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from eth_abi.exceptions import DecodingError
-from eth_account.messages import encode_typed_data
-from eth_account.signers.local import LocalAccount
 
 from moorage.chain import abi
 from moorage.chain.contracts import Permit
 from moorage.chain.market import Market
 from moorage.chain.rpc import NodeRefused, Rpc, as_bytes
+from moorage.typed_data import TypedData, TypedDataSigner
 from moorage.types import Address
 
 DOMAIN_VERSIONS = ("1", "2")
@@ -28,7 +27,7 @@ _PERMIT_TYPE = {
 
 
 async def sign_permit(
-    rpc: Rpc, market: Market, account: LocalAccount, amount_base_units: int, deadline_seconds: int
+    rpc: Rpc, market: Market, signer: TypedDataSigner, amount_base_units: int, deadline_seconds: int
 ) -> Permit | None:
     """Sign that the exchange may take exactly this amount; None if the token has no permit that is known here.
 
@@ -36,14 +35,15 @@ async def sign_permit(
 
     Raises:
         NodeUnavailable: the node does not answer.
+        ChainError: it is not signed.
     """
     separator = await _ask(rpc, market.token, "DOMAIN_SEPARATOR")
-    nonce = await _ask(rpc, market.token, "nonces", account.address)
+    nonce = await _ask(rpc, market.token, "nonces", signer.address)
     name = await _ask(rpc, market.token, "name")
     if separator is None or nonce is None or name is None:
         return None
     message = {
-        "owner": account.address,
+        "owner": signer.address,
         "spender": market.exchange,
         "value": amount_base_units,
         "nonce": nonce,
@@ -51,10 +51,10 @@ async def sign_permit(
     }
     for version in DOMAIN_VERSIONS:
         domain = {"name": name, "version": version, "chainId": market.chain_id, "verifyingContract": market.token}
-        signable = encode_typed_data(domain, _PERMIT_TYPE, message)
-        if signable.header == separator:
-            signed = account.sign_message(signable)
-            return Permit(deadline_seconds, signed.v, signed.r.to_bytes(32, "big"), signed.s.to_bytes(32, "big"))
+        data = TypedData(domain, _PERMIT_TYPE, "Permit", message)
+        if data.signable.header == separator:
+            signature = await signer.sign_typed_data(data)
+            return Permit(deadline_seconds, signature[64], signature[:32], signature[32:64])
     return None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from eth_account import Account
 from eth_keys.datatypes import Signature as EthSignature
 from eth_keys.exceptions import BadSignature
 from eth_utils.address import is_address, to_checksum_address
@@ -13,6 +14,7 @@ from eth_utils.exceptions import ValidationError
 from moorage.chain.rpc import NodeRefused, NodeUnavailable, Rpc, as_bytes
 from moorage.chain.signer import Allowed, SigningRefused
 from moorage.chain.transactions import NotRlp, Signature, Signed, Transaction, read, signed, signing_hash
+from moorage.typed_data import TypedData
 from moorage.types import Address
 
 _HALF_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141 // 2
@@ -58,6 +60,28 @@ class RemoteSigner:
         except NodeRefused as error:
             raise SigningRefused(f"the signer at {self._rpc.name} refuses: {error}") from error
         return self._checked(transaction, as_bytes(answer.get("raw") if isinstance(answer, dict) else answer))
+
+    async def check_holds_key(self) -> None:
+        """See that the signer has the key, if it tells.
+
+        Raises:
+            SigningRefused: it has other ones.
+            NodeUnavailable: it does not answer.
+        """
+        held = await held_accounts(self._rpc)
+        if held is not None and self.address not in held:
+            raise SigningRefused(f"the signer at {self._rpc.name} does not have the key of {self.address}")
+
+    async def sign_typed_data(self, data: TypedData) -> bytes:
+        """See moorage.typed_data.TypedDataSigner (eth_signTypedData_v4)."""
+        try:
+            answer = await self._rpc.call("eth_signTypedData_v4", self.address, data.document)
+        except NodeRefused as error:
+            raise SigningRefused(f"the signer at {self._rpc.name} refuses: {error}") from error
+        signature = as_bytes(answer)
+        if _message_signer(data, signature) != self.address:
+            raise SigningRefused(f"the signer at {self._rpc.name} signed something else, or with another key")
+        return signature[:64] + bytes((signature[64] % 27 + 27,))
 
     def _request(self, transaction: Transaction) -> dict[str, str]:
         fees = transaction.fees
@@ -110,5 +134,17 @@ def _signer(transaction: Transaction, signature: Signature) -> Address | None:
     try:
         made = EthSignature(vrs=(signature.parity, signature.r, signature.s))
         return Address(made.recover_public_key_from_msg_hash(signing_hash(transaction)).to_checksum_address())
+    except (BadSignature, ValidationError):
+        return None
+
+
+def _message_signer(data: TypedData, signature: bytes) -> Address | None:
+    """Return whose signature of a message it is; None if it is nobody's, or not in the one form that counts (EIP-2)."""
+    if len(signature) != 65 or signature[64] not in (0, 1, 27, 28):
+        return None
+    if int.from_bytes(signature[32:64], "big") > _HALF_ORDER:
+        return None
+    try:
+        return Address(Account.recover_message(data.signable, signature=signature))
     except (BadSignature, ValidationError):
         return None

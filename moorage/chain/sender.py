@@ -16,7 +16,7 @@ from moorage.chain.index import read_block
 from moorage.chain.jobs import Cause, Job, Landed, Limits, Outcome, Rejected
 from moorage.chain.outbox import Outbox
 from moorage.chain.rpc import ChainError, NodeUnavailable, Rpc
-from moorage.chain.signer import Allowed, LocalSigner
+from moorage.chain.signer import Allowed, LocalSigner, Signer
 from moorage.types import Address
 
 POLL_SECONDS = 0.2
@@ -51,7 +51,7 @@ class Sender:
     def __init__(
         self,
         rpc: Rpc,
-        account: LocalAccount,
+        key: LocalAccount | Signer,
         chain_id: int,
         time_limit_seconds: float = 120.0,
         replace_after_blocks: int = 3,
@@ -59,13 +59,15 @@ class Sender:
     ) -> None:
         """
         Args:
+            key: in this process; or whoever signs with one, and knows what is allowed.
             time_limit_seconds: how long a transaction may take to get into a block.
             replace_after_blocks: after how many blocks its fees are raised.
-            allowed: what may be signed; None for anything.
+            allowed: what a key in this process may sign; None for anything.
         """
         self._rpc = rpc
         limits = Limits(replace_after_blocks=replace_after_blocks)
-        self._outbox = Outbox(rpc, LocalSigner(account, allowed), chain_id, limits=limits)
+        signer = LocalSigner(key, allowed) if isinstance(key, LocalAccount) else key
+        self._outbox = Outbox(rpc, signer, chain_id, limits=limits)
         self._is_open = False
         self._opening = asyncio.Lock()
         self._time_limit_seconds = time_limit_seconds

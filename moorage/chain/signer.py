@@ -14,6 +14,7 @@ from moorage.chain import abi
 from moorage.chain.market import Market
 from moorage.chain.rpc import ChainError
 from moorage.chain.transactions import Signature, Signed, Transaction, signed, signing_hash
+from moorage.typed_data import TypedData
 from moorage.types import Address
 
 TOKEN_FUNCTIONS = ("approve",)
@@ -96,6 +97,7 @@ class LocalSigner:
         """
         self.address = Address(account.address)
         self._allowed = allowed
+        self._account = account
         self._sign_hash = _signing(bytes(account.key))
 
     async def sign(self, transaction: Transaction) -> Signed:
@@ -103,6 +105,10 @@ class LocalSigner:
         if self._allowed is not None:
             self._allowed.check(transaction, self.address)
         return signed(transaction, self._sign_hash(signing_hash(transaction)))
+
+    async def sign_typed_data(self, data: TypedData) -> bytes:
+        """See moorage.typed_data.TypedDataSigner."""
+        return bytes(self._account.sign_message(data.signable).signature)
 
 
 def _selectors(contract: str, names: Collection[str] | None) -> frozenset[bytes]:

@@ -25,6 +25,7 @@ import structlog
 
 from moorage import manifest
 from moorage.agent_client import Agent, AgentClient
+from moorage.chain.signer import LocalSigner
 from tests.bytecode import ROOT
 from tests.fakes.agent_world import DOMAIN, TENANT
 from tests.fakes.peer_world import Datacenter, World, manifest_for, running, until
@@ -137,7 +138,7 @@ async def distribute(agents: int, bytes_per_second: int) -> Result:
 async def _deliver(world: World, datacenter: Datacenter, tenant: Uplink) -> None:
     async with relayed(datacenter.port, down=tenant) as port:
         agent = Agent(datacenter.number, f"https://127.0.0.1:{port}", datacenter.roots)
-        await AgentClient(DOMAIN, TENANT).deliver_manifest(agent, datacenter.lease, world.chain.encoded)
+        await AgentClient(DOMAIN, LocalSigner(TENANT)).deliver_manifest(agent, datacenter.lease, world.chain.encoded)
 
 
 async def measure(agents: int, bytes_per_second: int) -> dict[str, float]:

@@ -19,7 +19,7 @@ from moorage import manifest, pki, tls
 from moorage.agent_api import LeaseStatus, WorkloadStatus, deliver_manifest, read_status
 from moorage.agent_client import Agent
 from moorage.manifest import Compute, Manifest, ManifestGroup, Workload
-from moorage.request_auth import Action, Domain, sign
+from moorage.request_auth import Action, Domain
 from moorage.types import Address, ComputeUnit, Group, Lease, OrderId, OrderState, ProviderNumber, ResourceGroup
 from provider_agent.core.image_policy import ImagePolicy
 from provider_agent.shell.connection_guard import ConnectionLimits
@@ -30,6 +30,7 @@ from provider_agent.shell.manifest_service import ManifestService
 from provider_agent.shell.manifest_store import ManifestMemory
 from provider_agent.shell.rate_limit import Rate
 from provider_agent.shell.server_certificate import ServerCertificate
+from tests.signing import sign
 
 TENANT: LocalAccount = Account.from_key(b"\x01" * 32)
 OTHER_TENANT: LocalAccount = Account.from_key(b"\x02" * 32)

@@ -21,7 +21,7 @@ from moorage import manifest, pki, tls
 from moorage.agent_api import LeaseStatus
 from moorage.agent_client import Agent
 from moorage.manifest import Compute, Manifest, ManifestGroup
-from moorage.request_auth import Action, sign
+from moorage.request_auth import Action
 from moorage.snapshot import Snapshot, Touched
 from moorage.types import Address, Lease, Order, OrderId, OrderState, ProviderNumber
 from provider_agent.core.image_policy import ImagePolicy
@@ -41,6 +41,7 @@ from provider_agent.shell.rate_limit import Rate
 from provider_agent.shell.server_certificate import Leaf, ServerCertificate
 from tests.fakes.agent_world import DOMAIN, TENANT, WEB
 from tests.markets import UNIT, make_deployment, make_group, make_lease, make_order, make_snapshot
+from tests.signing import sign
 
 FAST = Rate(1_000, 1_000)
 LIMITS = ConnectionLimits(per_peer=256, new_per_peer=FAST)

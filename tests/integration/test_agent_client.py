@@ -13,6 +13,7 @@ from aiohttp import web
 
 from moorage import manifest, pki
 from moorage.agent_client import Agent, AgentClient, AgentRefused, AgentUnreachable
+from moorage.chain.signer import LocalSigner
 from moorage.types import OrderId, ProviderNumber
 from provider_agent.shell.https_server import serving
 from provider_agent.shell.lease_access import NoLease
@@ -31,7 +32,7 @@ from tests.fakes.agent_world import (
 )
 
 NOW = datetime.now(UTC)
-CLIENT = AgentClient(DOMAIN, TENANT)
+CLIENT = AgentClient(DOMAIN, LocalSigner(TENANT))
 
 
 @pytest.fixture
@@ -72,7 +73,7 @@ async def test_status__good_agent__is_typed_and_printable(world: World) -> None:
 
 async def test_deliver_manifest__not_the_tenant__is_refused_for_good(world: World) -> None:
     with pytest.raises(AgentRefused, match="not the tenant") as refused:
-        await AgentClient(DOMAIN, OTHER_TENANT).deliver_manifest(world.agent, LEASE, GOOD)
+        await AgentClient(DOMAIN, LocalSigner(OTHER_TENANT)).deliver_manifest(world.agent, LEASE, GOOD)
 
     assert (refused.value.status, refused.value.is_retryable) == (403, False)
 
@@ -97,7 +98,7 @@ async def test_status__agent_without_its_node__may_be_retried(world: World) -> N
 
 
 async def test_h28_status__clock_15_minutes_ahead__is_refused(world: World) -> None:
-    ahead = AgentClient(DOMAIN, TENANT, lambda: time.time() + 900)
+    ahead = AgentClient(DOMAIN, LocalSigner(TENANT), lambda: time.time() + 900)
 
     with pytest.raises(AgentRefused, match="more than 15 minutes"):
         await ahead.status(world.agent, LEASE)

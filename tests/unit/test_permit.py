@@ -14,6 +14,7 @@ from moorage.chain import abi
 from moorage.chain.market import Market
 from moorage.chain.permit import sign_permit
 from moorage.chain.rpc import NodeRefused, NodeUnavailable
+from moorage.chain.signer import LocalSigner
 from moorage.types import Address, Parameters
 
 TENANT = Account.from_key(b"\x01" * 32)
@@ -48,7 +49,7 @@ class MemoryNode:
 
 
 async def signed(**answers: Any) -> Any:
-    return await sign_permit(MemoryNode(**answers), MARKET, TENANT, 5_000, 1_800_000_000)  # type: ignore[arg-type]
+    return await sign_permit(MemoryNode(**answers), MARKET, LocalSigner(TENANT), 5_000, 1_800_000_000)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("version", ["1", "2"])
@@ -87,7 +88,7 @@ async def test_permit__answer_that_is_no_data__is_no_usable_answer(answer):
             return answer
 
     with pytest.raises(NodeUnavailable):
-        await sign_permit(BrokenNode(), MARKET, TENANT, 5_000, 1_800_000_000)  # type: ignore[arg-type]
+        await sign_permit(BrokenNode(), MARKET, LocalSigner(TENANT), 5_000, 1_800_000_000)  # type: ignore[arg-type]
 
 
 async def test_permit__node_is_silent__is_not_read_as_no_permit():
@@ -96,4 +97,4 @@ async def test_permit__node_is_silent__is_not_read_as_no_permit():
             raise NodeUnavailable("no answer")
 
     with pytest.raises(NodeUnavailable):
-        await sign_permit(SilentNode(), MARKET, TENANT, 5_000, 1_800_000_000)  # type: ignore[arg-type]
+        await sign_permit(SilentNode(), MARKET, LocalSigner(TENANT), 5_000, 1_800_000_000)  # type: ignore[arg-type]

@@ -20,10 +20,10 @@ from moorage.request_auth import (
     Reason,
     Rejected,
     SignedRequest,
-    sign,
     verify,
 )
 from moorage.types import Address, OrderId, ProviderNumber
+from tests.signing import sign
 
 TENANT = Account.from_key(b"\x01" * 32)
 STRANGER = Account.from_key(b"\x02" * 32)
