@@ -20,6 +20,7 @@ class ExitStatus(IntEnum):
     WALLET = 6
     REFUSED = 7
     AGENT = 8
+    SIGNER = 9
     ABORTED = 130
 
 

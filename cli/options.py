@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import wraps
 from pathlib import Path
@@ -25,6 +25,7 @@ Command = Callable[..., None]
 class Format(StrEnum):
     TEXT = "text"
     JSON = "json"
+    YAML = "yaml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,19 @@ class Options:
     """A raw key in place of the wallet."""
     password_file: Path | None
     is_agreed: bool
+    """Agreed to whatever is asked."""
+    is_dry_run: bool = False
+    """Show everything, send nothing."""
+    unsigned_file: Path | None = None
+    """Where transactions go in place of being signed and sent."""
+    key_descriptor: int | None = None
+    """A file that is open already, with a raw key in it."""
+    key: str | None = field(default=None, repr=False)
+    """A raw key from the environment."""
+    signer_url: str | None = field(default=None, repr=False)
+    """Of a signer elsewhere; there may be a token in it."""
+    address: str | None = None
+    """The tenant's, where no key says it."""
 
 
 def path_option(*names: str, variable: str | None = None, **settings: Any) -> Callable[[Command], Command]:
@@ -82,8 +96,28 @@ _WALLET = (
         "--password-file", variable="MOORAGE_PASSWORD_FILE", metavar="FILE",
         help="File with the wallet's password; without it you are asked.",
     ),
+    click.option(
+        "--key-fd", "key_descriptor", type=click.IntRange(min=0), metavar="N",
+        help="For automation: the number of an open file with the raw key; MOORAGE_KEY can hold the key itself.",
+    ),
+    click.option(
+        "--signer", "signer_url", envvar="MOORAGE_SIGNER", show_envvar=True, metavar="URL",
+        help="A signer elsewhere that has the key of --address.",
+    ),
+    click.option(
+        "--address", envvar="MOORAGE_ADDRESS", show_envvar=True, metavar="ADDRESS",
+        help="The tenant's address, where the key is elsewhere.",
+    ),
 )  # fmt: skip
-_AGREE = (click.option("--yes", "-y", "is_agreed", is_flag=True, help="Agree without being asked."),)
+_AGREE = (
+    click.option("--yes", "-y", "is_agreed", is_flag=True, help="Agree without being asked."),
+    click.option("--dry-run", "is_dry_run", is_flag=True, help="Show what would be signed, and sign nothing."),
+    click.option("--no-input", "is_alone", is_flag=True, help="Ask nothing; what needs an answer fails."),
+    path_option(
+        "--unsigned-out", "unsigned_file", metavar="FILE",
+        help="Write the transactions, to be signed by a key that is not here, and send nothing.",
+    ),
+)  # fmt: skip
 
 
 def market_options(*, has_wallet: bool = True, asks: bool = False) -> Callable[[Command], Command]:
@@ -100,6 +134,8 @@ def market_options(*, has_wallet: bool = True, asks: bool = False) -> Callable[[
         def run(**given: Any) -> None:
             context = click.get_current_context()
             environment = context.find_object(Environment) or Environment.of_process()
+            if given.pop("is_alone", False):
+                environment = replace(environment, is_interactive=False)
             command(environment=environment, options=_collected(context, environment, given), **given)
 
         decorated: Command = run
@@ -126,6 +162,11 @@ def _collected(context: click.Context, environment: Environment, given: dict[str
         key_file=_expanded(key),
         password_file=_expanded(given.pop("password_file", None)),
         is_agreed=given.pop("is_agreed", False),
+        is_dry_run=given.pop("is_dry_run", False),
+        unsigned_file=_expanded(given.pop("unsigned_file", None)),
+        key_descriptor=given.pop("key_descriptor", None),
+        signer_url=given.pop("signer_url", None),
+        address=given.pop("address", None),
     )
 
 

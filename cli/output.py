@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -43,15 +44,26 @@ def note(text: str) -> None:
     click.echo(text, err=True)
 
 
-def emit(document: Any) -> None:
+def emit(document: Any, output: Format = Format.JSON) -> None:
     """Write the result for programs."""
-    click.echo(json.dumps(document, indent=2))
+    click.echo(_as_yaml(document) if output is Format.YAML else json.dumps(document, indent=2))
+
+
+def _as_yaml(document: Any) -> str:
+    from ruamel.yaml import YAML  # half a second that nobody else waits for
+
+    yaml = YAML(typ="safe", pure=True)
+    yaml.default_flow_style = False
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
+    text = io.StringIO()
+    yaml.dump(document, text)
+    return text.getvalue().rstrip("\n")
 
 
 def open_screen(environment: Environment, output: Format) -> Screen:
     """Return the screen that suits the run."""
-    if output is Format.JSON:
-        return JsonScreen()
+    if output is not Format.TEXT:
+        return ObjectScreen(output)
     return LiveScreen() if environment.is_terminal else PlainScreen()
 
 
@@ -71,12 +83,15 @@ class PlainScreen:
         pass
 
 
-class JsonScreen(PlainScreen):
-    """One JSON object on a line for each thing that happens."""
+class ObjectScreen(PlainScreen):
+    """One object for each thing that happens: a line of JSON, or a document of YAML."""
+
+    def __init__(self, output: Format) -> None:
+        self._output = output
 
     def tell(self, line: Line) -> None:
         document = {"block": line.block_number, "event": line.event, "text": line.text, **line.fields}
-        click.echo(json.dumps(document))
+        click.echo(f"---\n{_as_yaml(document)}" if self._output is Format.YAML else json.dumps(document))
 
 
 class LiveScreen:

@@ -8,7 +8,6 @@ import time
 from pathlib import Path
 
 from eth_abi.abi import encode
-from eth_account.signers.local import LocalAccount
 
 from cli.core.order_plan import OrderPlan
 from cli.core.story import Line
@@ -16,9 +15,11 @@ from cli.funding import deposit
 from cli.output import Screen
 from cli.records import Record, Records
 from cli.session import Session
+from cli.signers import TenantSigner
+from cli.transacting import attempt
 from moorage import manifest, terms, units
-from moorage.chain.sender import NotSent, Refused, Sender
-from moorage.chain.signer import market_calls
+from moorage.chain.contracts import Call
+from moorage.chain.sender import NotSent, Refused
 from moorage.deployment_file import CompiledDeployment
 from moorage.types import Address
 
@@ -56,9 +57,16 @@ def is_same(record: Record, compiled: CompiledDeployment) -> bool:
     return record.manifest == manifest.encode(compiled.manifest) and record.terms_digest == terms_digest(compiled)
 
 
+def submission(session: Session, record: Record, compiled: CompiledDeployment, plan: OrderPlan) -> Call:
+    """Return the transaction that orders what a file asks for."""
+    version = manifest.version_of(record.manifest)
+    wait_blocks = compiled.wait_duration_blocks
+    return session.exchange.submit_deployment(record.salt, version, wait_blocks, compiled.groups, plan.deposits)
+
+
 async def submit(
     session: Session,
-    account: LocalAccount,
+    signer: TenantSigner,
     records: Records,
     record: Record,
     compiled: CompiledDeployment,
@@ -72,16 +80,13 @@ async def submit(
         NodeUnavailable: the node does not answer.
     """
     records.save(record)
-    sender = Sender(session.rpc, account, session.market.chain_id, allowed=market_calls(session.market))
     if plan.missing_base_units:
-        sent = await deposit(session, sender, account, plan.missing_base_units)
+        sent = await deposit(session, signer, plan.missing_base_units)
         paid = units.to_ledger_units(plan.missing_base_units, session.market.parameters.token_decimals)
         text = f"paid in {session.money.at_most(paid)}"
         screen.tell(Line(sent.block_number, "deposited", text, {"amount": session.money.number(paid)}))
-    version = manifest.version_of(record.manifest)
-    wait_blocks = compiled.wait_duration_blocks
-    call = session.exchange.submit_deployment(record.salt, version, wait_blocks, compiled.groups, plan.deposits)
-    (outcome,) = await sender.send_all([call])
+    call = submission(session, record, compiled, plan)
+    outcome = await attempt(session, signer, call)
     if isinstance(outcome, Refused) and SALT_WAS_USED not in outcome.reason:
         records.remove(record.deployment)
         raise NotSent(f"{call.description}: {outcome.reason}")

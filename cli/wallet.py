@@ -1,16 +1,24 @@
-"""The tenant's key: a keystore with a password, or a raw key in a file for automation."""
+"""The tenant's key: a keystore with a password, a raw key for automation, or a signer elsewhere."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
+from eth_utils.address import is_hex_address, to_checksum_address
 
 from cli.environment import Environment
 from cli.failures import ExitStatus, Failure
 from cli.options import Options
+from cli.signers import KeySigner, NobodySigns, SignerElsewhere, TenantSigner
+from moorage.chain.market import Market
+from moorage.chain.remote_signer import RemoteSigner
+from moorage.chain.rpc import Rpc
+from moorage.chain.signer import market_calls
 from moorage.keys import KeyFileError, keystore_address, load_key, open_keystore
 from moorage.private_file import write_private
 from moorage.types import Address
@@ -23,10 +31,43 @@ def address_of(options: Options) -> Address:
         Failure: there is no wallet.
         KeyFileError: the file is no key.
     """
+    if options.address is not None:
+        return parse_address(options.address, "--address")
+    if options.signer_url is not None:
+        text = "--signer needs --address (MOORAGE_ADDRESS): whose transactions it is to sign"
+        raise Failure(ExitStatus.USAGE, text)
     if options.key_file is not None:
         return Address(load_key(options.key_file, options.password_file).address)
     _check_exists(options.wallet_file)
     return keystore_address(options.wallet_file)
+
+
+def is_file_needed(options: Options) -> bool:
+    """Return whether the key is in the wallet's file, and nowhere else."""
+    return (options.key_file, options.signer_url, options.address) == (None, None, None)
+
+
+@asynccontextmanager
+async def open_signer(environment: Environment, options: Options, market: Market) -> AsyncIterator[TenantSigner]:
+    """Give whoever signs for the tenant on this market. A password is asked for when it is first needed.
+
+    Raises:
+        Failure: there is no wallet.
+        KeyFileError: the file is no key.
+    """
+    allowed = market_calls(market)
+    if options.signer_url is not None:
+        async with Rpc(options.signer_url) as rpc:
+            yield SignerElsewhere(RemoteSigner(rpc, address_of(options), allowed))
+    elif options.address is not None:
+        yield NobodySigns(address_of(options))
+    else:
+        yield KeySigner(address_of(options), lambda: unlock(environment, options), allowed)
+
+
+def signer_of(account: LocalAccount, market: Market) -> TenantSigner:
+    """Return a key that is here already."""
+    return KeySigner(Address(account.address), lambda: account, market_calls(market))
 
 
 def unlock(environment: Environment, options: Options) -> LocalAccount:
@@ -51,6 +92,19 @@ def create(environment: Environment, options: Options) -> LocalAccount:
 def import_key(environment: Environment, options: Options, key_file: Path) -> LocalAccount:
     """Take a raw key, or another keystore, into the wallet file."""
     return _store(environment, options, load_key(key_file, options.password_file))
+
+
+def parse_address(text: str, option: str) -> Address:
+    """Return an address that was typed; a checksum in it has to be right (EIP-55).
+
+    Raises:
+        Failure: it is none.
+    """
+    has_checksum = text[2:] not in (text[2:].lower(), text[2:].upper())
+    if not is_hex_address(text) or (has_checksum and text != to_checksum_address(text)):
+        problem = f"{option} {text!r}: no address, or a mistyped one: 0x and 40 hex digits"
+        raise Failure(ExitStatus.USAGE, problem)
+    return Address(to_checksum_address(text))
 
 
 def _store(environment: Environment, options: Options, account: LocalAccount) -> LocalAccount:

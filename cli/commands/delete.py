@@ -15,14 +15,15 @@ from cli.core.view import DeploymentView, full
 from cli.environment import Environment
 from cli.failures import ExitStatus, Failure
 from cli.options import DEFAULT_FILE, Format, Options, market_options, path_option
-from cli.output import JsonScreen, Screen, note, open_screen, say
+from cli.output import ObjectScreen, Screen, note, open_screen, say
 from cli.records import Records
 from cli.selection import Selected, select
 from cli.session import Session, open_session
+from cli.signers import TenantSigner
+from cli.transacting import attempt, review
 from moorage.chain.contracts import Call
 from moorage.chain.rpc import NodeUnavailable
-from moorage.chain.sender import Refused, Sender
-from moorage.chain.signer import market_calls
+from moorage.chain.sender import Refused
 from moorage.money import Money
 from moorage.types import DeploymentState
 
@@ -50,34 +51,44 @@ async def _delete(
             note(f"{file} has no live deployment of wallet {tenant}: nothing to delete")
             return
         if selected.view.state is not DeploymentState.CLOSED:
-            _confirm(environment, options, session.money, selected.view)
-            selected = await _close(environment, options, session, selected, is_detached)
+            async with wallet.open_signer(environment, options, session.market) as signer:
+                if not await _agree(environment, options, session, signer, selected.view):
+                    return
+                selected = await _close(environment, options, session, signer, selected, is_detached)
         if selected.view.state is DeploymentState.CLOSED:
             records.remove(selected.view.id)
         _show_settlement(options, session.money, selected.view)
 
 
-def _confirm(environment: Environment, options: Options, money: Money, view: DeploymentView) -> None:
-    if view.state is not DeploymentState.ACTIVE:
-        return  # it was agreed to before
+async def _agree(
+    environment: Environment, options: Options, session: Session, signer: TenantSigner, view: DeploymentView
+) -> bool:
+    """Return whether to go on; a deployment that is closing was agreed to before."""
+    call = _call(session, view)
+    if view.state is not DeploymentState.ACTIVE or call is None:
+        return True
     if options.output is Format.TEXT:
         say(heading(view))
-        for row in rows(view, {}, money):
+        for row in rows(view, {}, session.money):
             say("  ".join(part for part in (row.group, row.state, row.price, row.detail) if part))
-    environment.confirm(f"Delete deployment {full(view.id)}?", is_agreed=options.is_agreed)
+    question = f"Delete deployment {full(view.id)}?"
+    return await review(environment, options, session, signer, [call], question)
 
 
 async def _close(
-    environment: Environment, options: Options, session: Session, selected: Selected, is_detached: bool
+    environment: Environment,
+    options: Options,
+    session: Session,
+    signer: TenantSigner,
+    selected: Selected,
+    is_detached: bool,
 ) -> Selected:
-    account = wallet.unlock(environment, options)
-    sender = Sender(session.rpc, account, session.market.chain_id, allowed=market_calls(session.market))
     told = {(line.block_number, line.text) for line in tell(selected.view, session.money)}
     view = selected.view
     with open_screen(environment, options.output) as screen:
         try:
             while view.state is not DeploymentState.CLOSED:
-                view = await _advance(session, sender, screen, view, told)
+                view = await _advance(session, signer, screen, view, told)
                 if is_detached and not isinstance(next_step(view), GiveUp):
                     break
                 await asyncio.sleep(environment.poll_seconds)
@@ -88,11 +99,11 @@ async def _close(
 
 
 async def _advance(
-    session: Session, sender: Sender, screen: Screen, view: DeploymentView, told: set[tuple[int, str]]
+    session: Session, signer: TenantSigner, screen: Screen, view: DeploymentView, told: set[tuple[int, str]]
 ) -> DeploymentView:
     """Do what is due next, and return the deployment as it is afterwards."""
     try:
-        refusal = await _act(session, sender, view)
+        refusal = await _act(session, signer, view)
         newer = await session.reader.view(view.id)
     except NodeUnavailable as error:
         _tell_once(screen, Line(view.block_number, "node", f"{error}; waiting"), told)
@@ -113,12 +124,12 @@ async def _advance(
     return newer
 
 
-async def _act(session: Session, sender: Sender, view: DeploymentView) -> str | None:
+async def _act(session: Session, signer: TenantSigner, view: DeploymentView) -> str | None:
     """Send what is due, if anything; return why it was refused. Somebody else may have done it before."""
     call = _call(session, view)
     if call is None:
         return None
-    (outcome,) = await sender.send_all([call])
+    outcome = await attempt(session, signer, call)
     return f"{call.description}: {outcome.reason}" if isinstance(outcome, Refused) else None
 
 
@@ -143,8 +154,10 @@ def _tell_once(screen: Screen, line: Line, told: set[tuple[int, str]], identity:
 
 def _show_settlement(options: Options, money: Money, view: DeploymentView) -> None:
     result = settlement(view)
-    if options.output is Format.JSON:
-        JsonScreen().tell(Line(view.block_number, "settlement", view.state.value, _fields(result, money)))
+    if options.output is not Format.TEXT:
+        ObjectScreen(options.output).tell(
+            Line(view.block_number, "settlement", view.state.value, _fields(result, money))
+        )
         return
     say(f"deployment {full(view.id)} is {view.state.value}")
     say(f"  put in                {money.amount(result.put_in)}")

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import click
-from eth_account.signers.local import LocalAccount
 
 from cli import wallet
 from cli.agents import Interpreter
@@ -20,11 +19,13 @@ from cli.environment import Environment
 from cli.failures import ExitStatus, Failure
 from cli.funding import check_funds
 from cli.options import DEFAULT_FILE, Format, Options, market_options, path_option, refuse_unit
-from cli.output import JsonScreen, Screen, note, open_screen, say
+from cli.output import ObjectScreen, Screen, note, open_screen, say
 from cli.records import Record, Records
 from cli.selection import by_file
 from cli.session import Session, open_session
-from cli.submission import is_same, manifest_salt, new_record, submit
+from cli.signers import TenantSigner
+from cli.submission import is_same, manifest_salt, new_record, submission, submit
+from cli.transacting import review
 from cli.watch import Watch
 from moorage import manifest, units
 from moorage.chain.market import Market
@@ -68,22 +69,27 @@ async def _deploy(
     environment: Environment, options: Options, file: Path, fund_seconds: int, is_detached: bool, is_new: bool
 ) -> None:
     spec = load(file)
-    async with open_session(options) as session:
-        account = wallet.unlock(environment, options)
-        tenant = Address(account.address)
+    async with (
+        open_session(options) as session,
+        wallet.open_signer(environment, options, session.market) as signer,
+    ):
+        tenant = wallet.address_of(options)
         records = Records(environment.state_directory, session.market, tenant)
         with ExitStack() as locked:
             locked.enter_context(records.lock())
             choice = await _choose(session, records, tenant, file, spec, is_new)
             plan = None
             if not choice.is_live:
-                plan = await _agree(environment, options, session, tenant, choice, fund_seconds)
+                plan = await _plan(options, session, tenant, choice, fund_seconds)
+                if not await _agree(environment, options, session, signer, choice, plan):
+                    return
+            await signer.unlock()
             with open_screen(environment, options.output) as screen:
                 if plan is not None:
-                    await _submit(session, account, records, choice, plan, screen)
+                    await _submit(session, signer, records, choice, plan, screen)
                 locked.close()
                 try:
-                    await _follow(environment, session, account, choice.record, screen, is_detached)
+                    await _follow(environment, session, signer, choice.record, screen, is_detached)
                 except asyncio.CancelledError:
                     raise Failure(ExitStatus.ABORTED, _farewell(choice.record, file)) from None
 
@@ -133,10 +139,8 @@ async def _unsent(session: Session, records: Records, file: Path) -> Record | No
     return None
 
 
-async def _agree(
-    environment: Environment, options: Options, session: Session, tenant: Address, choice: Choice, fund_seconds: int
-) -> OrderPlan:
-    """Show what is going to be ordered and paid, and return if the tenant agrees."""
+async def _plan(options: Options, session: Session, tenant: Address, choice: Choice, fund_seconds: int) -> OrderPlan:
+    """Return what is going to be ordered and paid, and show it."""
     market, money = session.market, session.money
     (account,) = await session.exchange.accounts(None, [tenant])
     fund_blocks = units.to_blocks(fund_seconds, market.seconds_per_block)
@@ -156,17 +160,26 @@ async def _agree(
         fields = {"total": money.number(plan.total), "paid_in": money.number(missing)}
         fields["max_price_per_hour"] = money.hourly_number(plan.max_charge_per_block)
         text = f"at most {money.per_hour(plan.max_charge_per_block)}"
-        JsonScreen().tell(Line(await session.reader.block_number(), "planned", text, fields))
+        ObjectScreen(options.output).tell(Line(await session.reader.block_number(), "planned", text, fields))
     await check_funds(session, tenant, plan.missing_base_units)
-    environment.confirm("Deploy?", is_agreed=options.is_agreed)
     return plan
 
 
+async def _agree(
+    environment: Environment, options: Options, session: Session, signer: TenantSigner, choice: Choice, plan: OrderPlan
+) -> bool:
+    """Show what is going to be signed, and return whether it is to be sent now."""
+    calls = [submission(session, choice.record, choice.compiled, plan)]
+    if plan.missing_base_units:
+        calls.insert(0, session.exchange.deposit(signer.address, plan.missing_base_units))
+    return await review(environment, options, session, signer, calls, "Deploy?")
+
+
 async def _submit(
-    session: Session, account: LocalAccount, records: Records, choice: Choice, plan: OrderPlan, screen: Screen
+    session: Session, signer: TenantSigner, records: Records, choice: Choice, plan: OrderPlan, screen: Screen
 ) -> None:
     try:
-        await submit(session, account, records, choice.record, choice.compiled, plan, screen)
+        await submit(session, signer, records, choice.record, choice.compiled, plan, screen)
     except NodeUnavailable as error:
         text = f"{error}: run the same command again, nothing is ordered twice"
         raise Failure(ExitStatus.CHAIN_UNAVAILABLE, text) from error
@@ -178,12 +191,12 @@ async def _submit(
 async def _follow(
     environment: Environment,
     session: Session,
-    account: LocalAccount,
+    signer: TenantSigner,
     record: Record,
     screen: Screen,
     is_detached: bool,
 ) -> None:
-    agents = environment.connect_agents(Domain(session.market.chain_id, session.market.exchange), account)
+    agents = environment.connect_agents(Domain(session.market.chain_id, session.market.exchange), signer)
     watch = Watch(
         views=session.reader,
         asker=Interpreter(session.rpc, session.market, agents, record.manifest, environment.clock),

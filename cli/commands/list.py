@@ -33,8 +33,8 @@ async def _list(environment: Environment, options: Options, is_all: bool) -> Non
             for record in Records(environment.state_directory, session.market, tenant).all()
         }
     shown = [view for view in views if is_all or view.state is not DeploymentState.CLOSED]
-    if options.output is Format.JSON:
-        emit([{**document(view, {}, session.money), "file": files.get(view.id)} for view in shown])
+    if options.output is not Format.TEXT:
+        emit([{**document(view, {}, session.money), "file": files.get(view.id)} for view in shown], options.output)
     elif not shown:
         closed = f" ({len(views)} closed ones with --all)" if views else ""
         say(f"wallet {tenant} has no deployments{closed}")

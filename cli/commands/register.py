@@ -15,10 +15,10 @@ from cli.funding import check_funds, deposit
 from cli.options import Format, Options, market_options, path_option, refuse_unit
 from cli.output import emit, note, say
 from cli.session import Session, open_session
+from cli.signers import TenantSigner
+from cli.transacting import review
 from moorage import units
 from moorage.chain.index import read_block
-from moorage.chain.sender import Sender
-from moorage.chain.signer import market_calls
 from moorage.types import Address
 
 COIN_DECIMALS = 18
@@ -31,8 +31,8 @@ COIN_DECIMALS = 18
 def command(environment: Environment, options: Options, import_file: Path | None, amount: str | None) -> None:
     """Create or import a wallet, check the market, and pay in."""
     document, lines = environment.run(_register(environment, options, import_file, amount))
-    if options.output is Format.JSON:
-        emit(document)
+    if options.output is not Format.TEXT:
+        emit(document, options.output)
     else:
         for line in lines:
             say(line)
@@ -43,28 +43,28 @@ async def _register(
 ) -> tuple[dict[str, Any], list[str]]:
     async with open_session(options) as session:
         base_units = _base_units(session, amount)
-        account = _account(environment, options, import_file, needs_key=base_units > 0)
-        address = Address(account.address) if isinstance(account, LocalAccount) else account
-        if base_units:
-            assert isinstance(account, LocalAccount)
-            await _deposit(environment, options, session, account, base_units)
-        return await _describe(options, session, address)
+        account = _new_wallet(environment, options, import_file)
+        if account is not None:
+            signer = wallet.signer_of(account, session.market)
+            await _deposit(environment, options, session, signer, base_units)
+            return await _describe(options, session, signer.address)
+        async with wallet.open_signer(environment, options, session.market) as signer:
+            await _deposit(environment, options, session, signer, base_units)
+            return await _describe(options, session, signer.address)
 
 
-def _account(
-    environment: Environment, options: Options, import_file: Path | None, *, needs_key: bool
-) -> LocalAccount | Address:
-    """Return the key, or the address alone where that suffices, of a wallet that is made if there is none."""
+def _new_wallet(environment: Environment, options: Options, import_file: Path | None) -> LocalAccount | None:
+    """Return the key of a wallet that is made now: because it is imported, or because there is none."""
     if import_file is not None:
         if options.key_file is not None:
             text = "--import-key-file fills a wallet, --key-file goes without one: give one of them"
             raise Failure(ExitStatus.USAGE, text)
         return wallet.import_key(environment, options, import_file)
-    if options.key_file is None and not options.wallet_file.exists():
+    if wallet.is_file_needed(options) and not options.wallet_file.exists():
         account = wallet.create(environment, options)
         note(f"new wallet {options.wallet_file}: keep a copy of it and its password, nobody can restore them")
         return account
-    return wallet.unlock(environment, options) if needs_key else wallet.address_of(options)
+    return None
 
 
 def _base_units(session: Session, amount: str | None) -> int:
@@ -82,15 +82,17 @@ def _base_units(session: Session, amount: str | None) -> int:
 
 
 async def _deposit(
-    environment: Environment, options: Options, session: Session, account: LocalAccount, base_units: int
+    environment: Environment, options: Options, session: Session, signer: TenantSigner, base_units: int
 ) -> None:
-    address = Address(account.address)
-    await check_funds(session, address, base_units)
+    if not base_units:
+        return
+    await check_funds(session, signer.address, base_units)
     shown = session.money.at_most(units.to_ledger_units(base_units, session.market.parameters.token_decimals))
-    question = f"Pay {shown} from wallet {address} into its account on exchange {session.market.exchange}?"
-    environment.confirm(question, is_agreed=options.is_agreed)
-    sender = Sender(session.rpc, account, session.market.chain_id, allowed=market_calls(session.market))
-    sent = await deposit(session, sender, account, base_units)
+    question = f"Pay {shown} from wallet {signer.address} into its account on exchange {session.market.exchange}?"
+    call = session.exchange.deposit(signer.address, base_units)
+    if not await review(environment, options, session, signer, [call], question):
+        return
+    sent = await deposit(session, signer, base_units)
     note(f"block {sent.block_number}  paid in {shown}")
 
 

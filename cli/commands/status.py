@@ -51,9 +51,9 @@ async def _status(
         knowledge = await _ask_agents(environment, options, session, selected.view)
     view, money = selected.view, session.money
     history = tell(view, money, is_verbose=True) if is_verbose else ()
-    if options.output is Format.JSON:
+    if options.output is not Format.TEXT:
         events = [{"block": line.block_number, "event": line.event, "text": line.text} for line in history]
-        emit({**document(view, knowledge, money), **({"history": events} if is_verbose else {})})
+        emit({**document(view, knowledge, money), **({"history": events} if is_verbose else {})}, options.output)
         return
     say(heading(view))
     for line in columns([COLUMNS, *map(cells, rows(view, knowledge, money))]):
@@ -70,15 +70,16 @@ async def _ask_agents(
     """Return what the agents of active leases say; without the key, nothing."""
     if all(attempt.state is not OrderState.LEASE_ACTIVE for attempt in view.current):
         return {}
-    try:
-        account = wallet.unlock(environment, options)
-    except (Failure, KeyFileError) as error:
-        note(f"workloads are not shown, agents tell only the tenant: {error}")
-        return {}
-    domain = Domain(session.market.chain_id, session.market.exchange)
-    agents = environment.connect_agents(domain, account)
-    interpreter = Interpreter(session.rpc, session.market, agents, None, environment.clock)
-    steps = next_steps(view, NO_MANIFEST, {}, 0.0)
-    answers = await asyncio.gather(*(interpreter.ask(step) for step in steps))
+    async with wallet.open_signer(environment, options, session.market) as signer:
+        try:
+            await signer.unlock()
+        except (Failure, KeyFileError) as error:
+            note(f"workloads are not shown, agents tell only the tenant: {error}")
+            return {}
+        domain = Domain(session.market.chain_id, session.market.exchange)
+        agents = environment.connect_agents(domain, signer)
+        interpreter = Interpreter(session.rpc, session.market, agents, None, environment.clock)
+        steps = next_steps(view, NO_MANIFEST, {}, 0.0)
+        answers = await asyncio.gather(*(interpreter.ask(step) for step in steps))
     pairs = zip(steps, answers, strict=True)
     return {step.lease: learn(NOTHING_KNOWN, answer, view.version, 0.0) for step, answer in pairs}

@@ -29,11 +29,11 @@ def command(environment: Environment, options: Options, file: Path) -> None:
     try:
         document, lines = environment.run(_validate(options, file))
     except DeploymentFileError as error:
-        if options.output is Format.JSON:
-            emit({"valid": False, "problems": [_problem(problem) for problem in error.problems]})
+        if options.output is not Format.TEXT:
+            emit({"valid": False, "problems": [_problem(problem) for problem in error.problems]}, options.output)
         raise
-    if options.output is Format.JSON:
-        emit(document)
+    if options.output is not Format.TEXT:
+        emit(document, options.output)
     else:
         for line in lines:
             say(line)
