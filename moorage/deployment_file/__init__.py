@@ -3,13 +3,25 @@
 from moorage.deployment_file.compiler import CompiledDeployment, compile
 from moorage.deployment_file.loader import load, load_text
 from moorage.deployment_file.problems import DeploymentFileError, Position, Problem
-from moorage.deployment_file.spec import Datacenter, DeploymentSpec, Placement, Profile, Service
+from moorage.deployment_file.spec import (
+    Datacenter,
+    DeploymentSpec,
+    Event,
+    Notification,
+    NotificationType,
+    Placement,
+    Profile,
+    Service,
+)
 
 __all__ = [
     "CompiledDeployment",
     "Datacenter",
     "DeploymentFileError",
     "DeploymentSpec",
+    "Event",
+    "Notification",
+    "NotificationType",
     "Placement",
     "Position",
     "Problem",

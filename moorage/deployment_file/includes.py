@@ -20,6 +20,7 @@ MAX_DEPTH = 8
 MAX_FILES = 64
 SECTION_NAMES = {"infrastructure": "datacenters", "workloads": "services"}
 """Second names of the sections of `deployment`."""
+NOTIFICATIONS = "notifications"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ class _Merger:
         if "deployment" in sections:
             position, deployment = sections["deployment"]
             sections["deployment"] = position, self._with_first_names(deployment)
-        return _over(Mapping(content.position, sections), self._all_included(include, file))
+        return _over_file(Mapping(content.position, sections), self._all_included(include, file))
 
     def _checked_version(self, content: Mapping) -> tuple[Position, Node]:
         """Return the version that each file has to have; a wrong one is a problem of that file only."""
@@ -101,7 +102,7 @@ class _Merger:
         base = Mapping(Position(file.source, 0), {})
         for item in self._names(include[1]) if include else ():
             try:
-                base = _over(self.merged(self._included(item, file)), base)
+                base = _over_file(self.merged(self._included(item, file)), base)
             except DeploymentFileError as error:
                 self.problems.extend(error.problems)
         return base
@@ -146,6 +147,33 @@ class _Merger:
 
     def _add(self, position: Position, message: str) -> None:
         self.problems.append(Problem(position, message))
+
+
+def _over_file(top: Mapping, base: Mapping) -> Mapping:
+    """Merge two files: as maps, and their notifications by name."""
+    merged = _over(top, base)
+    above, below = (file.entries.get(NOTIFICATIONS, (None, None))[1] for file in (top, base))
+    if isinstance(above, Sequence) and isinstance(below, Sequence):
+        merged.entries[NOTIFICATIONS] = top.entries[NOTIFICATIONS][0], _over_list(above, below)
+    return merged
+
+
+def _over_list(top: Sequence, base: Sequence) -> Sequence:
+    """Merge two lists of maps with names; what has no counterpart below is added at the end."""
+    items = list(base.items)
+    indices = {_name(item): index for index, item in enumerate(items)}
+    for item in top.items:
+        index = indices.pop(_name(item), None)
+        if index is None or _name(item) is None:
+            items.append(item)
+        else:
+            items[index] = _over_node(item, items[index])
+    return Sequence(top.position, tuple(items))
+
+
+def _name(item: Node) -> str | None:
+    name = item.entries.get("name", (None, None))[1] if isinstance(item, Mapping) else None
+    return name.text if isinstance(name, Scalar) else None
 
 
 def _over(top: Mapping, base: Mapping) -> Mapping:

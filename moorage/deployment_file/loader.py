@@ -8,6 +8,7 @@ from moorage import units
 from moorage.deployment_file import includes, schema
 from moorage.deployment_file.datacenters import read_datacenters
 from moorage.deployment_file.document import Document
+from moorage.deployment_file.notifications import read_notifications
 from moorage.deployment_file.problems import DeploymentFileError
 from moorage.deployment_file.reader import Reader
 from moorage.deployment_file.services import read_services
@@ -38,12 +39,13 @@ def load_text(text: str, path: Path) -> DeploymentSpec:
     reader = Reader(document, path)
     services = read_services(reader)
     datacenters = read_datacenters(reader, services)
+    notifications = read_notifications(reader)
     wait_duration_blocks, wait_duration_seconds = _wait_duration(reader)
     problems += reader.problems
     if problems:
         raise DeploymentFileError(problems)
     position = document.key_position(("deployment",))
-    return DeploymentSpec(services, datacenters, wait_duration_blocks, wait_duration_seconds, position)
+    return DeploymentSpec(services, datacenters, notifications, wait_duration_blocks, wait_duration_seconds, position)
 
 
 def _wait_duration(reader: Reader) -> tuple[int | None, int]:

@@ -19,7 +19,7 @@ from moorage.workload_secrets import MAX_SECRET_CHARACTERS, PASSWORD_PATTERN, Cr
 
 def read_secrets(reader: Reader, path: Path) -> dict[str, Secret]:
     """Return the secrets of a service by the names of their files."""
-    values = {name: _value(reader, (*path, name)) for name in reader.map(*path)}
+    values = {name: read_private(reader, (*path, name)) for name in reader.map(*path)}
     return {name: Secret(value=value) for name, value in values.items() if value is not None}
 
 
@@ -27,7 +27,7 @@ def read_credentials(reader: Reader, path: Path) -> Credentials | None:
     """Return what a service's image is pulled with, None if there is nothing or it is wrong, which is noted."""
     if not reader.map(*path):
         return None
-    password = _value(reader, (*path, "password"))
+    password = read_private(reader, (*path, "password"))
     if reader.get(*path, "user") is None or password is None:
         return None
     password = password.removesuffix("\n").removesuffix("\r")  # an editor's, not the registry's
@@ -37,7 +37,8 @@ def read_credentials(reader: Reader, path: Path) -> Credentials | None:
     return Credentials(user=reader.document.text((*path, "user")), password=password)
 
 
-def _value(reader: Reader, path: Path) -> str | None:
+def read_private(reader: Reader, path: Path) -> str | None:
+    """Return what is where `{file: path}` or `{env: VARIABLE}` says; None if nothing is or can be, which is noted."""
     written = reader.map(*path)
     variable, file = written.get("env"), written.get("file")
     if len(written) != 1:

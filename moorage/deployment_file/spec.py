@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 from fractions import Fraction
 
 from moorage.deployment_file.problems import Position
@@ -66,10 +67,48 @@ class Datacenter:
     position: Position = field(compare=False, repr=False)
 
 
+class NotificationType(StrEnum):
+    EMAIL = "email"
+    WEBHOOK = "webhook"
+
+
+class Event(StrEnum):
+    """What somebody can be told about."""
+
+    CLUSTER_CREATED = "cluster.created"
+    CLUSTER_DOWN = "cluster.down"
+    CLUSTER_NODE_CREATED = "cluster.node.created"
+    CLUSTER_NODE_DOWN = "cluster.node.down"
+    DEPLOY_BEGIN = "deploy.begin"
+    DEPLOY_COMPLETE = "deploy.complete"
+    DEPLOY_FAILURE = "deploy.failure"
+    FUNDS_LOW = "funds.low"
+    LEASE_STALE = "lease.stale"
+    LEASE_HEALED = "lease.healed"
+    PROVIDER_CHANGED = "provider.changed"
+    DEPLOYMENT_CLOSED = "deployment.closed"
+
+
+@dataclass(frozen=True, slots=True)
+class Notification:
+    """Who is told about which events. It stays with the tenant: no part of it is in the manifest."""
+
+    name: str
+    type: NotificationType
+    url: str | None
+    """Of a webhook."""
+    to: tuple[str, ...]
+    """Addresses of an email."""
+    events: tuple[Event, ...]
+    secret: Secret | None
+    """What a webhook's requests are signed with."""
+
+
 @dataclass(frozen=True, slots=True)
 class DeploymentSpec:
     services: tuple[Service, ...]
     datacenters: tuple[Datacenter, ...]
+    notifications: tuple[Notification, ...]
     wait_duration_blocks: int | None
     """None if the file gives a time."""
     wait_duration_seconds: int

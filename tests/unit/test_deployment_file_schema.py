@@ -13,6 +13,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from moorage import manifest, regions
+from moorage.deployment_file import Event
 from moorage.deployment_file.includes import SECTION_NAMES
 from moorage.deployment_file.loader import load
 from moorage.workload_health import HTTP_PATH_PATTERN
@@ -83,6 +84,10 @@ def test_schema__what_goes_into_the_manifest__has_the_manifests_pattern(path: st
 
 def test_schema__regions__are_those_of_the_exchange() -> None:
     assert tuple(NODES["$.datacenter.region"]["enum"]) == regions.NAMES
+
+
+def test_schema__events__are_those_that_somebody_is_told_about() -> None:
+    assert NODES["$.notification.events.items"]["enum"] == list(Event)
 
 
 def test_schema__sections_of_deployment__have_both_names() -> None:
