@@ -6,9 +6,9 @@ import re
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from moorage import units
+from moorage.reachable import Reachable
 from moorage.settings_file import SettingsFile
 from provider_agent.core.image_policy import ImagePolicy
-from provider_agent.core.reachable import Reachable
 from provider_agent.shell.images import ImageOptions
 
 TABLE = "images"

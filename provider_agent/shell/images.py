@@ -13,16 +13,16 @@ from typing import Protocol
 
 import structlog
 
+from moorage.guarded_http import GuardedHttp
+from moorage.reachable import PUBLIC, Reachable
 from moorage.types import OrderId
 from provider_agent.core.image_names import DEFAULT_REGISTRY, ImageName, ImageRequest, image_name
 from provider_agent.core.images import Pin, PulledImage, garbage, pinned
 from provider_agent.core.lease_names import Identity
-from provider_agent.core.reachable import PUBLIC, Reachable
 from provider_agent.core.workloads import DesiredLease
 from provider_agent.shell.docker_calls import docker_at
 from provider_agent.shell.docker_images import DockerImages, EngineImage
 from provider_agent.shell.engine import EngineError, ImageNotFound, ImagePullFailed, RegistryUnreachable
-from provider_agent.shell.guarded_http import GuardedHttp
 from provider_agent.shell.image_archive import SizeLimits, archive
 from provider_agent.shell.image_ledger import ImageLedger
 from provider_agent.shell.registry import Registry

@@ -17,6 +17,7 @@ import aiohttp
 import msgspec
 from yarl import URL
 
+from moorage.guarded_http import GuardedHttp
 from moorage.workload_secrets import Credentials
 from provider_agent.core.image_names import ImageName
 from provider_agent.core.oci import (
@@ -31,7 +32,6 @@ from provider_agent.core.oci import (
     read_manifest,
 )
 from provider_agent.shell.engine import ImageNotFound, ImagePullFailed, RegistryUnreachable
-from provider_agent.shell.guarded_http import GuardedHttp
 
 MAX_TOKEN_BYTES = 64 * 1024
 MAX_REDIRECTS = 5

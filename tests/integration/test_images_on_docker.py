@@ -13,12 +13,12 @@ from pathlib import Path
 import aiodocker
 import pytest
 
+from moorage.guarded_http import GuardedHttp
+from moorage.reachable import Reachable
 from moorage.workload_secrets import Credentials
 from provider_agent.core.image_names import ImageRequest
-from provider_agent.core.reachable import Reachable
 from provider_agent.shell.docker_images import DockerImages
 from provider_agent.shell.engine import ImageNotFound, ImagePullFailed
-from provider_agent.shell.guarded_http import GuardedHttp
 from provider_agent.shell.image_ledger import ImageLedger
 from provider_agent.shell.images import ImageOptions, Images
 from tests.docker_world import DockerWorld, docker_world, engine_url

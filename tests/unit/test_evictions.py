@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+from moorage.guarded_http import GuardedHttp
+from moorage.reachable import PUBLIC
 from moorage.types import OrderId
 from provider_agent.core.containers import ContainerState
 from provider_agent.core.egress import let_out
@@ -12,11 +14,9 @@ from provider_agent.core.firewall import EgressPolicy
 from provider_agent.core.image_names import ImageRequest
 from provider_agent.core.images import Pin
 from provider_agent.core.lease_names import LeaseNames
-from provider_agent.core.reachable import PUBLIC
 from provider_agent.core.workload_health import STABLE_SECONDS
 from provider_agent.core.workload_report import WorkloadReport, WorkloadState
 from provider_agent.engine_room import call_in
-from provider_agent.shell.guarded_http import GuardedHttp
 from provider_agent.shell.image_ledger import ImageLedger
 from provider_agent.shell.images import ImageOptions, Images
 from provider_agent.shell.memory_engine import MemoryEngine

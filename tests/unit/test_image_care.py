@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
+from moorage.guarded_http import GuardedHttp
+from moorage.reachable import PUBLIC
 from moorage.types import OrderId
 from provider_agent.core.image_names import ImageRequest
-from provider_agent.core.reachable import PUBLIC
 from provider_agent.shell.engine import ImagePullFailed
-from provider_agent.shell.guarded_http import GuardedHttp
 from provider_agent.shell.image_care import ImageCare
 from provider_agent.shell.image_ledger import ImageLedger
 from provider_agent.shell.images import ImageOptions, Images

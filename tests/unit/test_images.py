@@ -15,13 +15,13 @@ from pathlib import Path
 import pytest
 import structlog
 
+from moorage.guarded_http import GuardedHttp
+from moorage.reachable import PUBLIC, Reachable
 from moorage.workload_secrets import Credentials
 from provider_agent.core.image_names import ImageRequest
-from provider_agent.core.reachable import PUBLIC, Reachable
 from provider_agent.shell import images as module
 from provider_agent.shell.docker_images import EngineImage
 from provider_agent.shell.engine import EngineError, EngineUnavailable, ImageNotFound, ImagePullFailed
-from provider_agent.shell.guarded_http import GuardedHttp
 from provider_agent.shell.image_ledger import ImageLedger
 from provider_agent.shell.images import ImageOptions, Images, keep_tidy
 from tests.factories.workloads import LEASE, OTHER_LEASE, lease_of, workload

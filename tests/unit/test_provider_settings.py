@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 
+from moorage.reachable import Reachable
 from moorage.regions import REGIONS, mask_of
 from moorage.sending import Sending
 from moorage.types import ComputeUnit
 from provider_agent.core.gateway_container import EdgeSite, GatewaySite
 from provider_agent.core.image_policy import ImagePolicy
 from provider_agent.core.ports import PortRange
-from provider_agent.core.reachable import Reachable
 from provider_agent.gateway_settings import gateway_owner
 from provider_agent.isolation_settings import Isolation
 from provider_agent.settings import KNOWN, AdmissionLimits, HourlyPrices, Settings, SettingsError, load_settings

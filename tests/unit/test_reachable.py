@@ -6,7 +6,7 @@ from ipaddress import ip_address, ip_network
 
 import pytest
 
-from provider_agent.core.reachable import PUBLIC, Reachable
+from moorage.reachable import PUBLIC, Reachable
 
 
 @pytest.mark.parametrize("address", ["1.1.1.1", "168.63.129.17", "2606:4700::1111", "::ffff:1.1.1.1"])

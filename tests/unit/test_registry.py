@@ -8,12 +8,12 @@ from ipaddress import ip_network
 import pytest
 from aiohttp import web
 
+from moorage.guarded_http import GuardedHttp
+from moorage.reachable import Reachable
 from moorage.workload_secrets import Credentials
 from provider_agent.core.image_names import image_name
 from provider_agent.core.oci import Descriptor
-from provider_agent.core.reachable import Reachable
 from provider_agent.shell.engine import ImagePullFailed
-from provider_agent.shell.guarded_http import GuardedHttp
 from provider_agent.shell.registry import MAX_REDIRECTS, MAX_TOKEN_BYTES, Registry
 from tests.image_registry import ImageRegistry, digest_of, image_registry, layer_of
 

@@ -10,7 +10,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import DefaultResolver
 from yarl import URL
 
-from provider_agent.core.reachable import Reachable
+from moorage.reachable import Reachable
 
 CONNECT_SECONDS = 10
 SILENCE_SECONDS = 60

@@ -1,4 +1,4 @@
-"""Decides which addresses a stranger may make this host connect to: public ones, and those that its provider names."""
+"""Decides which addresses a stranger may make this host connect to: public ones, and those that are named here."""
 
 from __future__ import annotations
 
