@@ -9,7 +9,7 @@ import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,27 @@ import msgspec
 
 from cli.failures import ExitStatus, Failure
 from moorage.chain.market import Market
+from moorage.manifest import version_of
 from moorage.private_file import write_private
-from moorage.types import Address, DeploymentId
+from moorage.types import Address, DeploymentId, Version
 
-FORMAT = 1
+FORMAT = 2
+READABLE_FORMATS = (1, FORMAT)
+"""The first had one manifest for each deployment."""
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """What a deployment file came to once."""
+
+    manifest: bytes
+    """Canonical."""
+    terms_digest: bytes
+    """Of what was ordered with it: groups and wait duration."""
+
+    @property
+    def version(self) -> Version:
+        return version_of(self.manifest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +50,30 @@ class Record:
     salt: bytes
     """Of the deployment's id; the manifest has one of its own."""
     manifest: bytes
-    """Canonical."""
+    """Canonical; the newest that was or is about to be submitted."""
     terms_digest: bytes
     """Of what was ordered with it: groups and wait duration."""
     created_seconds: int
     """Unix time."""
+    earlier: tuple[Revision, ...] = ()
+    """What may still be on chain, the newest first: until an update is final nobody knows."""
+
+    @property
+    def revisions(self) -> tuple[Revision, ...]:
+        """All that may be on chain, the newest first."""
+        return Revision(self.manifest, self.terms_digest), *self.earlier
+
+    def revision(self, version: Version) -> Revision | None:
+        """Return what this machine has of a version."""
+        return next((each for each in self.revisions if each.version == version), None)
+
+    def updated(self, manifest: bytes, terms_digest: bytes) -> Record:
+        """Return the record of an update that is about to be submitted."""
+        return replace(self, manifest=manifest, terms_digest=terms_digest, earlier=self.revisions)
+
+    def narrowed(self, revision: Revision) -> Record:
+        """Return the record of a deployment of which only one version counts any more."""
+        return replace(self, manifest=revision.manifest, terms_digest=revision.terms_digest, earlier=())
 
 
 class Records:
@@ -74,6 +110,9 @@ class Records:
             "manifest": record.manifest.decode(),
             "terms_digest": record.terms_digest.hex(),
             "created_seconds": record.created_seconds,
+            "earlier": [
+                {"manifest": each.manifest.decode(), "terms_digest": each.terms_digest.hex()} for each in record.earlier
+            ],
         }
         write_private(self._path(record.deployment), msgspec.json.encode(document))
 
@@ -94,7 +133,7 @@ class Records:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                text = "another `moorage deploy` of this wallet is about to submit: wait until it has"
+                text = "another `moorage` of this wallet is about to submit: wait until it has"
                 raise Failure(ExitStatus.ERROR, text) from None
             yield
         finally:
@@ -107,7 +146,7 @@ class Records:
 def _read(path: Path) -> Record:
     try:
         document: Any = msgspec.json.decode(path.read_bytes())
-        if document["format"] != FORMAT:
+        if document["format"] not in READABLE_FORMATS:
             raise ValueError(f"format {document['format']}")
         return Record(
             deployment=DeploymentId(bytes.fromhex(path.stem)),
@@ -116,7 +155,12 @@ def _read(path: Path) -> Record:
             manifest=document["manifest"].encode(),
             terms_digest=bytes.fromhex(document["terms_digest"]),
             created_seconds=int(document["created_seconds"]),
+            earlier=tuple(map(_revision, document.get("earlier", []))),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         text = f"{path}: not a record of a deployment ({error}): restore it, or move it away and use --deployment"
         raise Failure(ExitStatus.ERROR, text) from None
+
+
+def _revision(document: Any) -> Revision:
+    return Revision(document["manifest"].encode(), bytes.fromhex(document["terms_digest"]))

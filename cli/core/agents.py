@@ -222,17 +222,17 @@ def _workload_changes(view: DeploymentView, attempt: Attempt, before: Report | N
 
 def is_all_running(view: DeploymentView, knowledge: Mapping[OrderId, Knowledge]) -> bool:
     """Return whether each group has a lease on which all workloads of the newest version run."""
-    return bool(view.current) and all(
+    return bool(view.wanted) and all(
         attempt.state is OrderState.LEASE_ACTIVE
         and (report := knowledge.get(attempt.id, NOTHING_KNOWN).report) is not None
         and _runs(report, view.version)
-        for attempt in view.current
+        for attempt in view.wanted
     )
 
 
 def running_line(view: DeploymentView, knowledge: Mapping[OrderId, Knowledge]) -> Line:
     """Return what to tell once everything runs: where it can be reached."""
-    reports = [knowledge[attempt.id].report for attempt in view.current]
+    reports = [knowledge[attempt.id].report for attempt in view.wanted]
     workloads = [workload for report in reports if report is not None for workload in report.workloads]
     reachable = [f"{workload.name} at {', '.join(workload.addresses)}" for workload in workloads if workload.addresses]
     addresses = " ".join(address for workload in workloads for address in workload.addresses)

@@ -25,11 +25,11 @@ class GroupPlan:
 
 @dataclass(frozen=True, slots=True)
 class OrderPlan:
-    """What `submit_deployment` takes from the tenant's account, in ledger units."""
+    """What `submit_deployment` or `update_deployment` takes from the tenant's account, in ledger units."""
 
     groups: tuple[GroupPlan, ...]
     tips: int
-    """Of each match, each finish and the closing; part of the total."""
+    """Of each match, each finish and the closing of a new deployment; part of the total."""
     total: int
     available: int
     """What the account has."""
@@ -68,7 +68,9 @@ def check_span(groups: Sequence[Group], parameters: Parameters, fund_blocks: int
     raise TooLong(f"at most {f'{hours}h' if hours else f'{seconds}s'}: that is {most} blocks, {reason}")
 
 
-def plan_order(groups: Sequence[Group], parameters: Parameters, fund_blocks: int, available: int) -> OrderPlan:
+def plan_order(
+    groups: Sequence[Group], parameters: Parameters, fund_blocks: int, available: int, *, is_update: bool = False
+) -> OrderPlan:
     """Return what to pay for groups so that each is prepaid for a span, but never below what the exchange asks for.
 
     Args:
@@ -76,6 +78,7 @@ def plan_order(groups: Sequence[Group], parameters: Parameters, fund_blocks: int
         parameters: of the market.
         fund_blocks: the span.
         available: ledger units in the tenant's account.
+        is_update: whether the deployment is there already, and has its tip for the closing.
     """
     tip = parameters.facilitator_tip
     blocks = max(fund_blocks, 2 * parameters.reconfirmation_period_blocks)
@@ -83,10 +86,11 @@ def plan_order(groups: Sequence[Group], parameters: Parameters, fund_blocks: int
     for group in groups:
         charge = terms.max_charge(group, parameters)
         plans.append(GroupPlan(group, charge, blocks, blocks * charge + tip))
-    total = sum(plan.deposit + tip for plan in plans) + tip
+    closings = 0 if is_update else 1
+    total = sum(plan.deposit + tip for plan in plans) + closings * tip
     base_unit = units.to_ledger_units(1, parameters.token_decimals)
     missing = -(-max(total - available, 0) // base_unit)
-    return OrderPlan(tuple(plans), (2 * len(plans) + 1) * tip, total, available, missing)
+    return OrderPlan(tuple(plans), (2 * len(plans) + closings) * tip, total, available, missing)
 
 
 def describe_plan(plan: OrderPlan, money: Money, missing_ledger_units: int) -> list[str]:

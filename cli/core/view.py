@@ -83,9 +83,36 @@ class DeploymentView:
 
     @property
     def current(self) -> tuple[Attempt, ...]:
-        """The newest attempt of each group."""
+        """The newest attempt of each group; of groups that an update has removed, those that have not ended."""
         replaced = {attempt.replaced for attempt in self.attempts}
-        return tuple(attempt for attempt in self.attempts if attempt.id not in replaced)
+        newest = {attempt.group.name: attempt.id for attempt in self.attempts}
+        given_up = self._given_up
+        return tuple(
+            attempt
+            for attempt in self.attempts
+            if attempt.id not in replaced
+            and (attempt.is_live or (attempt.id not in given_up and newest[attempt.group.name] == attempt.id))
+        )
+
+    @property
+    def wanted(self) -> tuple[Attempt, ...]:
+        """The newest attempt of each group that is in the newest version."""
+        given_up = self._given_up
+        return tuple(attempt for attempt in self.current if attempt.id not in given_up)
+
+    @property
+    def _given_up(self) -> frozenset[OrderId]:
+        """What an update has removed: it ended, or began to, before the deployment did."""
+        given_up: set[OrderId] = set()
+        for event in self.story:
+            match event.name:
+                case "DeploymentClosing":
+                    break
+                case "OrderClosed":
+                    given_up.add(event.arguments["order"])
+                case "LeaseClosing":
+                    given_up.add(event.arguments["lease"])
+        return frozenset(given_up)
 
     def attempt(self, order: bytes) -> Attempt:
         """Return the attempt with this id."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import stat
 from fractions import Fraction
 from pathlib import Path
@@ -9,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from cli.failures import Failure
-from cli.records import Record, Records
+from cli.records import Record, Records, Revision
 from moorage.chain.market import Market
-from moorage.types import Address, DeploymentId
+from moorage.types import Address, DeploymentId, Version
 from tests.factories.deployments import FACILITATOR, PARAMETERS, TENANT
 
 EXCHANGE = Address("0x5FbDB2315678afecb367f032d93F642f64180aa3")
@@ -92,8 +93,48 @@ def test_records__not_a_record__is_told_with_its_path(records, tmp_path, content
 
 
 def test_lock__two_at_once__the_second_is_refused(records):
-    with records.lock(), pytest.raises(Failure, match="another `moorage deploy`"), records.lock():
+    with records.lock(), pytest.raises(Failure, match="another `moorage`"), records.lock():
         pass
 
     with records.lock():
         pass
+
+
+# ------------------------------------------------------------------ versions of one deployment
+
+OLD = Revision(b'{"name":"old"}', b"\x07" * 32)
+
+
+def test_records__updated__keep_every_version_that_may_be_on_chain(records):
+    updated = record(1).updated(OLD.manifest, OLD.terms_digest)
+
+    records.save(updated)
+
+    found = records.find(record(1).deployment)
+    assert found == updated
+    assert (found.manifest, found.terms_digest) == (OLD.manifest, OLD.terms_digest)
+    assert [each.version for each in found.revisions] == [OLD.version, *(each.version for each in record(1).revisions)]
+
+
+def test_records__version_on_chain__is_found_by_it_and_no_other():
+    updated = record(1).updated(OLD.manifest, OLD.terms_digest)
+
+    assert updated.revision(OLD.version) == OLD
+    assert updated.revision(record(1).revisions[0].version) == record(1).revisions[0]
+    assert updated.revision(Version(b"\x09" * 32)) is None
+
+
+def test_records__narrowed_to_a_version__forget_the_others():
+    updated = record(1).updated(OLD.manifest, OLD.terms_digest)
+
+    assert updated.narrowed(record(1).revisions[0]) == record(1)
+
+
+def test_records__written_by_the_first_format__are_read(records, tmp_path):
+    records.save(record(1))
+    (path,) = tmp_path.rglob("*.json")
+    document = json.loads(path.read_text())
+    del document["earlier"]
+    path.write_text(json.dumps(document | {"format": 1}))
+
+    assert records.all() == (record(1),)
