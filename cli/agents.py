@@ -24,6 +24,7 @@ from moorage.chain.contracts import Registry
 from moorage.chain.index import read_block
 from moorage.chain.market import Market
 from moorage.chain.rpc import ChainError, Rpc
+from moorage.crash import crash_point
 from moorage.types import OrderId, ProviderNumber
 
 REREAD_SECONDS = 240.0
@@ -66,7 +67,9 @@ class Interpreter:
                     return _report(await self._agents.status(agent, step.lease))
                 case DeliverManifest():
                     assert self._manifest is not None
+                    crash_point("before-delivering")
                     await self._agents.deliver_manifest(agent, step.lease, self._manifest)
+                    crash_point("after-delivering")
                     return Delivered()
         except AgentError as error:
             self._found.pop(step.provider, None)  # it may have moved or changed its certificate

@@ -38,6 +38,10 @@ ADVICE = {
     "collateral below tip": "raise pricing.collateral in the deployment file",
     "deposit too small": "prepay longer with --fund",
     "price too high": "lower pricing.max-price in the deployment file",
+    "not permitted": "the tenant gives a manager UPDATE for a version, SCALE to add or remove groups",
+    "manager expired": "the tenant has to make you its manager again",
+    "above spend cap": "the tenant has to let its manager spend more",
+    "too many groups": "8 may live, those that are closing included: wait until their providers have reset",
     "insufficient balance": "the wallet has too few tokens",
     "too little of the chain's coin": "send it some of the chain's own coin",
 }

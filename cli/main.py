@@ -15,7 +15,11 @@ from moorage import __version__
 COMMANDS = {
     "validate": "Check a deployment file, and say what it would cost.",
     "register": "Create or import a wallet, check the market, and pay in.",
+    "plan": "Show what a file would change, what it costs and what comes back.",
+    "search": "Show which providers would bid for a file, and why others would not.",
+    "create": "Order what a file asks for, and no more.",
     "deploy": "Order what a file asks for, deliver it, and watch over it.",
+    "update": "Bring a deployment to what its file says now.",
     "status": "Show how a deployment is.",
     "list": "Show all deployments of the wallet.",
     "delete": "Give a deployment up and get back what was not used.",

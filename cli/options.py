@@ -14,6 +14,7 @@ from click.core import ParameterSource
 
 from cli.environment import Environment
 from cli.failures import ExitStatus, Failure
+from moorage import units
 
 DEFAULT_FILE = Path("moorage.yml")
 DEFAULT_RPC = "http://127.0.0.1:8545"
@@ -62,6 +63,23 @@ def path_option(*names: str, variable: str | None = None, **settings: Any) -> Ca
     return click.option(
         *names, type=click.Path(path_type=Path), envvar=variable, show_envvar=variable is not None, **settings
     )
+
+
+fund_option = click.option(
+    "--fund", metavar="TIME", default="24h", show_default=True, help="How long to prepay, at the maximum price."
+)
+
+
+def parse_fund(text: str) -> int:
+    """Return the seconds of --fund.
+
+    Raises:
+        Failure: it is no time.
+    """
+    try:
+        return units.parse_duration(text)
+    except units.UnitError as error:
+        raise refuse_unit("--fund", error) from error
 
 
 def refuse_unit(option: str, error: Exception) -> Failure:

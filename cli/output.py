@@ -49,6 +49,11 @@ def emit(document: Any, output: Format = Format.JSON) -> None:
     click.echo(_as_yaml(document) if output is Format.YAML else json.dumps(document, indent=2))
 
 
+def emit_line(document: Any, output: Format) -> None:
+    """Write one object of several: a line of JSON, or a document of YAML."""
+    click.echo(f"---\n{_as_yaml(document)}" if output is Format.YAML else json.dumps(document))
+
+
 def _as_yaml(document: Any) -> str:
     from ruamel.yaml import YAML  # half a second that nobody else waits for
 
@@ -60,11 +65,11 @@ def _as_yaml(document: Any) -> str:
     return text.getvalue().rstrip("\n")
 
 
-def open_screen(environment: Environment, output: Format) -> Screen:
-    """Return the screen that suits the run."""
+def open_screen(environment: Environment, output: Format, *, is_brief: bool = False) -> Screen:
+    """Return the screen that suits the run; a brief one has nothing that goes on."""
     if output is not Format.TEXT:
         return ObjectScreen(output)
-    return LiveScreen() if environment.is_terminal else PlainScreen()
+    return LiveScreen() if environment.is_terminal and not is_brief else PlainScreen()
 
 
 class PlainScreen:
@@ -91,7 +96,7 @@ class ObjectScreen(PlainScreen):
 
     def tell(self, line: Line) -> None:
         document = {"block": line.block_number, "event": line.event, "text": line.text, **line.fields}
-        click.echo(f"---\n{_as_yaml(document)}" if self._output is Format.YAML else json.dumps(document))
+        emit_line(document, self._output)
 
 
 class LiveScreen:

@@ -71,6 +71,10 @@ class Record:
         """Return the record of an update that is about to be submitted."""
         return replace(self, manifest=manifest, terms_digest=terms_digest, earlier=self.revisions)
 
+    def corrected(self, terms_digest: bytes) -> Record:
+        """Return the record of an update that leaves the manifest and changes what is ordered."""
+        return replace(self, terms_digest=terms_digest)
+
     def narrowed(self, revision: Revision) -> Record:
         """Return the record of a deployment of which only one version counts any more."""
         return replace(self, manifest=revision.manifest, terms_digest=revision.terms_digest, earlier=())

@@ -39,18 +39,25 @@ async def by_file(session: Session, records: Records, file: Path) -> tuple[Selec
 
 
 async def select(
-    session: Session, records: Records, tenant: Address, file: Path, identifier: str | None
+    session: Session,
+    records: Records,
+    tenant: Address,
+    file: Path,
+    identifier: str | None,
+    *,
+    is_managed: bool = False,
 ) -> Selected | None:
     """Return the deployment that is meant; None if the file has none that is not closed.
 
     Args:
         identifier: of the deployment, or its first digits; None to go by the file.
+        is_managed: whether it may be that of somebody else, if its whole id is given.
 
     Raises:
         Failure: no deployment of the tenant has this id, or the file has several.
     """
     if identifier is not None:
-        return await _by_id(session, records, tenant, identifier)
+        return await _by_id(session, records, tenant, identifier, is_managed)
     found = await by_file(session, records, file)
     if len(found) > 1:
         ids = ", ".join(full(each.view.id) for each in found)
@@ -58,7 +65,7 @@ async def select(
     return found[0] if found else None
 
 
-async def _by_id(session: Session, records: Records, tenant: Address, identifier: str) -> Selected:
+async def _by_id(session: Session, records: Records, tenant: Address, identifier: str, is_managed: bool) -> Selected:
     digits = identifier.removeprefix("0x").lower()
     is_hex = all(character in "0123456789abcdef" for character in digits)
     if not is_hex or not SHORTEST_PREFIX <= len(digits) <= ID_DIGITS:
@@ -66,7 +73,7 @@ async def _by_id(session: Session, records: Records, tenant: Address, identifier
         raise Failure(ExitStatus.USAGE, text)
     if len(digits) == ID_DIGITS:
         view = await session.reader.view(DeploymentId(bytes.fromhex(digits)))
-        matches: Sequence[DeploymentView] = [view] if view is not None and view.tenant == tenant else []
+        matches: Sequence[DeploymentView] = [view] if view is not None and (is_managed or view.tenant == tenant) else []
     else:
         matches = [view for view in await session.reader.of_tenant(tenant) if view.id.hex().startswith(digits)]
     if len(matches) != 1:

@@ -13,14 +13,15 @@ from cli.core.order_plan import OrderPlan
 from cli.core.story import Line
 from cli.funding import deposit
 from cli.output import Screen
-from cli.records import Record, Records
+from cli.records import Record, Records, Revision
 from cli.session import Session
 from cli.signers import TenantSigner
 from cli.transacting import attempt
 from moorage import manifest, terms, units
 from moorage.chain.contracts import Call
 from moorage.chain.sender import NotSent, Refused
-from moorage.deployment_file import CompiledDeployment
+from moorage.crash import crash_point
+from moorage.deployment_file import CompiledDeployment, DeploymentSpec, compile
 from moorage.types import Address
 
 SALT_WAS_USED = "salt was used"
@@ -47,14 +48,21 @@ def terms_digest(compiled: CompiledDeployment) -> bytes:
     return hashlib.sha256(encode([_GROUPS_TYPE, "uint256"], [groups, compiled.wait_duration_blocks])).digest()
 
 
-def manifest_salt(record: Record) -> bytes:
-    """Return the salt that a record's manifest was made with."""
-    return bytes.fromhex(manifest.decode(record.manifest).salt)
+def manifest_salt(revision: Revision) -> bytes:
+    """Return the salt that a manifest was made with."""
+    return bytes.fromhex(manifest.decode(revision.manifest).salt)
 
 
-def is_same(record: Record, compiled: CompiledDeployment) -> bool:
-    """Return whether a file, compiled with the salt of the record's manifest, still says what was deployed."""
-    return record.manifest == manifest.encode(compiled.manifest) and record.terms_digest == terms_digest(compiled)
+def is_same(revision: Revision, compiled: CompiledDeployment) -> bool:
+    """Return whether a file, compiled with the salt of a recorded manifest, still says what was recorded."""
+    return revision.manifest == manifest.encode(compiled.manifest) and revision.terms_digest == terms_digest(compiled)
+
+
+def compiled_for(session: Session, spec: DeploymentSpec, salt: bytes) -> CompiledDeployment:
+    """Return what a file comes to on the market."""
+    market = session.market
+    decimals = market.parameters.token_decimals
+    return compile(spec, seconds_per_block=market.seconds_per_block, salt=salt, token_decimals=decimals)
 
 
 def submission(session: Session, record: Record, compiled: CompiledDeployment, plan: OrderPlan) -> Call:
@@ -62,6 +70,22 @@ def submission(session: Session, record: Record, compiled: CompiledDeployment, p
     version = manifest.version_of(record.manifest)
     wait_blocks = compiled.wait_duration_blocks
     return session.exchange.submit_deployment(record.salt, version, wait_blocks, compiled.groups, plan.deposits)
+
+
+async def pay_in(session: Session, signer: TenantSigner, amount_base_units: int, screen: Screen) -> None:
+    """Pay in what the account lacks, if anything.
+
+    Raises:
+        NotSent: a transaction was refused.
+        NodeUnavailable: the node does not answer.
+    """
+    if not amount_base_units:
+        return
+    sent = await deposit(session, signer, amount_base_units)
+    paid = units.to_ledger_units(amount_base_units, session.market.parameters.token_decimals)
+    text = f"paid in {session.money.at_most(paid)}"
+    screen.tell(Line(sent.block_number, "deposited", text, {"amount": session.money.number(paid)}))
+    crash_point("after-paying-in")
 
 
 async def submit(
@@ -79,14 +103,13 @@ async def submit(
         NotSent: a transaction was refused.
         NodeUnavailable: the node does not answer.
     """
+    crash_point("before-recording")
     records.save(record)
-    if plan.missing_base_units:
-        sent = await deposit(session, signer, plan.missing_base_units)
-        paid = units.to_ledger_units(plan.missing_base_units, session.market.parameters.token_decimals)
-        text = f"paid in {session.money.at_most(paid)}"
-        screen.tell(Line(sent.block_number, "deposited", text, {"amount": session.money.number(paid)}))
+    crash_point("after-recording")
+    await pay_in(session, signer, plan.missing_base_units, screen)
     call = submission(session, record, compiled, plan)
     outcome = await attempt(session, signer, call)
     if isinstance(outcome, Refused) and SALT_WAS_USED not in outcome.reason:
         records.remove(record.deployment)
         raise NotSent(f"{call.description}: {outcome.reason}")
+    crash_point("after-submitting")

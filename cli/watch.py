@@ -26,6 +26,7 @@ from cli.core.view import DeploymentView
 from cli.failures import ExitStatus, Failure
 from cli.output import Screen
 from moorage.chain.rpc import NodeUnavailable
+from moorage.crash import crash_point
 from moorage.money import Money
 from moorage.types import DeploymentId, DeploymentState, OrderId, Version
 
@@ -87,6 +88,7 @@ class Watch:
             while True:
                 try:
                     view = await self._newer(deployment, view)
+                    crash_point("while-watching")
                 except NodeUnavailable as error:
                     self._tell_once((str(error),), Line(view.block_number if view else 0, "node", f"{error}; waiting"))
                     await asyncio.sleep(RETRY_SECONDS)

@@ -1,4 +1,4 @@
-"""Named places at which a test can kill a daemon, to prove that it picks up where it was.
+"""Named places at which a test can kill a program, to prove that it picks up where it was.
 
 Every place is declared here. A process dies by SIGKILL where MOORAGE_CRASH_AT says; a test that has daemons in its own
 process installs a hook that raises Crashed there.
@@ -73,8 +73,16 @@ CRASH_POINTS = {
     "after-add_root": "the registry has the other root, or had it",
     "after-remove_root": "the registry has the old root no more",
     "after-deposit": "the collateral is paid in, and the registration is not written yet",
+    # the tenant's program
+    "before-recording": "it is agreed to, and nothing is written down",
+    "after-recording": "the manifest is on the disk, and nothing is sent",
+    "after-paying-in": "the account has what is needed",
+    "after-submitting": "the deployment or its update is in a block",
+    "before-delivering": "an agent lacks the manifest",
+    "after-delivering": "it has it, or has refused it",
+    "while-watching": "the deployment was looked at",
 }
-"""Where a daemon can be killed, and what is so there."""
+"""Where a program can be killed, and what is so there."""
 
 _hooks: list[Callable[[str], None]] = []
 

@@ -100,12 +100,18 @@ def compare(
         manifest: of the file.
         money: of the market, for words.
     """
-    living = {attempt.group.name: attempt for attempt in view.wanted if attempt.state in LIVING}
-    changes = [_group_change(view, living.get(group.name), group, money) for group in groups]
-    named = {group.name for group in groups}
-    changes += [GroupChange(name, Sign.REMOVED, attempt) for name, attempt in living.items() if name not in named]
+    living = [attempt for attempt in view.wanted if attempt.state in LIVING]
+    kept = {group.name: _counterpart(group, living) for group in groups}
+    changes = [_group_change(view, kept[group.name], group, money) for group in groups]
+    changes += [GroupChange(each.group.name, Sign.REMOVED, each) for each in living if each not in kept.values()]
     services = service_changes(running, manifest) if running is not None else None
     return Changes(tuple(changes), services, view.live_groups, _wait(view, wait_duration_blocks))
+
+
+def _counterpart(group: Group, living: Sequence[Attempt]) -> Attempt | None:
+    """Return what lives of a group. Of several under one name, which the exchange allows, one with the same terms."""
+    named = [attempt for attempt in living if attempt.group.name == group.name]
+    return max(named, key=lambda attempt: attempt.group == group, default=None)
 
 
 def _wait(view: DeploymentView, wanted: int) -> tuple[int, int] | None:

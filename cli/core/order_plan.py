@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
+from cli.core.costs import Rate, describe_rate
 from moorage import regions, terms, units
 from moorage.money import Money
 from moorage.types import MAX_BLOCKS, MAX_MONEY, Group, Parameters
@@ -100,7 +101,7 @@ def describe_plan(plan: OrderPlan, money: Money, missing_ledger_units: int) -> l
     for group in plan.groups:
         lines += _describe_group(group, money)
     lines += [
-        f"cost at the maximum price  {money.per_hour(plan.max_charge_per_block)}",
+        *describe_rate(Rate(plan.max_charge_per_block, None), money),
         f"prepaid                    {money.span(blocks)} ({blocks} blocks); lower bids make it last longer",
         f"taken from your account    {money.at_most(plan.total)}, tips of {money.at_most(plan.tips)} included",
         f"in your account now        {money.amount(plan.available)}",

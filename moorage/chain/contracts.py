@@ -200,6 +200,18 @@ class Exchange(Contract):
         tuples = [terms.group_tuple(group) for group in groups]
         return self.call("submit_deployment", salt, version, wait_duration_blocks, tuples, list(deposits))
 
+    def update_deployment(
+        self,
+        deployment: DeploymentId,
+        version: Version | None,
+        groups: Sequence[Group],
+        deposits: Sequence[int],
+        removed: Sequence[OrderKey],
+    ) -> Call:
+        tuples = [terms.group_tuple(group) for group in groups]
+        content = version or bytes(32), tuples, list(deposits), _keys(removed)
+        return self.call("update_deployment", deployment, *content, about=_short(deployment))
+
     def close_deployment(self, deployment: DeploymentId, orders: Sequence[OrderKey]) -> Call:
         return self.call("close_deployment", deployment, _keys(orders), about=_short(deployment))
 

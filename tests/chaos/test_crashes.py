@@ -34,6 +34,14 @@ ELSEWHERE = {
     # the tunnels: tests/unit/test_overlay.py
     "overlay-answered",
     "overlay-kept",
+    # the tenant's program: tests/integration/test_cli_killed.py
+    "before-recording",
+    "after-recording",
+    "after-paying-in",
+    "after-submitting",
+    "before-delivering",
+    "after-delivering",
+    "while-watching",
     # only where fees have to be raised: the last test here
     "outbox-replaced",
     # only where networks were changed by hand, or a lease is not on chain at all

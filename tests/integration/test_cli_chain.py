@@ -3,125 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import os
 import signal
-import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 
 import pytest
-from eth_account.signers.local import LocalAccount
 
 from cli.failures import ExitStatus
-from moorage.chain.contracts import Exchange, Token
-from moorage.chain.market import Market
 from moorage.chain.rpc import NodeUnavailable
 from moorage.chain.sender import Sender
 from moorage.types import Account, Address, OrderState
-from tests.chain import ONE_TOKEN, Chain, deploy_market, give_tokens, start_chain, write_market
-from tests.cli_runner import Person, Result, person
+from tests.chain import ONE_TOKEN, write_market
+from tests.cli_world import BLOCK_SECONDS, FILE, PATIENT_PERIOD, World, assert_failed, key_file, started, until, world
 from tests.market_crew import crew
-
-ROOT = Path(__file__).resolve().parent.parent.parent
-BLOCK_SECONDS = 0.25
-PATIENT_PERIOD = 60
-"""Blocks; long enough for a slow machine to confirm in time."""
-FILE = """version: "0.1"
-services:
-  web:
-    image: nginx:1.22
-    expose:
-      - port: 80
-        to:
-          - global: true
-deployment:
-  wait-duration: 4
-  datacenters:
-    dock:
-      region: local
-      profiles:
-        small:
-          compute: {cpu: 500m, memory: 256MiB, disk: 1GB}
-          pricing: {max-price: 0.5, collateral: 1d}
-  services:
-    web:
-      dock: {profile: small, nodes: 2}
-"""
-
-
-@dataclass(frozen=True)
-class World:
-    chain: Chain
-    market: Market
-    tenant: Person
-    folder: Path
-
-    @property
-    def exchange(self) -> Exchange:
-        return Exchange(self.chain.rpc, self.market)
-
-    @property
-    def token(self) -> Token:
-        return Token(self.chain.rpc, self.market)
-
-    @property
-    def address(self) -> Address:
-        return Address(self.chain.tenant.address)
-
-    async def account(self) -> Account:
-        (found,) = await self.exchange.accounts(None, [self.address])
-        return found
-
-    async def allowance(self) -> int:
-        return await self.token.allowance(None, self.address, self.market.exchange)
-
-    async def deployments(self) -> list[dict[str, object]]:
-        """Return all deployments of the tenant, as `moorage list` tells them."""
-        return (await self.tenant.does("list", "--all", "-o", "json")).json
-
-
-def key_file(folder: Path, account: LocalAccount) -> str:
-    path = folder / f"{account.address}.key"
-    path.write_text(account.key.hex())
-    path.chmod(0o600)
-    return str(path)
-
-
-@asynccontextmanager
-async def world(
-    folder: Path,
-    *,
-    block_time: float | None = None,
-    tokens: int = 1_000,
-    period: int = PATIENT_PERIOD,
-    token: str = "MoorageToken",
-    decimals: int = 18,
-    **parameters: int,
-) -> AsyncIterator[World]:
-    async with start_chain(block_time=block_time) as chain:
-        market = await deploy_market(chain, period=period, token=token, decimals=decimals, **parameters)
-        write_market(market, folder / "deployments" / "31337.json")
-        (folder / "moorage.yml").write_text(FILE)
-        if tokens:
-            await give_tokens(chain, market, chain.tenant.address, tokens)
-        tenant = person(folder, RPC=chain.url, KEY_FILE=key_file(folder, chain.tenant))
-        yield World(chain, market, tenant, folder)
 
 
 @pytest.fixture(autouse=True)
 def in_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-
-
-def assert_failed(result: Result, status: ExitStatus, *words: str) -> None:
-    """Check that a run ended with this status and one line, below what was shown before."""
-    *shown, last = result.err.splitlines()
-    assert (result.status, last.startswith("moorage: ")) == (status, True), result.err
-    assert not any(line.startswith("moorage: ") or "Traceback" in line for line in shown), result.err
-    assert all(word in last for word in words), result.err
 
 
 # ------------------------------------------------------------------ the right market
@@ -336,13 +234,12 @@ async def test_deploy__file_has_changed__refuses_and_says_what_to_do(tmp_path):
         changes = {
             "nginx:1.22": "nginx:1.23",
             "max-price: 0.5": "max-price: 0.6",
-            "wait-duration: 4": "wait-duration: 5",
         }
 
         for old, new in changes.items():
             file.write_text(FILE.replace(old, new))
             result = await here.tenant.does("deploy", "--yes", "--detach")
-            assert_failed(result, ExitStatus.REFUSED, "has changed since", "moorage delete -f moorage.yml", "--new")
+            assert_failed(result, ExitStatus.REFUSED, "has changed since", "moorage update -f moorage.yml", "--new")
 
         file.write_text(f"# only a comment\n{FILE}")
         assert (await here.tenant.does("deploy", "--detach")).status is ExitStatus.OK
@@ -436,60 +333,28 @@ async def test_deploy__two_at_once__only_one_submits(tmp_path):
     async with (
         world(tmp_path, block_time=BLOCK_SECONDS) as here,
         crew(here.chain, here.market, tmp_path, (80,)),
-        _started(here, "deploy", "--yes", "--detach") as first,
-        _started(here, "deploy", "--yes", "--detach") as second,
+        started(here, "deploy", "--yes", "--detach") as first,
+        started(here, "deploy", "--yes", "--detach") as second,
     ):
         outputs = await asyncio.gather(first.communicate(), second.communicate())
 
         assert len(await here.deployments()) == 1, outputs
 
 
-@asynccontextmanager
-async def _started(here: World, *arguments: str) -> AsyncIterator[asyncio.subprocess.Process]:
-    """Run `moorage` as a process until the end of the block."""
-    variables = {name: value for name, value in here.tenant.variables.items() if value is not None}
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "cli.main",
-        *arguments,
-        cwd=here.folder,
-        env={**os.environ, **variables, "PYTHONPATH": str(ROOT), "XDG_STATE_HOME": str(here.tenant.state)},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    try:
-        yield process
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
-
-
-async def _until(process: asyncio.subprocess.Process, event: str) -> dict[str, object]:
-    """Read what a run tells until something has happened."""
-    assert process.stdout is not None
-    while line := await process.stdout.readline():
-        document: dict[str, object] = json.loads(line)
-        if document["event"] == event:
-            return document
-    raise AssertionError(f"the run ended before {event}: {(await process.communicate())[1]!r}")
-
-
 async def test_deploy__provider_fails__tells_collateral_and_new_addresses_then_ctrl_c_leaves_it(tmp_path):
     async with (
         world(tmp_path, block_time=BLOCK_SECONDS) as here,
         crew(here.chain, here.market, tmp_path) as (first, _),
-        _started(here, "deploy", "--yes", "-o", "json") as process,
+        started(here, "deploy", "--yes", "-o", "json") as process,
     ):
         async with asyncio.timeout(120):
-            assert (await _until(process, "running"))["addresses"] == "http://127.0.0.1:9001"
+            assert (await until(process, "running"))["addresses"] == "http://127.0.0.1:9001"
             first.fail()
             await here.chain.mine(PATIENT_PERIOD)
-            stale = await _until(process, "stale")
-            again = await _until(process, "ordered-again")
-            matched = await _until(process, "matched")
-            assert (await _until(process, "running"))["addresses"] == "http://127.0.0.1:9002"
+            stale = await until(process, "stale")
+            again = await until(process, "ordered-again")
+            matched = await until(process, "matched")
+            assert (await until(process, "running"))["addresses"] == "http://127.0.0.1:9002"
         process.send_signal(signal.SIGINT)
         _, error = await process.communicate()
 
@@ -540,10 +405,10 @@ async def _match_by_hand(here: World) -> None:
 async def test_delete__order_without_bids__everything_but_nothing_was_paid(tmp_path):
     async with (
         world(tmp_path, block_time=BLOCK_SECONDS) as here,
-        _started(here, "deploy", "--yes", "-o", "json", "--fund", "1h") as process,
+        started(here, "deploy", "--yes", "-o", "json", "--fund", "1h") as process,
     ):
         async with asyncio.timeout(60):
-            await _until(process, "no-bids")
+            await until(process, "no-bids")
         process.send_signal(signal.SIGTERM)
         await process.communicate()
         assert process.returncode == ExitStatus.ABORTED

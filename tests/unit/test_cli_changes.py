@@ -37,6 +37,7 @@ SECRET_WORDS = ("hunter2", "opensesame", "s3cr3t")
         ({}, {"image": "nginx:2"}, "image example/web:1 -> nginx:2"),
         ({}, {"count": 3}, "nodes 1 -> 3"),
         ({"user": "web"}, {}, "user web -> none"),
+        ({}, {"resource_group": 1}, "profile changed"),
         ({}, {"read_only": True}, "read-only false -> true"),
         ({"args": ("-v",)}, {"args": ("hunter2",)}, "args changed"),
         ({}, {"args": ("-v",)}, "args added"),

@@ -91,7 +91,7 @@ def test_plan__described__says_what_is_paid_and_what_comes_back():
     assert lines == [
         "group west in local, replaced if its provider fails: at most 2 MOOR/h, collateral 48 MOOR",
         "  2 x 500m cpu, 256MiB memory, 1GB disk, at most 1 MOOR/h each",
-        "cost at the maximum price  2 MOOR/h",
+        "cost at the maximum price  2 MOOR per hour, 48 MOOR per day, 1,440 MOOR per month",
         "prepaid                    1d (86400 blocks); lower bids make it last longer",
         "taken from your account    48 MOOR, tips of 0.000001 MOOR included",
         "in your account now        1 MOOR",
@@ -99,3 +99,10 @@ def test_plan__described__says_what_is_paid_and_what_comes_back():
         "what comes back            at `moorage delete` all that was not used, and the tips that nobody has earned;",
         "                           if a provider fails also its collateral",
     ]
+
+
+def test_plan__update__takes_no_second_tip_for_the_closing():
+    plan = plan_order([group("a", price=40), group("b", price=60)], PARAMETERS, 1_000, 0, is_update=True)
+
+    assert (plan.total, plan.tips) == (100_000 + 4 * TIP, 4 * TIP)
+    assert plan_order([], PARAMETERS, 1_000, 0, is_update=True).total == 0

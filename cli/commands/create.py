@@ -1,0 +1,49 @@
+"""`moorage create`: order what a deployment file asks for, and no more."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from cli import wallet
+from cli.core.story import Line
+from cli.core.view import full
+from cli.environment import Environment
+from cli.options import DEFAULT_FILE, Options, fund_option, market_options, parse_fund, path_option
+from cli.ordering import agree, choose, order, order_plan
+from cli.output import open_screen
+from cli.records import Records
+from cli.session import open_session
+from cli.underway import settle
+from moorage.deployment_file import load
+
+
+@click.command()
+@path_option("-f", "--file", metavar="FILE", default=DEFAULT_FILE, show_default=True, help="Deployment file.")
+@fund_option
+@click.option("--new", "is_new", is_flag=True, help="Make another deployment of a file that is deployed already.")
+@market_options(asks=True)
+def command(environment: Environment, options: Options, file: Path, fund: str, is_new: bool) -> None:
+    """Order what a file asks for, and end: `moorage deploy` delivers the manifest and watches."""
+    environment.run(_create(environment, options, file, parse_fund(fund), is_new))
+
+
+async def _create(environment: Environment, options: Options, file: Path, fund_seconds: int, is_new: bool) -> None:
+    spec = load(file)
+    async with (
+        open_session(options) as session,
+        wallet.open_signer(environment, options, session.market) as signer,
+    ):
+        records = Records(environment.state_directory, session.market, signer.address)
+        with records.lock(), open_screen(environment, options.output, is_brief=True) as screen:
+            await settle(environment, session, signer.address)
+            choice = await choose(session, records, signer.address, file, spec, is_new=is_new)
+            if not choice.is_live:
+                plan = await order_plan(session, signer.address, choice.compiled.groups, fund_seconds)
+                if not await agree(environment, options, session, signer, choice, plan, "Create?"):
+                    return
+                await order(session, signer, records, choice, plan, screen)
+            identifier = full(choice.record.deployment)
+            text = f"deployment {identifier} is on chain: `moorage deploy -f {file}` delivers its manifest"
+            screen.tell(Line(await session.reader.block_number(), "created", text, {"deployment": identifier}))

@@ -1,0 +1,61 @@
+"""Watches over a deployment after it was ordered or updated: delivers its manifest, tells what happens."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from cli.agents import Interpreter
+from cli.core.view import full
+from cli.environment import Environment
+from cli.failures import ExitStatus, Failure
+from cli.output import Screen
+from cli.records import Revision
+from cli.session import Session
+from cli.signers import TenantSigner
+from cli.watch import Watch
+from moorage.request_auth import Domain
+from moorage.types import DeploymentId
+
+
+async def follow(
+    environment: Environment,
+    session: Session,
+    signer: TenantSigner,
+    deployment: DeploymentId,
+    revision: Revision,
+    screen: Screen,
+    *,
+    file: Path,
+    is_detached: bool,
+) -> None:
+    """Follow a deployment until it ends, or until all its workloads run if detached.
+
+    Args:
+        revision: what its agents are to run.
+        file: for words.
+
+    Raises:
+        Failure: it has ended, an agent does not take its manifest (detached), or it was interrupted.
+    """
+    agents = environment.connect_agents(Domain(session.market.chain_id, session.market.exchange), signer)
+    watch = Watch(
+        views=session.reader,
+        asker=Interpreter(session.rpc, session.market, agents, revision.manifest, environment.clock),
+        screen=screen,
+        money=session.money,
+        version=revision.version,
+        clock=environment.clock,
+        poll_seconds=environment.poll_seconds,
+    )
+    try:
+        await watch.run(deployment, is_detached=is_detached)
+    except asyncio.CancelledError:
+        raise Failure(ExitStatus.ABORTED, _farewell(deployment, file)) from None
+
+
+def _farewell(deployment: DeploymentId, file: Path) -> str:
+    return (
+        f"interrupted, deployment {full(deployment)} lives on: `moorage deploy -f {file}` takes it up again, "
+        f"`moorage status -f {file}` shows it, `moorage delete -f {file}` ends it"
+    )

@@ -1,0 +1,241 @@
+"""Plans, creation and updates on a real chain: what changes is shown, and nothing else happens."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+from eth_account.signers.local import LocalAccount
+
+from cli.failures import ExitStatus
+from moorage.types import OrderState
+from tests.cli_world import BLOCK_SECONDS, FILE, World, assert_failed, key_file, world
+from tests.market_crew import crew
+
+Groups = list[dict[str, object]]
+UPDATE, FUND, SCALE = 1, 2, 4
+NEWER = FILE.replace("nginx:1.22", "nginx:1.23")
+EAST = NEWER.replace("    dock:\n      region", "    east:\n      region").replace("      dock: {", "      east: {")
+
+
+def with_east(text: str) -> str:
+    """Return a file with a second datacenter that is as the first one."""
+    head, _, rest = text.partition("    dock:\n")
+    body, _, tail = rest.partition("  services:\n    web:\n")
+    east = "      east: {profile: small, nodes: 1}\n"
+    return f"{head}    dock:\n{body}    east:\n{body}  services:\n    web:\n{tail}{east}"
+
+
+async def deployed(here: World) -> dict[str, object]:
+    """Deploy the file and return its group."""
+    done = await here.tenant.does("deploy", "--yes", "--detach", "--fund", "1h")
+    assert done.status is ExitStatus.OK, done.err
+    return await group_of(here)
+
+
+async def groups_of(here: World) -> Groups:
+    return (await here.tenant.does("status", "-o", "json")).json["groups"]
+
+
+async def groups_when(here: World, is_so: Callable[[Groups], bool]) -> Groups:
+    """Return the groups once something is so."""
+    async with asyncio.timeout(30):
+        while True:
+            groups = await groups_of(here)
+            if is_so(groups):
+                return groups
+            await asyncio.sleep(0.2)
+
+
+async def group_of(here: World) -> dict[str, object]:
+    (group,) = await groups_of(here)
+    return group
+
+
+@pytest.fixture(autouse=True)
+def in_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+# ------------------------------------------------------------------ plan, create
+
+
+async def test_plan__nothing_deployed__says_what_deploy_would_order_and_sends_nothing(tmp_path):
+    async with world(tmp_path) as here:
+        planned = await here.tenant.does("plan", "--fund", "1h")
+        document = (await here.tenant.does("plan", "--fund", "1h", "-o", "json")).json
+
+        assert planned.status is ExitStatus.OK, planned.err
+        for words in (
+            "2 x 500m cpu, 256MiB memory, 1GB disk",
+            "1 MOOR per hour, 24 MOOR per day, 720 MOOR per month",
+            "paid in from your wallet   1.003 MOOR",
+            "next: `moorage deploy -f moorage.yml`",
+        ):
+            assert words in planned.out
+        assert document["deployment"] is None
+        assert document["cost"]["at_maximum_price"]["per_hour"].startswith(("0.99999", "1"))
+        assert await here.deployments() == [] and (await here.account()).available == 0
+
+
+async def test_j04_create__run_twice__orders_once_and_says_the_id(tmp_path):
+    async with world(tmp_path) as here:
+        first = await here.tenant.does("create", "--yes", "-o", "json")
+        account = await here.account()
+        second = await here.tenant.does("create", "--yes", "-o", "json")
+
+        assert first.status is second.status is ExitStatus.OK, first.err + second.err
+        (only,) = await here.deployments()
+        assert first.events[-1]["deployment"] == second.events[-1]["deployment"] == only["deployment"]
+        assert await here.account() == account
+        assert only["groups"][0]["state"] == OrderState.OPEN
+
+
+async def test_create__dry_run__sends_nothing_and_remembers_nothing(tmp_path):
+    async with world(tmp_path) as here:
+        result = await here.tenant.does("create", "--dry-run")
+
+        assert result.status is ExitStatus.OK, result.err
+        assert await here.deployments() == [] and not list(here.tenant.state.rglob("*.json"))
+
+
+# ------------------------------------------------------------------ update
+
+
+async def test_update__service_alone__is_a_new_version_of_the_same_lease(tmp_path):
+    async with world(tmp_path, block_time=BLOCK_SECONDS) as here, crew(here.chain, here.market, tmp_path, (80,)):
+        before, account = await deployed(here), await here.account()
+        (tmp_path / "moorage.yml").write_text(NEWER)
+
+        planned = await here.tenant.does("plan")
+        updated = await here.tenant.does("update", "--yes", "--detach")
+
+        assert "~ web in dock: image nginx:1.22 -> nginx:1.23" in planned.out
+        assert "= dock: keeps its lease" in planned.out and "next: `moorage update -f moorage.yml`" in planned.out
+        assert updated.status is ExitStatus.OK, updated.err
+        assert "version 2 submitted" in updated.out and "all workloads run" in updated.out
+        after = await group_of(here)
+        assert (after["order"], after["state"]) == (before["order"], "lease-active")
+        assert await here.account() == account
+        again = await here.tenant.does("update", "--yes", "--detach")
+        assert (again.status, "nothing to update" in again.err) == (ExitStatus.OK, True)
+        assert (await here.tenant.does("deploy", "--detach")).status is ExitStatus.OK
+        (only,) = await here.deployments()
+        assert len(only["groups"]) == 1
+
+
+async def test_update__group_added_then_the_first_removed__ends_with_the_other_one(tmp_path):
+    async with world(tmp_path, block_time=BLOCK_SECONDS) as here, crew(here.chain, here.market, tmp_path, (80, 90)):
+        before = await deployed(here)
+        (tmp_path / "moorage.yml").write_text(with_east(FILE))
+        added = await here.tenant.does("update", "--yes", "--detach", "--fund", "1h")
+        assert added.status is ExitStatus.OK, added.err
+        first, second = await groups_of(here)
+        assert (first["order"], second["name"]) == (before["order"], "east")
+
+        (tmp_path / "moorage.yml").write_text(EAST.replace("nginx:1.23", "nginx:1.22").replace("nodes: 2", "nodes: 1"))
+        planned = (await here.tenant.does("plan", "-o", "json")).json
+        removed = await here.tenant.does("update", "--yes", "--detach")
+
+        assert [(each["name"], each["change"]) for each in planned["groups"]] == [("east", "same"), ("dock", "removed")]
+        assert float(planned["comes_back"]["after_reset"]) > 0
+        assert removed.status is ExitStatus.OK, removed.err
+        (left,) = await groups_when(here, lambda groups: len(groups) == 1)
+        assert left["order"] == second["order"]
+        assert (await here.tenant.does("delete", "--yes")).status is ExitStatus.OK
+
+
+async def test_update__more_nodes__ends_the_lease_and_orders_anew_under_the_same_name(tmp_path):
+    async with world(tmp_path, block_time=BLOCK_SECONDS) as here, crew(here.chain, here.market, tmp_path, (80,)):
+        before = await deployed(here)
+        (tmp_path / "moorage.yml").write_text(FILE.replace("nodes: 2", "nodes: 3"))
+
+        updated = await here.tenant.does("update", "--yes", "--detach", "--fund", "1h")
+
+        assert updated.status is ExitStatus.OK, updated.err
+        assert "2 -> 3 x 500m cpu" in updated.out and "nothing runs until it is matched" in updated.out
+        (after,) = await groups_when(here, lambda groups: len(groups) == 1)
+        assert after["order"] != before["order"] and after["state"] == "lease-active"
+
+
+async def test_update__lease_that_ended_by_itself__is_ordered_again(tmp_path):
+    async with world(tmp_path, block_time=BLOCK_SECONDS) as here, crew(here.chain, here.market, tmp_path) as providers:
+        (tmp_path / "moorage.yml").write_text(FILE.replace("region: local", "region: local\n      persist: false"))
+        await deployed(here)
+        providers[0].fail()
+        await here.chain.mine(70)
+        await groups_when(here, lambda groups: groups[0]["state"] == "lease-stale")
+
+        planned = await here.tenant.does("plan")
+        updated = await here.tenant.does("update", "--yes", "--detach", "--fund", "1h")
+
+        assert "its lease has ended (lease-stale): it is ordered again" in planned.out
+        assert updated.status is ExitStatus.OK, updated.err
+        assert (await group_of(here))["provider"] == 2
+
+
+async def test_update__wait_duration__stays_and_both_commands_say_so(tmp_path):
+    async with world(tmp_path) as here:
+        await here.tenant.does("create", "--yes", "--fund", "1h")
+        (tmp_path / "moorage.yml").write_text(FILE.replace("wait-duration: 4", "wait-duration: 5"))
+
+        planned = await here.tenant.does("plan")
+        taken = await here.tenant.does("create")
+
+        assert "wait-duration: 4 blocks stay" in planned.out and "nothing to update" in planned.out
+        assert taken.status is ExitStatus.OK and "wait-duration stays 4 blocks, not 5" in taken.err
+
+
+async def test_update__nothing_deployed__says_so(tmp_path):
+    async with world(tmp_path) as here:
+        result = await here.tenant.does("update", "--yes")
+
+        assert_failed(result, ExitStatus.ERROR, "is not deployed: `moorage deploy -f moorage.yml`")
+
+
+async def test_update__exchange_refuses__the_record_is_as_before(tmp_path):
+    async with world(tmp_path, tip=10**18) as here:
+        assert (await here.tenant.does("create", "--yes", "--fund", "1h")).status is ExitStatus.OK
+        (record,) = here.tenant.state.rglob("*.json")
+        before = record.read_bytes()
+        cheap = NEWER.replace("collateral: 1d", "collateral: 0.1")
+        (tmp_path / "moorage.yml").write_text(cheap)
+
+        result = await here.tenant.does("update", "--yes", "--detach")
+
+        assert_failed(result, ExitStatus.REFUSED, "terms: collateral below tip", "pricing.collateral")
+        assert record.read_bytes() == before
+
+
+# ------------------------------------------------------------------ managers
+
+
+async def appoint(here: World, manager: LocalAccount, permissions: int, cap: int = 10**18) -> str:
+    """Let somebody manage the tenant's deployment, and return its id."""
+    (mine,) = await here.deployments()
+    identifier = str(mine["deployment"])
+    deployment = bytes.fromhex(identifier[2:])
+    call = here.exchange.call("set_manager", deployment, manager.address, permissions, 2**40 - 1, cap)
+    await here.chain.transact(here.chain.tenant, call)
+    return identifier
+
+
+@pytest.mark.parametrize(
+    ("permissions", "status"), [(UPDATE, ExitStatus.OK), (FUND, ExitStatus.REFUSED), (SCALE, ExitStatus.REFUSED)]
+)
+async def test_update__by_a_manager__needs_the_permission_for_it(tmp_path, permissions, status):
+    async with world(tmp_path) as here:
+        await here.tenant.does("create", "--yes", "--fund", "1h")
+        stranger = here.chain.stranger
+        identifier = await appoint(here, stranger, permissions)
+        manager = here.tenant.having(KEY_FILE=key_file(tmp_path, stranger))
+        (tmp_path / "moorage.yml").write_text(NEWER)
+
+        result = await manager.does("update", "--yes", "--deployment", identifier)
+
+        assert result.status is status, result.err
+        if status is ExitStatus.OK:
+            assert f"the agents take the manifest from tenant {here.address} alone" in result.err
+        else:
+            assert_failed(result, status, "deployments: not permitted", "UPDATE for a version")
