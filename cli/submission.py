@@ -24,6 +24,8 @@ from moorage.crash import crash_point
 from moorage.deployment_file import CompiledDeployment, DeploymentSpec, compile
 from moorage.types import Address
 
+NO_SALT = bytes(32)
+"""For what is only looked at."""
 SALT_WAS_USED = "salt was used"
 _GROUPS_TYPE = "(bytes32,uint256,bool,(uint256,uint256,uint256,uint256,uint256,uint256)[])[]"
 

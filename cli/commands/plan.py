@@ -19,12 +19,10 @@ from cli.output import emit, say
 from cli.records import Records
 from cli.selection import Selected, select
 from cli.session import Session, open_session
-from cli.submission import compiled_for
+from cli.submission import NO_SALT, compiled_for
 from cli.updating import prepare, update_lines, update_plan
 from moorage.deployment_file import DeploymentSpec, load
 from moorage.types import Address, Group
-
-NO_SALT = bytes(32)
 
 
 @click.command()

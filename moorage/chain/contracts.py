@@ -314,11 +314,28 @@ class Registry(Contract):
             start = max(first, last - RANGE_BLOCKS + 1)
             found = await self._happenings("CapacityAdvertised", provider, start, last)
             if found:
-                newest, arguments = found[-1].block_number, found[-1].arguments
-                free = ComputeUnit(arguments["milli_cpu"], arguments["memory_bytes"], arguments["disk_bytes"])
-                return Advertisement(newest, free, arguments["price"])
+                return _advertisement(found[-1])
             last = start - 1
         return None
+
+    async def advertisements(self, first: int, last: int) -> dict[ProviderNumber, Advertisement]:
+        """Return what each provider has advertised last within some blocks, both included.
+
+        Raises:
+            NodeUnavailable: the node does not give the events.
+        """
+        log = EventLog(self._rpc, self.address, self._abi)
+        found = await log.between(first, last, log.topic("CapacityAdvertised"))
+        return {ProviderNumber(each.arguments["provider"]): _advertisement(each) for each in found}
+
+    async def bidders(self, block: Block, providers: Sequence[ProviderNumber]) -> list[tuple[int, int]]:
+        """Return region (0: not registered any more) and collateral cap of providers."""
+        rows = await self.read_many(block, "bidder", [[provider] for provider in providers])
+        return [(region, cap) for _, region, cap in rows]
+
+    async def count(self, block: Block) -> int:
+        """Return the number of the newest provider."""
+        return int(await self.read(block, "provider_count"))
 
     async def _events(self, event: str, provider: ProviderNumber, block_number: int) -> list[dict[str, Any]]:
         found = await self._happenings(event, provider, block_number, block_number)
@@ -363,6 +380,12 @@ class Token(Contract):
 
     def transfer(self, receiver: Address, amount_base_units: int) -> Call:
         return self.call("transfer", receiver, amount_base_units)
+
+
+def _advertisement(happening: Happening) -> Advertisement:
+    told = happening.arguments
+    free = ComputeUnit(told["milli_cpu"], told["memory_bytes"], told["disk_bytes"])
+    return Advertisement(happening.block_number, free, told["price"])
 
 
 def _deployment_word(row: Sequence[Any]) -> DeploymentWord | None:

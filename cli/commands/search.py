@@ -1,0 +1,42 @@
+"""`moorage search`: which registered providers would bid for what a file asks for, and why others would not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from cli.core.candidates import judge
+from cli.core.search_report import describe_search, search_document
+from cli.environment import Environment
+from cli.options import DEFAULT_FILE, Format, Options, market_options, path_option
+from cli.output import emit, say
+from cli.providers import read_candidates
+from cli.session import open_session
+from cli.submission import NO_SALT, compiled_for
+from moorage.deployment_file import load
+
+
+@click.command()
+@path_option("-f", "--file", metavar="FILE", default=DEFAULT_FILE, show_default=True, help="Deployment file.")
+@market_options(has_wallet=False)
+def command(environment: Environment, options: Options, file: Path) -> None:
+    """Say of each registered provider whether it would bid and at which price, or why not: by what is on chain."""
+    lines, document = environment.run(_search(options, file))
+    if options.output is Format.TEXT:
+        for line in lines:
+            say(line)
+    else:
+        emit(document, options.output)
+
+
+async def _search(options: Options, file: Path) -> tuple[list[str], dict[str, Any]]:
+    spec = load(file)
+    async with open_session(options) as session:
+        groups = compiled_for(session, spec, NO_SALT).groups
+        block_number, candidates = await read_candidates(session)
+    verdicts = judge(groups, candidates, session.market.parameters, session.money)
+    lines = [f"{len(candidates)} providers are registered at block {block_number}"]
+    lines += describe_search([group.name for group in groups], verdicts, session.money)
+    return lines, search_document(block_number, verdicts, session.money)

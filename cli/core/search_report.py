@@ -1,0 +1,67 @@
+"""What a search has found, for people and for programs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from cli.core.candidates import Answer, Verdict
+from cli.core.report import columns
+from moorage import regions
+from moorage.money import Money
+
+HEADER = ("GROUP", "PROVIDER", "REGION", "BIDS", "PRICE", "WHY")
+FOOTNOTE = "prices follow from what is advertised, without disk; a provider's own rules are known to it alone"
+
+
+def describe_search(groups: Sequence[str], verdicts: Sequence[Verdict], money: Money) -> list[str]:
+    """Return the lines of a table, and what it comes to for each group."""
+    lines = columns([HEADER, *(_row(each, money) for each in verdicts)]) if verdicts else []
+    for group in groups:
+        counts = Counter(each.answer for each in verdicts if each.group == group)
+        lines.append(
+            f"group {group}: {counts[Answer.YES]} would bid, {counts[Answer.MAYBE]} may, {counts[Answer.NO]} would not"
+        )
+        if not counts[Answer.YES] and not counts[Answer.MAYBE]:
+            lines.append(f"group {group}: nobody would bid as things are: an order stays open until somebody does")
+    return [*lines, f"note: {FOOTNOTE}"]
+
+
+def _row(verdict: Verdict, money: Money) -> tuple[str, ...]:
+    region = regions.describe([verdict.region])
+    return verdict.group, str(verdict.provider), region, verdict.answer.value, _price(verdict, money), _why(verdict)
+
+
+def _price(verdict: Verdict, money: Money) -> str:
+    if verdict.lowest is None or verdict.highest is None:
+        return "unknown"
+    lowest, highest = money.per_hour(verdict.lowest), money.per_hour(verdict.highest)
+    return highest if lowest == highest else f"{lowest.split()[0]} to {highest}"
+
+
+def _why(verdict: Verdict) -> str:
+    return "; ".join(verdict.reasons)
+
+
+def search_document(block_number: int, verdicts: Sequence[Verdict], money: Money) -> dict[str, Any]:
+    """Return the same for programs."""
+    return {
+        "block": block_number,
+        "token": money.symbol,
+        "candidates": [_document(each, money) for each in verdicts],
+        "note": FOOTNOTE,
+    }
+
+
+def _document(verdict: Verdict, money: Money) -> dict[str, Any]:
+    lowest, highest = verdict.lowest, verdict.highest
+    return {
+        "group": verdict.group,
+        "provider": verdict.provider,
+        "region": regions.describe([verdict.region]),
+        "would_bid": verdict.answer.value,
+        "lowest_price_per_hour": money.hourly_number(lowest) if lowest is not None else None,
+        "highest_price_per_hour": money.hourly_number(highest) if highest is not None else None,
+        "reasons": list(verdict.reasons),
+    }

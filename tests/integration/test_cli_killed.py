@@ -1,0 +1,199 @@
+"""The tenant's program is killed or interrupted at each of its steps, and run again: one deployment, paid for once.
+
+The program is a process of its own here; what stops it is a signal to itself at a named place (moorage/crash.py).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import os
+import signal
+import sys
+from dataclasses import dataclass
+
+import pytest
+
+from cli.failures import ExitStatus
+from tests.cli_world import BLOCK_SECONDS, FILE, ROOT, World, world
+from tests.market_crew import crew
+
+STOPPED = """
+import os, signal, sys
+from cli.main import run
+from moorage.crash import crash_hook
+
+point, number, which = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+passed = 0
+
+def stop(name):
+    global passed
+    passed += name == point
+    if name == point and passed == which:
+        os.kill(os.getpid(), number)
+
+with crash_hook(stop):
+    sys.exit(run(sys.argv[4:]))
+"""
+"""Runs the program and sends it a signal when it passes a place for the so-manieth time."""
+SENDING = ("outbox-simulated", "outbox-signed", "outbox-journaled", "outbox-sent", "outbox-included")
+ORDERING = [
+    ("before-recording", 1),
+    ("after-recording", 1),
+    *((point, which) for which in (1, 2) for point in SENDING),
+    ("after-paying-in", 1),
+    ("after-submitting", 1),
+]
+"""What is passed until a deployment is on chain; the first transaction pays in, the second one submits."""
+FOLLOWING = [("before-delivering", 1), ("after-delivering", 1), ("while-watching", 1), ("while-watching", 4)]
+UPDATING = [
+    ("before-recording", 1),
+    ("after-recording", 1),
+    *((point, 1) for point in SENDING),
+    ("after-submitting", 1),
+]
+QUICK = ("after-recording", "outbox-sent", "after-submitting", "after-delivering")
+"""Those around which something could be done twice; the others take long together."""
+ONE_HOUR = 1_003 * 10**15
+"""Of the file at its maximum price, with three tips; in base units, about."""
+NEWER = FILE.replace("nginx:1.22", "nginx:1.23").replace("nodes: 2", "nodes: 3")
+
+
+@pytest.fixture(autouse=True)
+def in_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+@dataclass(frozen=True)
+class Ended:
+    code: int
+    out: str
+    err: str
+
+
+async def run(here: World, point: str, number: int, which: int, *arguments: str) -> Ended:
+    """Run the program in a process that gets a signal at a place."""
+    variables = {name: value for name, value in here.tenant.variables.items() if value is not None}
+    environment = {**os.environ, **variables, "PYTHONPATH": str(ROOT), "XDG_STATE_HOME": str(here.tenant.state)}
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", STOPPED, point, str(int(number)), str(which), *arguments),
+        cwd=here.folder,
+        env=environment,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await asyncio.wait_for(process.communicate(), 60)
+    assert process.returncode is not None
+    return Ended(process.returncode, out.decode(), err.decode())
+
+
+def assert_stopped(ended: Ended, number: int) -> None:
+    """Check that a run was ended by its signal; if it could say something it was one line."""
+    if number == signal.SIGKILL:
+        assert ended.code == -signal.SIGKILL, ended
+        return
+    assert ended.code == ExitStatus.ABORTED, ended
+    last = ended.err.splitlines()[-1]
+    assert last.startswith("moorage: ") and "Traceback" not in ended.err, ended
+
+
+def points(places: list[tuple[str, int]]) -> list[object]:
+    """Return parameters: each place with each signal; most of them only in the long run."""
+    pairs = [(place, number) for place in places for number in (signal.SIGKILL, signal.SIGINT)]
+    return [
+        pytest.param(*place, number, marks=() if _is_quick(*place, number) else (pytest.mark.long,))
+        for place, number in pairs
+    ]
+
+
+def _is_quick(point: str, which: int, number: int) -> bool:
+    return point in QUICK and number == (signal.SIGINT if point == "after-submitting" else signal.SIGKILL)
+
+
+async def paid_in(here: World) -> int:
+    """Return the base units that ever came into the tenant's account."""
+    return 1_000 * 10**18 - await here.token.balance(None, here.address)
+
+
+@pytest.mark.parametrize(("point", "which", "number"), points(ORDERING))
+async def test_j04_create__stopped_at_a_step_and_run_again__one_deployment_paid_for_once(
+    tmp_path, point, which, number
+):
+    async with world(tmp_path) as here:
+        arguments = ("create", "--yes", "--fund", "1h")
+        assert_stopped(await run(here, point, number, which, *arguments), number)
+
+        again = await here.tenant.does(*arguments)
+
+        assert again.status is ExitStatus.OK, again.err
+        (only,) = await here.deployments()
+        assert [path.stem for path in here.tenant.state.rglob("*.json")] == [str(only["deployment"])[2:]]
+        assert (await here.account()).available == 0
+        assert await paid_in(here) == pytest.approx(ONE_HOUR, abs=10**15)
+
+
+@pytest.mark.parametrize(("point", "which", "number"), points(FOLLOWING))
+async def test_j04_deploy__stopped_while_it_follows_and_run_again__takes_the_same_up(tmp_path, point, which, number):
+    async with world(tmp_path, block_time=BLOCK_SECONDS) as here, crew(here.chain, here.market, tmp_path, (80,)):
+        arguments = ("deploy", "--yes", "--detach", "--fund", "1h")
+        stopped = await run(here, point, number, which, *arguments)
+        assert_stopped(stopped, number)
+
+        again = await here.tenant.does(*arguments)
+
+        assert again.status is ExitStatus.OK, again.err
+        assert "taking up deployment" in again.err and "all workloads run" in again.out
+        assert len(await here.deployments()) == 1
+        assert number == signal.SIGKILL or "lives on" in stopped.err
+
+
+@pytest.mark.parametrize(("point", "which", "number"), points(UPDATING))
+async def test_j04_update__stopped_at_a_step_and_run_again__one_update_paid_for_once(tmp_path, point, which, number):
+    async with world(tmp_path) as here:
+        assert (await here.tenant.does("create", "--yes", "--fund", "1h")).status is ExitStatus.OK
+        assert (await here.tenant.does("register", "--deposit", "100", "--yes")).status is ExitStatus.OK
+        (tmp_path / "moorage.yml").write_text(NEWER)
+        arguments = ("update", "--yes", "--fund", "1h")
+        assert_stopped(await run(here, point, number, which, *arguments), number)
+
+        async with asyncio.timeout(30):
+            again = await run(here, "while-watching", signal.SIGINT, 1, *arguments)
+
+        assert again.code == ExitStatus.ABORTED and "lives on" in again.err, again
+        (only,) = await here.deployments()
+        (group,) = only["groups"]
+        assert group["state"] == "open"
+        word = (await here.exchange.deployments(None, [bytes.fromhex(str(only["deployment"])[2:])]))[0]
+        assert (word.update_number, word.live_groups, word.order_count) == (2, 1, 2)
+        (path,) = here.tenant.state.rglob("*.json")
+        assert str(only["version"])[2:] in versions(path.read_bytes())
+
+
+def versions(record: bytes) -> list[str]:
+    """Return the versions whose manifests a record has."""
+    document = json.loads(record)
+    bodies = [document["manifest"], *(each["manifest"] for each in document["earlier"])]
+    return [hashlib.sha256(body.encode()).hexdigest() for body in bodies]
+
+
+@pytest.mark.parametrize("which", [1, 2])
+async def test_j04_create__killed_with_a_transaction_in_the_pool__waits_for_it_and_pays_once(tmp_path, which):
+    async with world(tmp_path) as here:
+        arguments = ("create", "--yes", "--fund", "1h")
+        if which == 2:
+            assert (await here.tenant.does("register", "--deposit", "1.003", "--yes")).status is ExitStatus.OK
+        await here.chain.rpc.call("evm_setAutomine", False)
+        assert_stopped(await run(here, "outbox-sent", signal.SIGKILL, 1, *arguments), signal.SIGKILL)
+
+        again = asyncio.create_task(here.tenant.does(*arguments))
+        await asyncio.sleep(1)
+        assert not again.done()
+        await here.chain.rpc.call("evm_setAutomine", True)
+        await here.chain.mine(1)
+        ended = await again
+
+        assert ended.status is ExitStatus.OK, ended.err
+        assert "has sent 1 transactions that are in no block yet: waiting" in ended.err
+        assert len(await here.deployments()) == 1
+        assert await paid_in(here) == pytest.approx(ONE_HOUR, abs=10**15)
