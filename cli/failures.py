@@ -21,6 +21,7 @@ class ExitStatus(IntEnum):
     REFUSED = 7
     AGENT = 8
     SIGNER = 9
+    UNMATCHED = 10
     ABORTED = 130
 
 
@@ -43,7 +44,7 @@ ADVICE = {
     "above spend cap": "the tenant has to let its manager spend more",
     "too many groups": "8 may live, those that are closing included: wait until their providers have reset",
     "insufficient balance": "the wallet has too few tokens",
-    "too little of the chain's coin": "send it some of the chain's own coin",
+    "too little of the chain's coin": "send it some of the chain's own coin, then run the same command again",
 }
 """What to do about refusals, by what their text contains."""
 UNDECIDED = "it may still get there"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 
+from cli.core.layout import laid_out
 from cli.core.report import Row
 from cli.core.story import Line
 from cli.environment import Environment
@@ -120,7 +121,7 @@ class LiveScreen:
         self._console.print(as_text(line), markup=False, soft_wrap=True)
 
     def show(self, heading: str, rows: tuple[Row, ...]) -> None:
-        self._live.update(table(heading, rows))
+        self._live.update(table(heading, rows, self._console.width, self._console.height))
 
 
 def as_text(line: Line) -> str:
@@ -128,23 +129,20 @@ def as_text(line: Line) -> str:
     return f"{f'block {line.block_number}':<{BLOCK_WIDTH + 2}}  {line.text}"
 
 
-def table(heading: str, rows: tuple[Row, ...]) -> RenderableType:
-    """Return rows as a table for a terminal; everything in it is text, never markup."""
+def table(heading: str, rows: tuple[Row, ...], width: int, height: int) -> RenderableType:
+    """Return rows for a terminal: whatever its width, no word and no address is cut. All of it is text, never markup.
+
+    Args:
+        width: columns.
+        height: lines.
+    """
     from rich.console import Group
-    from rich.table import Table
     from rich.text import Text
 
-    result = Table(box=None, pad_edge=False, header_style="bold")
-    for name in COLUMNS:
-        result.add_column(name, overflow="fold")
-    for row in rows:
-        texts = [Text(cell) for cell in cells(row)]
-        texts[1].stylize(STYLES.get(row.state, ""))
-        result.add_row(*texts)
-    return Group(Text(heading), result)
+    lines = [Text(heading), *(Text(line.text, style=line.style) for line in laid_out(rows, width, height - 3))]
+    return Group(*lines)
 
 
-STYLES = {"leased": "green", "running": "green", "failed": "red", "stale, not replaced": "red", "restarting": "yellow"}
 COLUMNS = ("GROUP", "STATE", "PROVIDER", "PRICE", "RUNWAY", "")
 
 

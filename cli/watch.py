@@ -15,10 +15,10 @@ from cli.core.agents import (
     is_all_running,
     learn,
     next_steps,
-    refused_for_good,
     running_line,
     tell_change,
 )
+from cli.core.ends import Why, end_of, end_of_waiting
 from cli.core.hints import hints
 from cli.core.report import heading, rows
 from cli.core.story import Line, tell
@@ -28,9 +28,10 @@ from cli.output import Screen
 from moorage.chain.rpc import NodeUnavailable
 from moorage.crash import crash_point
 from moorage.money import Money
-from moorage.types import DeploymentId, DeploymentState, OrderId, Version
+from moorage.types import DeploymentId, OrderId, Version
 
 RETRY_SECONDS = 2.0
+STATUSES = {Why.GONE: ExitStatus.ERROR, Why.NO_BIDS: ExitStatus.UNMATCHED, Why.AGENT: ExitStatus.AGENT}
 
 
 class Views(Protocol):
@@ -140,16 +141,12 @@ class Watch:
         if is_running and not self._was_running:
             self._screen.tell(running_line(view, self._knowledge))
         self._was_running = is_running
-        if view.state is not DeploymentState.ACTIVE:
-            raise Failure(ExitStatus.ERROR, f"the deployment is {view.state.value}: somebody has deleted it")
-        if view.live_groups == 0:
-            raise Failure(ExitStatus.ERROR, "no group lives any more: `moorage delete` brings back what is left")
-        if not is_detached:
-            return False
-        refusal = refused_for_good(view, self._knowledge)
-        if refusal is not None:
-            raise Failure(ExitStatus.AGENT, f"{refusal}; the deployment lives on, see `moorage status`")
-        return is_running
+        end = end_of(view)
+        if end is None and is_detached and not is_running:
+            end = end_of_waiting(view, self._knowledge, self._money)
+        if end is not None:
+            raise Failure(STATUSES[end.why], end.text)
+        return is_running and is_detached
 
     def _tell_all(self, lines: Iterable[Line]) -> None:
         for line in lines:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from cli.core.story import Line
-from cli.core.view import Attempt, DeploymentView, full, short
+from cli.core.view import Attempt, DeploymentView, full
 from moorage.types import OrderId, OrderState, ProviderNumber, Version
 
 FIRST_RETRY_SECONDS = 1.0
@@ -16,6 +16,8 @@ RUNNING_SECONDS = 10.0
 RUNNING = "running"
 QUIET_FAILURES = 2
 """An agent that has not seen the newest block yet says no; a few seconds later that is over."""
+FAILURES_WITHOUT_HOPE = 8
+"""After so many in a row, a minute and a half, it is said what becomes of the lease."""
 DIRECT_DELIVERIES = 2
 """To so many agents a manifest is sent; the others get it from them."""
 PASSING_ON_SECONDS = 45.0
@@ -199,6 +201,9 @@ def tell_change(view: DeploymentView, lease: OrderId, before: Knowledge, after: 
     if after.failures > QUIET_FAILURES and not is_known:
         text = f"no use of provider {attempt.provider}'s agent yet, trying again: {after.problem}"
         lines.append(_line(view, attempt, "agent-problem", text, reason=after.problem))
+    if after.failures == FAILURES_WITHOUT_HOPE > before.failures:
+        text = f"provider {attempt.provider} does not take the manifest: {paid_for(view)}; `moorage delete` ends it now"
+        lines.append(_line(view, attempt, "agent-away", text))
     if after.report is not None and after.report is not before.report:
         lines += _workload_changes(view, attempt, before.report, after.report)
     return tuple(lines)
@@ -220,6 +225,14 @@ def _workload_changes(view: DeploymentView, attempt: Attempt, before: Report | N
     return lines
 
 
+def paid_for(view: DeploymentView) -> str:
+    """Return what becomes of a lease whose provider does not do its work."""
+    return (
+        f"it is paid only for what it confirms, and if it does not confirm for {view.period_blocks} blocks another "
+        "provider is ordered and its collateral is yours"
+    )
+
+
 def is_all_running(view: DeploymentView, knowledge: Mapping[OrderId, Knowledge]) -> bool:
     """Return whether each group has a lease on which all workloads of the newest version run."""
     return bool(view.wanted) and all(
@@ -238,15 +251,6 @@ def running_line(view: DeploymentView, knowledge: Mapping[OrderId, Knowledge]) -
     addresses = " ".join(address for workload in workloads for address in workload.addresses)
     where = "; ".join(reachable) if reachable else "nothing is exposed to the outside"
     return Line(view.block_number, "running", f"all workloads run: {where}", {"addresses": addresses})
-
-
-def refused_for_good(view: DeploymentView, knowledge: Mapping[OrderId, Knowledge]) -> str | None:
-    """Return why an agent does not take what it is asked, if it has said so often enough to mean it."""
-    for attempt in view.current:
-        known = knowledge.get(attempt.id, NOTHING_KNOWN)
-        if known.refusals >= REFUSALS_THAT_COUNT:
-            return f"provider {attempt.provider} refuses (lease {short(attempt.id)}): {known.problem}"
-    return None
 
 
 def _holds(report: Report | None, wanted: Version) -> bool:

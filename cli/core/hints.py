@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from cli.core.story import Line
 from cli.core.view import Attempt, DeploymentView, full, short
 from moorage.money import Money
+from moorage.terms import max_charge_of
 from moorage.types import DeploymentState, OrderState
 
 PATIENCE_BLOCKS = 5
@@ -25,7 +26,12 @@ def _of_attempt(view: DeploymentView, attempt: Attempt, money: Money) -> Iterato
     if attempt.state is OrderState.OPEN:
         late = view.block_number - attempt.match_block
         if late >= 0 and not attempt.bids:
-            yield _hint(view, attempt, "no-bids", f"no provider has bid for group {group} yet; the order stays open")
+            most = money.per_hour(max_charge_of(attempt.key))
+            text = (
+                f"no provider has bid for group {group} yet at up to {most}; the order stays open: "
+                "`moorage search` says who would bid"
+            )
+            yield _hint(view, attempt, "no-bids", text)
         elif late >= PATIENCE_BLOCKS:
             text = f"group {group} could be matched since block {attempt.match_block}, but no facilitator has done it"
             yield _hint(view, attempt, "not-matched", text)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from cli.core.agents import NOTHING_KNOWN, Connection, Knowledge, Report, Workload
+from cli.core.agents import NOTHING_KNOWN, RUNNING, Connection, Knowledge, Report, Workload
 from cli.core.view import Attempt, DeploymentView, full
 from moorage.money import Money
 from moorage.types import Lease, OrderId, OrderState
@@ -19,6 +19,8 @@ STATE_WORDS = {
     OrderState.LEASE_CLOSING: "closing",
     OrderState.LEASE_CLOSED: "closed",
 }
+SHOWN_BIDS = 5
+"""Of an open order; a book may have 32."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +39,29 @@ def rows(view: DeploymentView, knowledge: Mapping[OrderId, Knowledge], money: Mo
     """Return a row for each group and one for each of its workloads."""
     result: list[Row] = []
     for attempt in view.current:
-        result.append(_group_row(view, attempt, money))
         known = knowledge.get(attempt.id, NOTHING_KNOWN)
+        row = _group_row(view, attempt, money)
+        result.append(replace(row, detail=", ".join(filter(None, (_healthy(known.report), row.detail)))))
+        result.extend(_bid_rows(attempt, money))
         if known.report is not None:
             result.extend(_report_rows(known.report))
         if known.problem is not None and attempt.is_live:
             result.append(Row("", "", detail=f"agent: {known.problem}"))
     return tuple(result)
+
+
+def _healthy(report: Report | None) -> str:
+    if report is None or not report.workloads:
+        return ""
+    running = sum(workload.state == RUNNING for workload in report.workloads)
+    return f"{running}/{len(report.workloads)} workloads healthy"
+
+
+def _bid_rows(attempt: Attempt, money: Money) -> Iterator[Row]:
+    for place, bid in enumerate(attempt.bids[:SHOWN_BIDS]):
+        yield Row("  bid", "lowest" if place == 0 else "", str(bid.provider), money.per_hour(bid.charge_per_block))
+    if len(attempt.bids) > SHOWN_BIDS:
+        yield Row("", "", detail=f"and {_counted(len(attempt.bids) - SHOWN_BIDS, 'dearer bid')}")
 
 
 def _report_rows(report: Report) -> Iterator[Row]:

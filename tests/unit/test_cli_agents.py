@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from cli.core.agents import (
@@ -9,7 +11,6 @@ from cli.core.agents import (
     MAX_RETRY_SECONDS,
     NOTHING_KNOWN,
     PASSING_ON_SECONDS,
-    REFUSALS_THAT_COUNT,
     RUNNING_SECONDS,
     AskStatus,
     Delivered,
@@ -21,7 +22,6 @@ from cli.core.agents import (
     is_all_running,
     learn,
     next_steps,
-    refused_for_good,
     running_line,
     tell_change,
 )
@@ -230,8 +230,13 @@ def test_running_line__nothing_exposed__says_so():
     assert running_line(LEASED, knowledge).text == "all workloads run: nothing is exposed to the outside"
 
 
-@pytest.mark.parametrize(("refusals", "is_told"), [(REFUSALS_THAT_COUNT - 1, False), (REFUSALS_THAT_COUNT, True)])
-def test_refused_for_good__often_enough__is_believed(refusals, is_told):
-    reason = refused_for_good(LEASED, {ORDER: Knowledge(problem="409: asks more", refusals=refusals)})
+def test_tell__agent_fails_for_long__says_once_what_becomes_of_the_lease():
+    failures = [Knowledge(problem="connection refused", failures=count) for count in range(12)]
 
-    assert (reason is not None) is is_told
+    told = [line for before, after in pairwise(failures) for line in tell_change(LEASED, ORDER, before, after)]
+
+    assert [line.event for line in told] == ["agent-problem", "agent-away"]
+    assert told[1].text == (
+        "provider 1 does not take the manifest: it is paid only for what it confirms, and if it does not confirm for "
+        "10 blocks another provider is ordered and its collateral is yours; `moorage delete` ends it now"
+    )

@@ -59,7 +59,21 @@ def leased(**changes):
     ],
 )
 def test_rows__each_state__says_what_matters_in_it(one, block, row):
-    assert rows(view(one, block=block), {}, MONEY) == (row,)
+    assert rows(view(one, block=block), {}, MONEY)[0] == row
+
+
+def test_rows__open_order_with_bids__has_the_lowest_five():
+    many = attempt(OrderState.OPEN, bids=tuple(bid(number) for number in range(1, 8)))
+
+    _, first, *others, rest = rows(view(many), {}, MONEY)
+
+    assert first == Row("  bid", "lowest", "1", "1 MOOR/h")
+    assert others == [Row("  bid", "", str(number), "1 MOOR/h") for number in range(2, 6)]
+    assert rest == Row("", "", detail="and 2 dearer bids")
+
+
+def test_rows__workloads__are_counted_beside_their_lease():
+    assert rows(view(attempt(), block=104), KNOWN, MONEY)[0].detail.startswith("1/2 workloads healthy, confirmed 4")
 
 
 def test_rows__workloads__stand_below_their_group():
@@ -185,7 +199,9 @@ def test_columns__rows__are_aligned_without_trailing_spaces():
 def test_table__text_that_looks_like_markup__stays_text():
     console = Console(file=io.StringIO(), width=120)
 
-    console.print(table(heading(view(attempt())), (Row("[red]west[/red]", "[link=x]leased", detail="[bold]"),)))
+    console.print(
+        table(heading(view(attempt())), (Row("[red]west[/red]", "[link=x]leased", detail="[bold]"),), 120, 24)
+    )
 
     shown = console.file.getvalue()
     assert "[red]west[/red]" in shown and "[link=x]leased" in shown and full(DEPLOYMENT) in shown

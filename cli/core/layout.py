@@ -1,0 +1,74 @@
+"""Lays rows out for a terminal: columns for what is short, the rest beside or below them, wherever it fits whole."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from cli.core.report import Row
+
+HEADER = Row("GROUP", "STATE", "PROVIDER", "PRICE", "RUNWAY")
+INDENT = 6
+STYLES = {
+    "leased": "green",
+    "running": "green",
+    "lowest": "green",
+    "up": "green",
+    "failed": "red",
+    "down": "red",
+    "stale, not replaced": "red",
+    "restarting": "yellow",
+    "waiting": "yellow",
+}
+"""By state."""
+DETAILS_OF_WORKLOADS = "    "
+"""How a row begins that is below a workload."""
+
+
+@dataclass(frozen=True, slots=True)
+class StyledLine:
+    text: str
+    style: str = ""
+
+
+def laid_out(rows: tuple[Row, ...], width: int, height: int) -> tuple[StyledLine, ...]:
+    """Return lines no wider than the terminal; connections are left out where there would be more than it has."""
+    for shown in (rows, _without_connections(rows, "up"), _without_connections(rows)):
+        lines = tuple(_lines(shown, width))
+        if len(lines) <= height:
+            break
+    return lines
+
+
+def _without_connections(rows: tuple[Row, ...], state: str | None = None) -> tuple[Row, ...]:
+    return tuple(row for row in rows if not (row.group.startswith(DETAILS_OF_WORKLOADS) and state in (None, row.state)))
+
+
+def _lines(rows: tuple[Row, ...], width: int) -> Iterator[StyledLine]:
+    table = [_cells(row) for row in (HEADER, *rows)]
+    widths = [max(len(line[index]) for line in table) for index in range(len(table[0]))]
+    for row, cells in zip((HEADER, *rows), table, strict=True):
+        aligned = "  ".join(cell.ljust(size) for cell, size in zip(cells, widths, strict=True)).rstrip()
+        style = "bold" if row is HEADER else STYLES.get(row.state, "")
+        yield from (StyledLine(text, style) for text in _with_detail(aligned, row.detail, width))
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    return row.group, row.state, row.provider, row.price, row.runway
+
+
+def _with_detail(aligned: str, detail: str, width: int) -> list[str]:
+    if not detail:
+        return [aligned] if aligned else []
+    if aligned and len(aligned) + 2 + len(detail) <= width:
+        return [f"{aligned}  {detail}"]
+    below = textwrap.wrap(
+        detail,
+        max(width, 2 * INDENT),
+        initial_indent=" " * INDENT,
+        subsequent_indent=" " * INDENT,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    return [aligned, *below] if aligned else below
