@@ -85,6 +85,7 @@ class Watch:
             Failure: it has ended, or (detached) an agent does not take its manifest.
         """
         view: DeploymentView | None = None
+        was_silent = False
         try:
             while True:
                 try:
@@ -92,8 +93,12 @@ class Watch:
                     crash_point("while-watching")
                 except NodeUnavailable as error:
                     self._tell_once((str(error),), Line(view.block_number if view else 0, "node", f"{error}; waiting"))
+                    was_silent = True
                     await asyncio.sleep(RETRY_SECONDS)
                     continue
+                if was_silent and view is not None:
+                    self._screen.tell(Line(view.block_number, "node-back", "the node answers again"))
+                was_silent = False
                 if view is not None and self._is_over(view, is_detached):
                     return
                 await asyncio.sleep(self._poll_seconds)

@@ -205,7 +205,7 @@ async def test_watch__node_is_silent__waits_and_says_so_once():
 
     screen = await follow(MemoryViews(silent, LEASED), MemoryAgents())
 
-    assert screen.events[0] == "node" and screen.events.count("node") == 1
+    assert screen.events[0] == "node" and screen.events.count("node") == screen.events.count("node-back") == 1
     assert screen.events[-1] == "running"
 
 
@@ -236,3 +236,30 @@ async def test_watch__not_on_chain_yet__waits():
 async def test_watch__nothing_left_to_watch__fails_with_the_reason(ended, text):
     with pytest.raises(Failure, match=text):
         await follow(MemoryViews(ended), MemoryAgents(), is_detached=False)
+
+
+async def test_watch__agent_never_answers__detached_run_says_what_is_safe_and_ends():
+    with pytest.raises(Failure) as caught:
+        await follow(MemoryViews(LEASED), MemoryAgents(*[Failed("connection refused", True)] * 12))
+
+    assert caught.value.status is ExitStatus.AGENT
+    assert "provider 1 is not to be reached" in caught.value.message and "lives on" in caught.value.message
+
+
+async def test_watch__nobody_bids__detached_run_says_where_the_money_is_and_ends():
+    with pytest.raises(Failure) as caught:
+        await follow(MemoryViews(OPEN, replace(OPEN, block_number=101)), MemoryAgents())
+
+    assert caught.value.status is ExitStatus.UNMATCHED
+    assert "no provider has bid for group west" in caught.value.message
+
+
+async def test_watch__nobody_bids__one_that_stays_goes_on_waiting():
+    late = replace(OPEN, block_number=101)
+
+    screen = Recorder()
+    watch = Watch(MemoryViews(OPEN, late, LEASED), MemoryAgents(), screen, MONEY, VERSION, Clock(), 0)
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(watch.run(DEPLOYMENT, is_detached=False), 0.5)
+
+    assert screen.events[-1] == "running"
