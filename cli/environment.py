@@ -48,6 +48,8 @@ class Environment:
     """Whether the output is a terminal that can be drawn on."""
     poll_seconds: float = 0.5
     scrypt_work: int = SCRYPT_WORK
+    config_home: Path | None = None
+    """$XDG_CONFIG_HOME; None for what stands for it."""
     clock: Callable[[], float] = field(default=time.monotonic)
     connect_agents: Callable[[Domain, TypedDataSigner], Agents] = field(default=_connect_agents)
 
@@ -56,12 +58,19 @@ class Environment:
         """Return the surroundings of this process."""
         home = Path.home()
         state = os.environ.get("XDG_STATE_HOME", "")
+        config = os.environ.get("XDG_CONFIG_HOME", "")
         return cls(
             home=home,
             state_directory=Path(state) if state.startswith("/") else home / ".local" / "state",
+            config_home=Path(config) if config.startswith("/") else None,
             is_interactive=sys.stdin.isatty(),
             is_terminal=sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb",
         )
+
+    @property
+    def config_directory(self) -> Path:
+        """Where wallets and contexts are."""
+        return (self.config_home or self.home / ".config") / "moorage"
 
     def run(self, program: Coroutine[None, None, Value]) -> Value:
         """Run a program to its end; Ctrl-C and SIGTERM cancel it."""

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from cli.failures import ExitStatus, Failure
+from cli.output import note
 from cli.session import Session
 from cli.signers import TenantSigner
-from cli.transacting import attempt, send
+from cli.transacting import attempt, draft_permit, exact_allowance, send
+from cli.turns import take_turn
 from moorage import units
 from moorage.chain.contracts import Call
-from moorage.chain.index import read_block
 from moorage.chain.permit import sign_permit
 from moorage.chain.sender import Refused, Sent
 from moorage.types import Address
-
-PERMIT_SECONDS = 3_600
 
 
 async def check_funds(session: Session, tenant: Address, amount_base_units: int) -> None:
@@ -39,12 +38,18 @@ async def deposit(session: Session, signer: TenantSigner, amount_base_units: int
         NodeUnavailable: the node does not answer.
         Failure: a signer elsewhere did not sign.
     """
+    async with take_turn(session, signer):
+        return await _deposit(session, signer, amount_base_units)
+
+
+async def _deposit(session: Session, signer: TenantSigner, amount_base_units: int) -> Sent:
     by_permit = await _permit_call(session, signer, amount_base_units)
     if by_permit is not None:
         outcome = await attempt(session, signer, by_permit)
         if isinstance(outcome, Sent):
             return outcome  # else: a permit of another form (DAI), or a fallback that only swallowed it
-    for call in await _exact_allowance(session, signer.address, amount_base_units):
+        note(f"the token does not take the permit ({outcome.reason}): exactly the amount is approved instead")
+    for call in await exact_allowance(session, signer.address, amount_base_units):
         await send(session, signer, call)
     outcome = await attempt(session, signer, session.exchange.deposit(signer.address, amount_base_units))
     if isinstance(outcome, Refused):
@@ -54,18 +59,11 @@ async def deposit(session: Session, signer: TenantSigner, amount_base_units: int
 
 
 async def _permit_call(session: Session, signer: TenantSigner, amount_base_units: int) -> Call | None:
-    deadline_seconds = (await read_block(session.rpc)).timestamp + PERMIT_SECONDS
-    permit = await sign_permit(session.rpc, session.market, signer, amount_base_units, deadline_seconds)
-    if permit is None:
+    """Return the deposit by the permit that was shown; None if the token has no permit that is known."""
+    draft = signer.outgoing.permit
+    if draft is None or draft.terms.amount_base_units != amount_base_units:
+        draft = await draft_permit(session, signer.address, amount_base_units)
+    if draft is None:
         return None
+    permit = await sign_permit(signer, draft.data, draft.terms.deadline_seconds)
     return session.exchange.deposit_with_permit(signer.address, amount_base_units, permit)
-
-
-async def _exact_allowance(session: Session, tenant: Address, amount_base_units: int) -> list[Call]:
-    """Return what lets the exchange take exactly the amount; some tokens want 0 between two allowances."""
-    exchange = session.market.exchange
-    allowed = await session.token.allowance(None, tenant, exchange)
-    if allowed == amount_base_units:
-        return []
-    to_zero = [session.token.approve(exchange, 0)] if allowed else []
-    return [*to_zero, session.token.approve(exchange, amount_base_units)]

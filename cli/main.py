@@ -23,6 +23,10 @@ COMMANDS = {
     "status": "Show how a deployment is.",
     "list": "Show all deployments of the wallet.",
     "delete": "Give a deployment up and get back what was not used.",
+    "wallet": "Keys: new, import, list, export, and signing for a machine that has none.",
+    "context": "Named settings: which node, which market, whose key.",
+    "send": "Send what was signed elsewhere.",
+    "allowance": "Who may take tokens of the wallet, and how to end that.",
 }
 """Name -> one line. A command lives in cli/commands under its name and is imported when it runs."""
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import wraps
@@ -12,13 +13,25 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from cli.contexts import Context, Contexts
 from cli.environment import Environment
 from cli.failures import ExitStatus, Failure
 from moorage import units
 
 DEFAULT_FILE = Path("moorage.yml")
 DEFAULT_RPC = "http://127.0.0.1:8545"
-WALLET_IN_HOME = Path(".config/moorage/wallet.json")
+WALLET = "wallet.json"
+
+KEY_VARIABLE = "MOORAGE_KEY"
+KEY_SOURCES = {
+    "wallet_file": "--wallet",
+    "key_file": "--key-file",
+    "key_descriptor": "--key-fd",
+    "signer_url": "--signer",
+    "address": "--address",
+}
+"""Where the key may be, as options name it."""
+MAX_KEY_CHARACTERS = 1_000
 
 Command = Callable[..., None]
 
@@ -48,14 +61,14 @@ class Options:
     """Show everything, send nothing."""
     unsigned_file: Path | None = None
     """Where transactions go in place of being signed and sent."""
-    key_descriptor: int | None = None
-    """A file that is open already, with a raw key in it."""
     key: str | None = field(default=None, repr=False)
-    """A raw key from the environment."""
+    """A raw key, from the environment or from a file that was open already."""
     signer_url: str | None = field(default=None, repr=False)
     """Of a signer elsewhere; there may be a token in it."""
     address: str | None = None
     """The tenant's, where no key says it."""
+    environment: Environment | None = field(default=None, repr=False, compare=False)
+    """For what has to be asked before there is a market; None if nothing can be."""
 
 
 def path_option(*names: str, variable: str | None = None, **settings: Any) -> Callable[[Command], Command]:
@@ -87,24 +100,30 @@ def refuse_unit(option: str, error: Exception) -> Failure:
     return Failure(ExitStatus.USAGE, f"{option}: {error}")
 
 
+_CONTEXT = click.option(
+    "--context", "context_name", envvar="MOORAGE_CONTEXT", show_envvar=True, metavar="NAME",
+    help="Settings of `moorage context add` to use.  [default: those of `moorage context use`]",
+)  # fmt: skip
+_OUTPUT = click.option(
+    "-o", "--output", type=click.Choice([each.value for each in Format]), default=Format.TEXT.value,
+    show_default=True, help="For people or for programs.",
+)  # fmt: skip
 _MARKET = (
+    _CONTEXT,
     click.option(
         "--rpc", "rpc_url", metavar="URL", envvar="MOORAGE_RPC", show_envvar=True, default=DEFAULT_RPC,
         show_default=True, help="The node to ask.",
     ),
     path_option(
         "--market", "market_file", variable="MOORAGE_MARKET", metavar="FILE",
-        help="The file of the market's contracts.  [default: deployments/<chain id>.json]",
+        help="The file of the market's contracts.  [default: deployments/<chain id>.json, once agreed to]",
     ),
-    click.option(
-        "-o", "--output", type=click.Choice([each.value for each in Format]), default=Format.TEXT.value,
-        show_default=True, help="For people or for programs.",
-    ),
+    _OUTPUT,
 )  # fmt: skip
 _WALLET = (
     path_option(
         "--wallet", "wallet_file", variable="MOORAGE_WALLET", metavar="FILE",
-        help=f"Keystore with the tenant's key.  [default: ~/{WALLET_IN_HOME}]",
+        help=f"Keystore with the tenant's key.  [default: ~/.config/moorage/{WALLET}]",
     ),
     path_option(
         "--key-file", variable="MOORAGE_KEY_FILE", metavar="FILE",
@@ -145,8 +164,25 @@ def market_options(*, has_wallet: bool = True, asks: bool = False) -> Callable[[
         has_wallet: whether the command needs the tenant's key or address.
         asks: whether it asks before it does something.
     """
-    chosen = (*_MARKET, *(_WALLET if has_wallet else ()), *(_AGREE if asks else ()))
+    return _shared((*_MARKET, *(_WALLET if has_wallet else ()), *(_AGREE if asks else ())))
 
+
+def wallet_options(*, asks: bool = False) -> Callable[[Command], Command]:
+    """Give a command that needs no node the options of the wallet as `options`, and the environment.
+
+    Args:
+        asks: whether it asks before it does something.
+    """
+    agreeing = tuple(option for option in _AGREE[:1] if asks)
+    return _shared((_CONTEXT, _OUTPUT, _WALLET[0], _WALLET[2], *agreeing))
+
+
+def context_options(command: Command) -> Command:
+    """Give a command that is about contexts its options as `options`, and the environment."""
+    return _shared((_OUTPUT,))(command)
+
+
+def _shared(chosen: Sequence[Callable[[Command], Command]]) -> Callable[[Command], Command]:
     def decorate(command: Command) -> Command:
         @wraps(command)
         def run(**given: Any) -> None:
@@ -165,31 +201,77 @@ def market_options(*, has_wallet: bool = True, asks: bool = False) -> Callable[[
 
 
 def _collected(context: click.Context, environment: Environment, given: dict[str, Any]) -> Options:
-    """Take the shared options out of what was given."""
-    wallet, key = given.pop("wallet_file", None), given.pop("key_file", None)
-    if _is_typed(context, "wallet_file") and _is_typed(context, "key_file"):
-        raise click.UsageError("--wallet and --key-file are two ways to name one key: give one of them")
-    if _is_typed(context, "wallet_file"):
-        key = None
+    """Take the shared options out of what was given; what is not given there is taken from the context."""
+    saved = Contexts(environment.config_directory).find(given.pop("context_name", None))
+    rpc_url, market = given.pop("rpc_url", DEFAULT_RPC), given.pop("market_file", None)
+    is_rpc_default = context.get_parameter_source("rpc_url") in (None, ParameterSource.DEFAULT)
+    key = _key_source(context, given, saved)
+    wallet = key.get("wallet_file")
     return Options(
-        rpc_url=given.pop("rpc_url"),
-        is_rpc_given=context.get_parameter_source("rpc_url") is not ParameterSource.DEFAULT,
-        market_file=_expanded(given.pop("market_file")),
+        rpc_url=saved.rpc or rpc_url if is_rpc_default else rpc_url,
+        is_rpc_given=not is_rpc_default or saved.rpc is not None,
+        market_file=_expanded(market or _path(saved.market)),
         output=Format(given.pop("output")),
-        wallet_file=_expanded(wallet) or environment.home / WALLET_IN_HOME,
-        key_file=_expanded(key),
+        wallet_file=_expanded(wallet) or environment.config_directory / WALLET,
+        key_file=_expanded(key.get("key_file")),
         password_file=_expanded(given.pop("password_file", None)),
         is_agreed=given.pop("is_agreed", False),
         is_dry_run=given.pop("is_dry_run", False),
         unsigned_file=_expanded(given.pop("unsigned_file", None)),
-        key_descriptor=given.pop("key_descriptor", None),
-        signer_url=given.pop("signer_url", None),
-        address=given.pop("address", None),
+        key=key.get("key"),
+        signer_url=key.get("signer_url"),
+        address=key.get("address"),
+        environment=environment,
     )
+
+
+def _key_source(context: click.Context, given: dict[str, Any], saved: Context) -> dict[str, Any]:
+    """Return where the key is: by options, else by variables, else by the context. Never by parts of several."""
+    values = {name: given.pop(name, None) for name in KEY_SOURCES}
+    descriptor = values.pop("key_descriptor")
+    typed = {name for name in KEY_SOURCES if _is_typed(context, name)}
+    address = values["address"] or saved.address
+    if typed:
+        return _one_key(values | {"key": _read_key(descriptor)}, typed, address)
+    variables = {name for name, value in values.items() if value is not None}
+    if KEY_VARIABLE in os.environ:
+        variables.add("key")
+    if variables - {"wallet_file"}:
+        variables.discard("wallet_file")
+    if variables:
+        return _one_key(values | {"key": os.environ.get(KEY_VARIABLE)}, variables, address)
+    return {"wallet_file": _path(saved.wallet), "signer_url": saved.signer, "address": saved.address}
+
+
+def _one_key(values: dict[str, Any], named: set[str], address: str | None) -> dict[str, Any]:
+    """Return the one source that is named, or an address whose key is not here."""
+    keys = {"key" if name == "key_descriptor" else name for name in named} - {"address"}
+    if len(keys) > 1:
+        names = " and ".join(sorted(KEY_SOURCES.get(name, KEY_VARIABLE) for name in keys))
+        raise click.UsageError(f"{names} are two ways to name one key: give one of them")
+    if keys == {"signer_url"}:
+        return {"signer_url": values["signer_url"], "address": address}
+    return {name: values[name] for name in keys} or {"address": values["address"]}
+
+
+def _read_key(descriptor: int | None) -> str | None:
+    """Return the raw key of a file that is open already."""
+    if descriptor is None:
+        return None
+    try:
+        with os.fdopen(os.dup(descriptor), encoding="ascii") as file:
+            return file.read(MAX_KEY_CHARACTERS)
+    except (OSError, UnicodeDecodeError) as error:
+        problem = f"--key-fd {descriptor}: no key can be read from it ({type(error).__name__})"
+        raise Failure(ExitStatus.WALLET, problem) from None
 
 
 def _is_typed(context: click.Context, name: str) -> bool:
     return context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+
+
+def _path(text: str | None) -> Path | None:
+    return None if text is None else Path(text)
 
 
 def _expanded(path: Path | None) -> Path | None:

@@ -190,6 +190,7 @@ async def agree(
     options: Options,
     session: Session,
     signer: TenantSigner,
+    records: Records,
     choice: Choice,
     plan: OrderPlan,
     question: str,
@@ -205,6 +206,8 @@ async def agree(
         text = f"at most {money.per_hour(plan.max_charge_per_block)}"
         ObjectScreen(options.output).tell(Line(await session.reader.block_number(), "planned", text, fields))
     await check_funds(session, signer.address, plan.missing_base_units)
+    if options.unsigned_file is not None:
+        records.save(choice.record)  # what is signed elsewhere has to find its manifest here
     calls = [submission(session, choice.record, choice.compiled, plan)]
     if plan.missing_base_units:
         calls.insert(0, session.exchange.deposit(signer.address, plan.missing_base_units))

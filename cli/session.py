@@ -7,10 +7,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from cli.market_choice import choose_market
 from cli.options import Options
 from cli.tenant_reader import TenantReader
 from moorage.chain.contracts import Exchange, Token
-from moorage.chain.market import Market, MarketError, check_market, load_market
+from moorage.chain.market import Market, MarketError, check_market
 from moorage.chain.rpc import NodeRefused, Rpc
 from moorage.money import Money
 
@@ -35,10 +36,10 @@ async def open_session(options: Options) -> AsyncIterator[Session]:
     Raises:
         NodeUnavailable: the node does not answer.
         MarketError: there is no such market on its chain.
+        Failure: the working directory names it, and nobody has agreed to that.
     """
     async with Rpc(options.rpc_url) as rpc:
-        file = options.market_file or Path(f"deployments/{await _chain_id(rpc)}.json")
-        market = load_market(file)
+        file, market = choose_market(options, 0 if options.market_file else await _chain_id(rpc))
         await check_market(rpc, market)
         money = Money(market.token_symbol, market.parameters.token_decimals, market.seconds_per_block)
         reader = TenantReader(rpc, market)

@@ -14,12 +14,13 @@ from eth_utils.address import is_hex_address, to_checksum_address
 from cli.environment import Environment
 from cli.failures import ExitStatus, Failure
 from cli.options import Options
+from cli.outgoing import Outgoing
 from cli.signers import KeySigner, NobodySigns, SignerElsewhere, TenantSigner
 from moorage.chain.market import Market
 from moorage.chain.remote_signer import RemoteSigner
 from moorage.chain.rpc import Rpc
 from moorage.chain.signer import market_calls
-from moorage.keys import KeyFileError, keystore_address, load_key, open_keystore
+from moorage.keys import KeyFileError, keystore_address, load_key, open_keystore, parse_key
 from moorage.private_file import write_private
 from moorage.types import Address
 
@@ -36,6 +37,8 @@ def address_of(options: Options) -> Address:
     if options.signer_url is not None:
         text = "--signer needs --address (MOORAGE_ADDRESS): whose transactions it is to sign"
         raise Failure(ExitStatus.USAGE, text)
+    if options.key is not None:
+        return Address(_given_key(options.key).address)
     if options.key_file is not None:
         return Address(load_key(options.key_file, options.password_file).address)
     _check_exists(options.wallet_file)
@@ -44,7 +47,7 @@ def address_of(options: Options) -> Address:
 
 def is_file_needed(options: Options) -> bool:
     """Return whether the key is in the wallet's file, and nowhere else."""
-    return (options.key_file, options.signer_url, options.address) == (None, None, None)
+    return (options.key, options.key_file, options.signer_url, options.address) == (None, None, None, None)
 
 
 @asynccontextmanager
@@ -55,19 +58,19 @@ async def open_signer(environment: Environment, options: Options, market: Market
         Failure: there is no wallet.
         KeyFileError: the file is no key.
     """
-    allowed = market_calls(market)
+    allowed, outgoing = market_calls(market), Outgoing(environment)
     if options.signer_url is not None:
         async with Rpc(options.signer_url) as rpc:
-            yield SignerElsewhere(RemoteSigner(rpc, address_of(options), allowed))
+            yield SignerElsewhere(RemoteSigner(rpc, address_of(options), allowed), outgoing)
     elif options.address is not None:
-        yield NobodySigns(address_of(options))
+        yield NobodySigns(address_of(options), outgoing)
     else:
-        yield KeySigner(address_of(options), lambda: unlock(environment, options), allowed)
+        yield KeySigner(address_of(options), lambda: unlock(environment, options), allowed, outgoing)
 
 
-def signer_of(account: LocalAccount, market: Market) -> TenantSigner:
+def signer_of(environment: Environment, account: LocalAccount, market: Market) -> TenantSigner:
     """Return a key that is here already."""
-    return KeySigner(Address(account.address), lambda: account, market_calls(market))
+    return KeySigner(Address(account.address), lambda: account, market_calls(market), Outgoing(environment))
 
 
 def unlock(environment: Environment, options: Options) -> LocalAccount:
@@ -77,8 +80,20 @@ def unlock(environment: Environment, options: Options) -> LocalAccount:
         Failure: there is no wallet, or nobody to ask.
         KeyFileError: the file is no key, or the password is another one.
     """
+    if options.key is not None:
+        return _given_key(options.key)
     if options.key_file is not None:
         return load_key(options.key_file, options.password_file)
+    return unlock_wallet(environment, options)
+
+
+def unlock_wallet(environment: Environment, options: Options) -> LocalAccount:
+    """Return the key of the wallet's file.
+
+    Raises:
+        Failure: there is no wallet, or nobody to ask.
+        KeyFileError: the file is no key, or the password is another one.
+    """
     _check_exists(options.wallet_file)
     address = keystore_address(options.wallet_file)
     return open_keystore(options.wallet_file, _password(environment, options, f"Password of wallet {address}"))
@@ -89,9 +104,28 @@ def create(environment: Environment, options: Options) -> LocalAccount:
     return _store(environment, options, Account.create())
 
 
+def export(environment: Environment, options: Options, path: Path, *, is_raw: bool) -> Address:
+    """Copy the wallet to a file of mode 0600, as it is, or as the raw key that nothing protects.
+
+    Raises:
+        Failure: there is no wallet, or there is something at the path.
+        KeyFileError: the file is no wallet, or the password is another one.
+    """
+    if path.exists():
+        raise Failure(ExitStatus.WALLET, f"{path}: there is something already; it is never overwritten")
+    account = unlock_wallet(environment, options)  # who has no password gets no copy, and a copy is one that opens
+    content = f"0x{account.key.hex().removeprefix('0x')}\n".encode() if is_raw else options.wallet_file.read_bytes()
+    write_private(path, content)
+    return Address(account.address)
+
+
 def import_key(environment: Environment, options: Options, key_file: Path) -> LocalAccount:
     """Take a raw key, or another keystore, into the wallet file."""
     return _store(environment, options, load_key(key_file, options.password_file))
+
+
+def _given_key(text: str) -> LocalAccount:
+    return parse_key(text, "MOORAGE_KEY, or the file of --key-fd")
 
 
 def parse_address(text: str, option: str) -> Address:

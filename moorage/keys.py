@@ -31,11 +31,23 @@ def load_key(path: Path, password_file: Path | None = None) -> LocalAccount:
         if password_file is None:
             raise KeyFileError(f"{path}: a keystore needs the file with its password")
         return _decrypted(path, text, _read(password_file, "password file").strip("\r\n"))
+    return parse_key(text, str(path))
+
+
+def parse_key(text: str, where: str) -> LocalAccount:
+    """Return the account of a raw key.
+
+    Args:
+        where: it was read from, for messages.
+
+    Raises:
+        KeyFileError: it is no key.
+    """
     try:
-        return _account(bytes.fromhex(text.removeprefix("0x")))
+        return _account(bytes.fromhex(text.strip().removeprefix("0x")))
     except _MALFORMED:
         # from None: the cause's text could hold a part of the key
-        raise KeyFileError(f"{path}: neither 64 hex digits nor a keystore") from None
+        raise KeyFileError(f"{where}: neither 64 hex digits nor a keystore") from None
 
 
 def open_keystore(path: Path, password: str) -> LocalAccount:

@@ -15,7 +15,7 @@ from cli.ordering import agree, choose, order, order_plan
 from cli.output import open_screen
 from cli.records import Records
 from cli.session import open_session
-from cli.underway import settle
+from cli.transacting import settle
 from moorage.deployment_file import load
 
 
@@ -37,11 +37,11 @@ async def _create(environment: Environment, options: Options, file: Path, fund_s
     ):
         records = Records(environment.state_directory, session.market, signer.address)
         with records.lock(), open_screen(environment, options.output, is_brief=True) as screen:
-            await settle(environment, session, signer.address)
+            await settle(options, session, signer)
             choice = await choose(session, records, signer.address, file, spec, is_new=is_new)
             if not choice.is_live:
                 plan = await order_plan(session, signer.address, choice.compiled.groups, fund_seconds)
-                if not await agree(environment, options, session, signer, choice, plan, "Create?"):
+                if not await agree(environment, options, session, signer, records, choice, plan, "Create?"):
                     return
                 await order(session, signer, records, choice, plan, screen)
             identifier = full(choice.record.deployment)

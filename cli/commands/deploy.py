@@ -15,7 +15,7 @@ from cli.ordering import agree, choose, order, order_plan
 from cli.output import open_screen
 from cli.records import Records
 from cli.session import open_session
-from cli.underway import settle
+from cli.transacting import settle
 from moorage.deployment_file import load
 
 
@@ -44,12 +44,12 @@ async def _deploy(
         records = Records(environment.state_directory, session.market, signer.address)
         with ExitStack() as locked:
             locked.enter_context(records.lock())
-            await settle(environment, session, signer.address)
+            await settle(options, session, signer)
             choice = await choose(session, records, signer.address, file, spec, is_new=is_new)
             plan = None
             if not choice.is_live:
                 plan = await order_plan(session, signer.address, choice.compiled.groups, fund_seconds)
-                if not await agree(environment, options, session, signer, choice, plan, "Deploy?"):
+                if not await agree(environment, options, session, signer, records, choice, plan, "Deploy?"):
                     return
             await signer.unlock()
             with open_screen(environment, options.output) as screen:

@@ -16,7 +16,7 @@ from cli.options import Format, Options, market_options, path_option, refuse_uni
 from cli.output import emit, note, say
 from cli.session import Session, open_session
 from cli.signers import TenantSigner
-from cli.transacting import review
+from cli.transacting import review, settle, was_done
 from moorage import units
 from moorage.chain.index import read_block
 from moorage.types import Address
@@ -30,7 +30,10 @@ COIN_DECIMALS = 18
 @market_options(asks=True)
 def command(environment: Environment, options: Options, import_file: Path | None, amount: str | None) -> None:
     """Create or import a wallet, check the market, and pay in."""
-    document, lines = environment.run(_register(environment, options, import_file, amount))
+    found = environment.run(_register(environment, options, import_file, amount))
+    if found is None:
+        return
+    document, lines = found
     if options.output is not Format.TEXT:
         emit(document, options.output)
     else:
@@ -40,17 +43,17 @@ def command(environment: Environment, options: Options, import_file: Path | None
 
 async def _register(
     environment: Environment, options: Options, import_file: Path | None, amount: str | None
-) -> tuple[dict[str, Any], list[str]]:
+) -> tuple[dict[str, Any], list[str]] | None:
     async with open_session(options) as session:
         base_units = _base_units(session, amount)
         account = _new_wallet(environment, options, import_file)
         if account is not None:
-            signer = wallet.signer_of(account, session.market)
-            await _deposit(environment, options, session, signer, base_units)
-            return await _describe(options, session, signer.address)
+            signer = wallet.signer_of(environment, account, session.market)
+            is_over = await _deposit(environment, options, session, signer, base_units)
+            return None if is_over else await _describe(options, session, signer.address)
         async with wallet.open_signer(environment, options, session.market) as signer:
-            await _deposit(environment, options, session, signer, base_units)
-            return await _describe(options, session, signer.address)
+            is_over = await _deposit(environment, options, session, signer, base_units)
+            return None if is_over else await _describe(options, session, signer.address)
 
 
 def _new_wallet(environment: Environment, options: Options, import_file: Path | None) -> LocalAccount | None:
@@ -83,17 +86,23 @@ def _base_units(session: Session, amount: str | None) -> int:
 
 async def _deposit(
     environment: Environment, options: Options, session: Session, signer: TenantSigner, base_units: int
-) -> None:
+) -> bool:
+    """Pay in, if anything is to be paid in; return whether that is the end of it, because nothing is to be sent."""
     if not base_units:
-        return
+        return False
+    call = session.exchange.deposit(signer.address, base_units)
+    await settle(options, session, signer)
+    if was_done(signer, call):
+        note("this deposit was made by the run that was interrupted: nothing is paid again, run it again to pay more")
+        return False
     await check_funds(session, signer.address, base_units)
     shown = session.money.at_most(units.to_ledger_units(base_units, session.market.parameters.token_decimals))
     question = f"Pay {shown} from wallet {signer.address} into its account on exchange {session.market.exchange}?"
-    call = session.exchange.deposit(signer.address, base_units)
     if not await review(environment, options, session, signer, [call], question):
-        return
+        return True
     sent = await deposit(session, signer, base_units)
     note(f"block {sent.block_number}  paid in {shown}")
+    return False
 
 
 async def _describe(options: Options, session: Session, address: Address) -> tuple[dict[str, Any], list[str]]:

@@ -19,7 +19,7 @@ from cli.records import Records
 from cli.selection import Selected, select
 from cli.session import Session, open_session
 from cli.signers import TenantSigner
-from cli.underway import settle
+from cli.transacting import settle
 from cli.updating import agree, prepare, send_update, tell_manager, update_plan
 from moorage.deployment_file import load
 from moorage.types import DeploymentState
@@ -57,7 +57,7 @@ async def _update(
         records = Records(environment.state_directory, session.market, signer.address)
         with ExitStack() as locked:
             locked.enter_context(records.lock())
-            await settle(environment, session, signer.address)
+            await settle(options, session, signer)
             selected = await _selected(session, records, signer, file, identifier)
             update = prepare(session, selected, spec)
             plan = await update_plan(session, update, fund_seconds)

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 from eth_abi.abi import decode, encode
-from eth_abi.exceptions import DecodingError
+from eth_abi.exceptions import DecodingError, EncodingError
 from eth_utils.crypto import keccak
 
 from moorage.chain import words
@@ -25,6 +25,10 @@ class Function:
     selector: bytes
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
+    names: tuple[str, ...] = ()
+    """Of the inputs."""
+    changes: bool = True
+    """Whether it is more than a view."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,21 @@ class Abi:
         """
         values = _decode(self.functions[function].outputs, data)
         return values[0] if len(values) == 1 else values
+
+    def decode_call(self, data: bytes) -> tuple[str, dict[str, Any]] | None:
+        """Return name and arguments of a call, or None if it is none of this contract, or not in its one form.
+
+        Calldata with anything that the arguments do not say is none: nobody could be shown what it is for.
+        """
+        function = next((each for each in self.functions.values() if each.selector == data[:4]), None)
+        if function is None or not function.changes:
+            return None
+        try:
+            values = decode(function.inputs, data[4:])
+            again = function.selector + encode(function.inputs, values)
+        except (DecodingError, EncodingError, ValueError, OverflowError):
+            return None
+        return (function.name, dict(zip(function.names, values, strict=True))) if again == data else None
 
     def decode_event(self, topics: list[bytes], data: bytes) -> tuple[str, dict[str, Any]] | None:
         """Return name and arguments of a log, or None if the ABI has no such event.
@@ -102,7 +121,10 @@ def load(contract: str) -> Abi:
             inputs = tuple(_type(item) for item in entry["inputs"])
             signature = f"{entry['name']}({','.join(inputs)})"
             outputs = tuple(_type(item) for item in entry["outputs"])
-            functions[entry["name"]] = Function(entry["name"], keccak(text=signature)[:4], inputs, outputs)
+            names = tuple(item["name"] for item in entry["inputs"])
+            changes = entry["stateMutability"] not in ("view", "pure")
+            selector = keccak(text=signature)[:4]
+            functions[entry["name"]] = Function(entry["name"], selector, inputs, outputs, names, changes)
         elif entry["type"] == "event":
             topic = keccak(text=f"{entry['name']}({','.join(_type(item) for item in entry['inputs'])})")
             named = [(item["name"], _type(item), item["indexed"]) for item in entry["inputs"]]

@@ -80,6 +80,12 @@ class Journal:
             query = f"SELECT {COLUMNS} FROM transactions WHERE state != ? ORDER BY nonce"
             return [from_columns(columns) for columns in self._database.execute(query, (State.FINAL,))]
 
+    def since(self, nonce: int) -> list[Row]:
+        """Return what is known of a nonce and later ones, final ones too as long as they are kept."""
+        with self._faults():
+            query = f"SELECT {COLUMNS} FROM transactions WHERE nonce >= ? ORDER BY nonce"
+            return [from_columns(columns) for columns in self._database.execute(query, (nonce,))]
+
     def next_nonce(self) -> int:
         """Return the one after the highest that was ever used and not released, 0 if there is none."""
         with self._faults():

@@ -125,6 +125,15 @@ class Outbox:
         """How many transactions are in no block yet."""
         return len(self._nonces.open())
 
+    @property
+    def next_nonce(self) -> int:
+        """The one after all that were used, as far as is known."""
+        return self._nonces.next
+
+    def sent_since(self, nonce: int) -> list[Row]:
+        """Return what the journal knows of this nonce and later ones, final ones too."""
+        return self._journal.since(nonce) if self._journal is not None else []
+
     def newest_hash(self, kind: str, item: bytes) -> str | None:
         """Return the hash of what is under way and acts on something."""
         rows = [row for row in self._nonces.open() if row.kind == kind and item in row.items]

@@ -26,24 +26,26 @@ _PERMIT_TYPE = {
 }
 
 
-async def sign_permit(
-    rpc: Rpc, market: Market, signer: TypedDataSigner, amount_base_units: int, deadline_seconds: int
-) -> Permit | None:
-    """Sign that the exchange may take exactly this amount; None if the token has no permit that is known here.
+async def permit_message(
+    rpc: Rpc, market: Market, owner: Address, amount_base_units: int, deadline_seconds: int
+) -> TypedData | None:
+    """Return what has to be signed so that the exchange may take exactly this amount.
 
     The domain is built from the market, never taken from the node: a signature is good for this token only.
 
+    Returns:
+        None if the token has no permit that is known here.
+
     Raises:
         NodeUnavailable: the node does not answer.
-        ChainError: it is not signed.
     """
     separator = await _ask(rpc, market.token, "DOMAIN_SEPARATOR")
-    nonce = await _ask(rpc, market.token, "nonces", signer.address)
+    nonce = await _ask(rpc, market.token, "nonces", owner)
     name = await _ask(rpc, market.token, "name")
     if separator is None or nonce is None or name is None:
         return None
     message = {
-        "owner": signer.address,
+        "owner": owner,
         "spender": market.exchange,
         "value": amount_base_units,
         "nonce": nonce,
@@ -53,9 +55,18 @@ async def sign_permit(
         domain = {"name": name, "version": version, "chainId": market.chain_id, "verifyingContract": market.token}
         data = TypedData(domain, _PERMIT_TYPE, "Permit", message)
         if data.signable.header == separator:
-            signature = await signer.sign_typed_data(data)
-            return Permit(deadline_seconds, signature[64], signature[:32], signature[32:64])
+            return data
     return None
+
+
+async def sign_permit(signer: TypedDataSigner, data: TypedData, deadline_seconds: int) -> Permit:
+    """Sign a permit's message.
+
+    Raises:
+        ChainError: it is not signed.
+    """
+    signature = await signer.sign_typed_data(data)
+    return Permit(deadline_seconds, signature[64], signature[:32], signature[32:64])
 
 
 async def _ask(rpc: Rpc, token: Address, function: str, *arguments: Any) -> Any:

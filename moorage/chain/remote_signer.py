@@ -104,7 +104,7 @@ class RemoteSigner:
         except NotRlp as error:
             raise SigningRefused(f"the signer at {self._rpc.name} gave no transaction: {error}") from None
         different = list(_differences(asked, made, value))
-        if not different and _signer(asked, signature) != self.address:
+        if not different and signer_of(asked, signature) != self.address:
             different.append("signer")
         result = signed(asked, signature)
         if different or result.raw != f"0x{raw.hex()}":
@@ -127,7 +127,7 @@ def _differences(asked: Transaction, made: Transaction, value: int) -> Iterator[
     yield from (name for name, (ours, theirs) in pairs.items() if ours != theirs)
 
 
-def _signer(transaction: Transaction, signature: Signature) -> Address | None:
+def signer_of(transaction: Transaction, signature: Signature) -> Address | None:
     """Return whose signature it is; None if it is nobody's."""
     if signature.parity > 1 or signature.s > _HALF_ORDER:
         return None

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import count
+from pathlib import Path
 from typing import Any
 
 from eth_account.signers.local import LocalAccount
@@ -14,6 +15,7 @@ from eth_account.signers.local import LocalAccount
 from moorage.chain.contracts import Call
 from moorage.chain.index import read_block
 from moorage.chain.jobs import Cause, Job, Landed, Limits, Outcome, Rejected
+from moorage.chain.journal_rows import Row
 from moorage.chain.outbox import Outbox
 from moorage.chain.rpc import ChainError, NodeUnavailable, Rpc
 from moorage.chain.signer import Allowed, LocalSigner, Signer
@@ -56,6 +58,7 @@ class Sender:
         time_limit_seconds: float = 120.0,
         replace_after_blocks: int = 3,
         allowed: Allowed | None = None,
+        journal: Path | None = None,
     ) -> None:
         """
         Args:
@@ -63,21 +66,69 @@ class Sender:
             time_limit_seconds: how long a transaction may take to get into a block.
             replace_after_blocks: after how many blocks its fees are raised.
             allowed: what a key in this process may sign; None for anything.
+            journal: where what is sent is written down, so that the next program knows; None for nowhere.
         """
         self._rpc = rpc
         limits = Limits(replace_after_blocks=replace_after_blocks)
         signer = LocalSigner(key, allowed) if isinstance(key, LocalAccount) else key
-        self._outbox = Outbox(rpc, signer, chain_id, limits=limits)
+        self._outbox = Outbox(rpc, signer, chain_id, journal, limits=limits)
         self._is_open = False
         self._opening = asyncio.Lock()
         self._time_limit_seconds = time_limit_seconds
-        self._numbers = count()
         self._outcomes: dict[bytes, Outcome | None] = {}
         """Of what is waited for, by its number; None is not settled."""
 
     @property
     def address(self) -> Address:
         return self._outbox.address
+
+    async def open(self) -> None:
+        """Become the writer of the key, where there is a journal.
+
+        Raises:
+            KeyInUse: another program is.
+            JournalFault: the journal cannot be used.
+            NodeUnavailable: the node does not answer.
+        """
+        async with self._opening:
+            if not self._is_open:
+                await self._outbox.open()
+                self._is_open = True
+
+    def close(self) -> None:
+        """Let go of key and journal; what is under way stays under way."""
+        self._outbox.close()
+        self._is_open = False
+
+    @property
+    def next_nonce(self) -> int:
+        """The one after all that were used, as far as the journal and the node tell."""
+        return self._outbox.next_nonce
+
+    @property
+    def count_under_way(self) -> int:
+        """How many transactions are in no block yet."""
+        return self._outbox.count_under_way
+
+    async def settle(self) -> None:
+        """Wait for what another run has left under way, as long as for a transaction of this one.
+
+        Raises:
+            NotSent: it is still in no block.
+        """
+        loop = asyncio.get_running_loop()
+        until = loop.time() + self._time_limit_seconds
+        while self._outbox.count_under_way:
+            with suppress(NodeUnavailable):
+                await self._outbox.advance(await read_block(self._rpc))
+            if self._outbox.count_under_way:
+                if loop.time() > until:
+                    raise NotSent(f"what {self.address} has sent before is not in a block; it may still get there")
+                await asyncio.sleep(POLL_SECONDS)
+
+    def sent_since(self, nonce: int) -> list[Row]:
+        """Return what the journal knows of this nonce and later ones."""
+        return self._outbox.sent_since(nonce)
 
     async def send(self, call: Call) -> Sent:
         """Send one transaction and wait until it is in a block.
@@ -102,7 +153,7 @@ class Sender:
         """
         if not calls:
             return []
-        await self._open()
+        await self.open()
         jobs = [self._job(call) for call in calls]
         numbers = [job.items[0] for job in jobs]
         self._outcomes |= dict.fromkeys(numbers)
@@ -114,14 +165,8 @@ class Sender:
             for number in numbers:
                 del self._outcomes[number]
 
-    async def _open(self) -> None:
-        async with self._opening:
-            if not self._is_open:
-                await self._outbox.open()
-                self._is_open = True
-
     def _job(self, call: Call) -> Job:
-        number = next(self._numbers).to_bytes(8, "big")
+        number = secrets.token_bytes(8)  # never the one of another run, which the journal may know
         return Job(call.description.partition(" ")[0], (number,), lambda _: call)
 
     def _settle(self, outcomes: Sequence[Outcome]) -> None:

@@ -129,7 +129,7 @@ async def test_a12_deposit__token_that_the_exchange_refuses__leaves_no_allowance
     async with world(tmp_path, token="testing/FeeOnTransferToken") as here:
         result = await here.tenant.does("register", "--deposit", "3", "--yes")
 
-        assert_failed(result, ExitStatus.REFUSED, "the deposit was refused: ledger: ")
+        assert_failed(result, ExitStatus.REFUSED, "deposit: ledger: short transfer")
         assert await here.allowance() == 0
 
 
@@ -361,7 +361,7 @@ async def test_deploy__provider_fails__tells_collateral_and_new_addresses_then_c
         assert (stale["provider"], stale["collateral_received"]) == (1, "23.999")
         assert (again["excluded_provider"], matched["provider"]) == (1, 2)
         assert process.returncode == ExitStatus.ABORTED
-        assert error.decode().count("\n") == 1 and "lives on" in error.decode()
+        assert "lives on" in error.decode().splitlines()[-1]
         (listed,) = await here.deployments()
         assert listed["state"] == "active"
 
@@ -427,7 +427,7 @@ async def test_status__locked_wallet__shows_the_chain_and_says_what_is_missing(t
         tenant = here.tenant.having(KEY_FILE=None)
         raw = key_file(tmp_path, here.chain.tenant)
         await tenant.does("register", "--import-key-file", raw, typed="secret\nsecret\n")
-        deployed = await tenant.does("deploy", "--detach", typed="secret\ny\n")
+        deployed = await tenant.does("deploy", "--detach", typed="y\nsecret\n")
         assert deployed.status is ExitStatus.OK, deployed.err
 
         locked = await tenant.does("status")

@@ -12,7 +12,7 @@ from eth_utils.crypto import keccak
 
 from moorage.chain import abi
 from moorage.chain.market import Market
-from moorage.chain.permit import sign_permit
+from moorage.chain.permit import permit_message, sign_permit
 from moorage.chain.rpc import NodeRefused, NodeUnavailable
 from moorage.chain.signer import LocalSigner
 from moorage.types import Address, Parameters
@@ -49,7 +49,9 @@ class MemoryNode:
 
 
 async def signed(**answers: Any) -> Any:
-    return await sign_permit(MemoryNode(**answers), MARKET, LocalSigner(TENANT), 5_000, 1_800_000_000)  # type: ignore[arg-type]
+    node: Any = MemoryNode(**answers)
+    data = await permit_message(node, MARKET, Address(TENANT.address), 5_000, 1_800_000_000)
+    return None if data is None else await sign_permit(LocalSigner(TENANT), data, 1_800_000_000)
 
 
 @pytest.mark.parametrize("version", ["1", "2"])
@@ -88,7 +90,7 @@ async def test_permit__answer_that_is_no_data__is_no_usable_answer(answer):
             return answer
 
     with pytest.raises(NodeUnavailable):
-        await sign_permit(BrokenNode(), MARKET, LocalSigner(TENANT), 5_000, 1_800_000_000)  # type: ignore[arg-type]
+        await permit_message(BrokenNode(), MARKET, Address(TENANT.address), 5_000, 1_800_000_000)  # type: ignore[arg-type]
 
 
 async def test_permit__node_is_silent__is_not_read_as_no_permit():
@@ -97,4 +99,4 @@ async def test_permit__node_is_silent__is_not_read_as_no_permit():
             raise NodeUnavailable("no answer")
 
     with pytest.raises(NodeUnavailable):
-        await sign_permit(SilentNode(), MARKET, LocalSigner(TENANT), 5_000, 1_800_000_000)  # type: ignore[arg-type]
+        await permit_message(SilentNode(), MARKET, Address(TENANT.address), 5_000, 1_800_000_000)  # type: ignore[arg-type]

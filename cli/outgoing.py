@@ -1,0 +1,54 @@
+"""What one run remembers of what a wallet sends: as it was when it was shown, and the turn that it has."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from cli.core.decoding import PermitTerms
+from cli.environment import Environment
+from moorage.typed_data import TypedData
+from moorage.types import Address
+
+if TYPE_CHECKING:
+    from cli.turns import Turn
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """What a run has sent that was interrupted before it could tell."""
+
+    description: str
+    data: bytes
+    to: Address
+    transaction: str | None
+    """None: it has not taken place, and never will."""
+    block_number: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """How a wallet was when it was shown what is going to be sent."""
+
+    next_nonce: int
+    earlier: tuple[Earlier, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PermitDraft:
+    """A permit as it was shown, and as it is going to be signed."""
+
+    terms: PermitTerms
+    data: TypedData
+
+
+@dataclass(slots=True)
+class Outgoing:
+    """Lives as long as the signer."""
+
+    environment: Environment
+    seen: Seen | None = None
+    """Until the first turn: what comes later depends on what the run itself has done."""
+    permit: PermitDraft | None = None
+    turn: Turn | None = field(default=None, repr=False)
+    """While it has one."""

@@ -1,0 +1,218 @@
+"""One run at a time sends with a wallet, and the next one learns what an interrupted one has sent: nothing is paid
+twice without being told.
+
+Beside the journal of the key lies a note of the run that is sending. It is written before the first transaction and
+removed when the run has told how it ended; a run that finds one knows that another was killed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import msgspec
+
+from cli.environment import Environment
+from cli.failures import ExitStatus, Failure
+from cli.outgoing import Earlier, Seen
+from cli.output import note
+from cli.session import Session
+from cli.signers import TenantSigner
+from moorage.chain import abi
+from moorage.chain.contracts import Call
+from moorage.chain.journal_rows import Row
+from moorage.chain.key_lock import KeyInUse
+from moorage.chain.rpc import NodeRefused, NodeUnavailable, Rpc
+from moorage.chain.sender import NotSent, Refused, Sender, Sent
+from moorage.private_file import write_private
+from moorage.types import Address
+
+WAIT_SECONDS = 60.0
+"""How long another run of the same wallet is waited for."""
+POLL_SECONDS = 0.1
+DEPOSITS = ("deposit", "deposit_with_permit")
+
+
+class Turn:
+    """The right to send with a wallet."""
+
+    def __init__(self, rpc: Rpc, sender: Sender, signer: TenantSigner, mark: Path) -> None:
+        self.address = signer.address
+        self.has_sent = False
+        self.signer = signer
+        self._rpc = rpc
+        self._sender = sender
+        self._mark = mark
+
+    async def send(self, call: Call) -> Sent:
+        """Send what was agreed to, and return when it is in a block.
+
+        Raises:
+            NotSent: it was refused.
+            NodeUnavailable: the node does not answer.
+            Failure: a signer elsewhere did not sign.
+        """
+        outcome = await self.attempt(call)
+        if isinstance(outcome, Refused):
+            raise NotSent(f"{call.description}: {outcome.reason}")
+        return outcome
+
+    async def attempt(self, call: Call) -> Sent | Refused:
+        """Send what was agreed to; being refused is an outcome.
+
+        Raises:
+            NotSent: it could not be sent, or is not in a block in time.
+            NodeUnavailable: the node does not answer.
+            Failure: a signer elsewhere did not sign.
+        """
+        if not self.has_sent:
+            write_private(self._mark, msgspec.json.encode({"nonce": self._sender.next_nonce}))
+        try:
+            (outcome,) = await self._sender.send_all([call])
+        except NodeUnavailable:
+            if self.signer.failure is not None and not self._sender.count_under_way:
+                raise self.signer.failure from None
+            raise
+        finally:
+            self.has_sent = True
+        if isinstance(outcome, Refused) and self.signer.failure is not None:
+            raise self.signer.failure
+        return outcome
+
+    def finish(self) -> None:
+        """Take note that how it ended is told, as far as it has ended."""
+        if not self._sender.count_under_way:
+            self._mark.unlink(missing_ok=True)
+
+    async def take_up(self) -> Seen:
+        """See what an interrupted run has left, and wait for what of it is under way."""
+        earlier: tuple[Earlier, ...] = ()
+        if self._mark.exists():
+            first = _first_nonce(self._mark)
+            await self._sender.settle()
+            earlier = tuple([await self._earlier(row) for row in self._sender.sent_since(first)])
+            self._mark.unlink(missing_ok=True)
+        return Seen(self._sender.next_nonce, earlier)
+
+    async def _earlier(self, row: Row) -> Earlier:
+        """Return what became of a transaction that is settled."""
+        found = row.inclusion
+        is_wanted = found is not None and (row.void_from is None or found.transaction in row.hashes[: row.void_from])
+        if found is not None and is_wanted:
+            receipt = await self._rpc.call("eth_getTransactionReceipt", found.transaction)
+            if isinstance(receipt, dict) and receipt.get("status") == "0x1":
+                return Earlier(row.description, row.data, row.to, found.transaction, found.block_number)
+        return Earlier(row.description, row.data, row.to, None, None)
+
+
+async def look(session: Session, signer: TenantSigner) -> Seen:
+    """Return how the wallet is now, and tell what an interrupted run has done with it.
+
+    Raises:
+        Failure: another run is sending, and does not end.
+        NodeUnavailable: the node does not answer.
+    """
+    async with _opened(session, signer) as turn:
+        seen = await turn.take_up()
+    for each in seen.earlier:
+        what = f"landed in block {each.block_number} ({each.transaction})" if each.transaction else "did not take place"
+        note(f"a run before this one was interrupted; its {each.description} {what}")
+    return seen
+
+
+@asynccontextmanager
+async def take_turn(session: Session, signer: TenantSigner) -> AsyncIterator[Turn]:
+    """Give the right to send with a wallet that is as it was when everything was shown; a run has one turn at a time.
+
+    Raises:
+        Failure: another run is sending, or has sent since then.
+        NodeUnavailable: the node does not answer.
+    """
+    outgoing = signer.outgoing
+    if outgoing.turn is not None:
+        yield outgoing.turn
+        return
+    async with _opened(session, signer) as turn:
+        await _check_unchanged(turn, signer)
+        outgoing.turn, outgoing.seen = turn, None
+        try:
+            yield turn
+        except (NotSent, Failure):
+            turn.finish()
+            raise
+        finally:
+            outgoing.turn = None
+        turn.finish()
+
+
+async def _check_unchanged(turn: Turn, signer: TenantSigner) -> None:
+    shown, now = signer.outgoing.seen, await turn.take_up()
+    if shown is not None and now.next_nonce != shown.next_nonce:
+        text = f"wallet {signer.address} has sent something else since this was shown"
+        raise Failure(ExitStatus.REFUSED, f"{text}: nothing was sent now, look at it and run this again")
+
+
+@asynccontextmanager
+async def _opened(session: Session, signer: TenantSigner) -> AsyncIterator[Turn]:
+    environment = signer.outgoing.environment
+    journal = await _journal(environment, session, signer.address)
+    journal.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    sender = Sender(session.rpc, signer, session.market.chain_id, journal=journal)
+    await _open(sender, environment)
+    try:
+        yield Turn(session.rpc, sender, signer, journal.with_suffix(".run"))
+    finally:
+        sender.close()
+
+
+async def _open(sender: Sender, environment: Environment) -> None:
+    until = environment.clock() + WAIT_SECONDS
+    while True:
+        try:
+            return await sender.open()
+        except KeyInUse as error:
+            if environment.clock() > until:
+                raise Failure(ExitStatus.CHAIN_UNAVAILABLE, f"{error}; nothing was sent") from error
+        await asyncio.sleep(POLL_SECONDS)
+
+
+async def _journal(environment: Environment, session: Session, wallet: Address) -> Path:
+    """Return where a wallet's journal is: one for each chain, so that a development chain that is new has none."""
+    genesis = await _genesis(session.rpc)
+    name = f"{session.market.chain_id}-{genesis}-{wallet}.db"
+    return environment.state_directory / "moorage" / "transactions" / name
+
+
+async def _genesis(rpc: Rpc) -> str:
+    try:
+        block = await rpc.call("eth_getBlockByNumber", "0x0", False)
+    except NodeRefused:
+        block = None
+    hash_ = block.get("hash") if isinstance(block, dict) else None
+    return hash_[2:10] if isinstance(hash_, str) and hash_.startswith("0x") and hash_.isalnum() else "unknown"
+
+
+def _first_nonce(mark: Path) -> int:
+    try:
+        return int(msgspec.json.decode(mark.read_bytes())["nonce"])
+    except (ValueError, KeyError, TypeError, OSError):
+        return 0
+
+
+def landed(earlier: Sequence[Earlier], call: Call) -> Earlier | None:
+    """Return what of an interrupted run has done the very same as a call would do."""
+    wanted = _identity(call.to, call.data)
+    for each in earlier:
+        if each.transaction is not None and _identity(each.to, each.data) == wanted:
+            return each
+    return None
+
+
+def _identity(to: Address, data: bytes) -> tuple[object, ...]:
+    """Return what parts a transaction from others: of a deposit not the permit, which is another one each time."""
+    decoded = abi.load("Exchange").decode_call(data)
+    if decoded is not None and decoded[0] in DEPOSITS:
+        return to, decoded[1]["account"], decoded[1]["amount"]
+    return to, data
