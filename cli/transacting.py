@@ -116,7 +116,7 @@ def check_not_done(market: Market, signer: TenantSigner, call: Call) -> None:
     """
     decoded = decode(market, call)
     if decoded is not None and decoded.function in NOT_TWICE and was_done(signer, call):
-        text = f"{call.description} was done by the run that was interrupted"
+        text = f"{call.description} was done by that run"
         raise Failure(ExitStatus.REFUSED, f"{text}: nothing was sent now, run it again to do it once more")
 
 

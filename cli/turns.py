@@ -86,12 +86,19 @@ class Turn:
         if not self._sender.count_under_way:
             self._mark.unlink(missing_ok=True)
 
-    async def take_up(self) -> Seen:
-        """See what an interrupted run has left, and wait for what of it is under way."""
+    async def take_up(self, since: int | None = None) -> Seen:
+        """See what another run has left, and wait for what of it is under way.
+
+        Args:
+            since: the first transaction of a run that was waited for; None if there was none.
+        """
         earlier: tuple[Earlier, ...] = ()
-        if self._mark.exists():
-            first = _first_nonce(self._mark)
+        count = self._sender.count_under_way
+        if count:
+            note(f"wallet {self.address} has sent {count} transactions that are in no block yet: waiting for them")
             await self._sender.settle()
+        first = since if since is not None else _first_nonce(self._mark)
+        if first is not None:
             earlier = tuple([await self._earlier(row) for row in self._sender.sent_since(first)])
             self._mark.unlink(missing_ok=True)
         return Seen(self._sender.next_nonce, earlier)
@@ -114,11 +121,11 @@ async def look(session: Session, signer: TenantSigner) -> Seen:
         Failure: another run is sending, and does not end.
         NodeUnavailable: the node does not answer.
     """
-    async with _opened(session, signer) as turn:
-        seen = await turn.take_up()
+    async with _opened(session, signer) as (turn, since):
+        seen = await turn.take_up(since)
     for each in seen.earlier:
-        what = f"landed in block {each.block_number} ({each.transaction})" if each.transaction else "did not take place"
-        note(f"a run before this one was interrupted; its {each.description} {what}")
+        done = f"in block {each.block_number} ({each.transaction})" if each.transaction else "in vain"
+        note(f"another run, which was interrupted or has just ended, has sent {each.description} {done}")
     return seen
 
 
@@ -134,7 +141,7 @@ async def take_turn(session: Session, signer: TenantSigner) -> AsyncIterator[Tur
     if outgoing.turn is not None:
         yield outgoing.turn
         return
-    async with _opened(session, signer) as turn:
+    async with _opened(session, signer) as (turn, _):
         await _check_unchanged(turn, signer)
         outgoing.turn, outgoing.seen = turn, None
         try:
@@ -155,26 +162,31 @@ async def _check_unchanged(turn: Turn, signer: TenantSigner) -> None:
 
 
 @asynccontextmanager
-async def _opened(session: Session, signer: TenantSigner) -> AsyncIterator[Turn]:
+async def _opened(session: Session, signer: TenantSigner) -> AsyncIterator[tuple[Turn, int | None]]:
+    """Give a turn, and the first transaction of the run that was waited for, if one was."""
     environment = signer.outgoing.environment
     journal = await _journal(environment, session, signer.address)
     journal.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     sender = Sender(session.rpc, signer, session.market.chain_id, journal=journal)
-    await _open(sender, environment)
+    mark = journal.with_suffix(".run")
+    since = await _open(sender, environment, mark)
     try:
-        yield Turn(session.rpc, sender, signer, journal.with_suffix(".run"))
+        yield Turn(session.rpc, sender, signer, mark), since
     finally:
         sender.close()
 
 
-async def _open(sender: Sender, environment: Environment) -> None:
+async def _open(sender: Sender, environment: Environment, mark: Path) -> int | None:
     until = environment.clock() + WAIT_SECONDS
+    since = None
     while True:
         try:
-            return await sender.open()
+            await sender.open()
+            return since
         except KeyInUse as error:
             if environment.clock() > until:
                 raise Failure(ExitStatus.CHAIN_UNAVAILABLE, f"{error}; nothing was sent") from error
+        since = _first_nonce(mark) if since is None else since
         await asyncio.sleep(POLL_SECONDS)
 
 
@@ -194,9 +206,12 @@ async def _genesis(rpc: Rpc) -> str:
     return hash_[2:10] if isinstance(hash_, str) and hash_.startswith("0x") and hash_.isalnum() else "unknown"
 
 
-def _first_nonce(mark: Path) -> int:
+def _first_nonce(mark: Path) -> int | None:
+    """Return the first transaction of the run that has left its note; None if there is no note."""
     try:
         return int(msgspec.json.decode(mark.read_bytes())["nonce"])
+    except FileNotFoundError:
+        return None
     except (ValueError, KeyError, TypeError, OSError):
         return 0
 

@@ -180,4 +180,4 @@ def _decoded(path: Path, form: Any, kind: str) -> Any:
 
 
 def _no_file(path: Path, why: str) -> Failure:
-    return Failure(ExitStatus.INVALID_FILE, f"{path}: not a file of transactions: {why}")
+    return Failure(ExitStatus.USAGE, f"{path}: not a file of transactions: {why}")

@@ -20,8 +20,8 @@ from moorage.chain.market import Market
 from moorage.chain.remote_signer import RemoteSigner
 from moorage.chain.rpc import Rpc
 from moorage.chain.signer import market_calls
-from moorage.keys import KeyFileError, keystore_address, load_key, open_keystore, parse_key
-from moorage.private_file import write_private
+from moorage.keys import KeyFileError, is_keystore, keystore_address, load_key, open_keystore, parse_key
+from moorage.private_file import is_unchangeable, write_private
 from moorage.types import Address
 
 
@@ -120,8 +120,21 @@ def export(environment: Environment, options: Options, path: Path, *, is_raw: bo
 
 
 def import_key(environment: Environment, options: Options, key_file: Path) -> LocalAccount:
-    """Take a raw key, or another keystore, into the wallet file."""
-    return _store(environment, options, load_key(key_file, options.password_file))
+    """Take a raw key, or another keystore, into the wallet file.
+
+    Raises:
+        Failure: there is a wallet already, or nobody to ask for a password.
+        KeyFileError: the file is no key, or its password is another one.
+    """
+    _check_new(options.wallet_file)
+    return _store(environment, options, _imported(environment, options, key_file))
+
+
+def _imported(environment: Environment, options: Options, key_file: Path) -> LocalAccount:
+    if options.password_file is not None or not is_keystore(key_file):
+        return load_key(key_file, options.password_file)
+    password = environment.ask_password(f"Password of {key_file}, of {keystore_address(key_file)}")
+    return open_keystore(key_file, password)
 
 
 def _given_key(text: str) -> LocalAccount:
@@ -143,8 +156,7 @@ def parse_address(text: str, option: str) -> Address:
 
 def _store(environment: Environment, options: Options, account: LocalAccount) -> LocalAccount:
     path = options.wallet_file
-    if path.exists():
-        raise Failure(ExitStatus.WALLET, f"{path}: there is a wallet already; it is never overwritten, use --wallet")
+    _check_new(path)
     password = _password(environment, options, f"Password for the new wallet {path}", is_new=True)
     if not password:
         raise Failure(ExitStatus.WALLET, "an empty password protects nothing: give another one")
@@ -165,6 +177,14 @@ def _password(environment: Environment, options: Options, prompt: str, *, is_new
         raise KeyFileError(f"{options.password_file}: cannot be read as a password file ({name})") from None
 
 
+def _check_new(path: Path) -> None:
+    if path.exists():
+        raise Failure(ExitStatus.WALLET, f"{path}: there is a wallet already; it is never overwritten, use --wallet")
+
+
 def _check_exists(path: Path) -> None:
     if not path.exists():
         raise Failure(ExitStatus.WALLET, f"{path}: no wallet: `moorage register` makes one, --wallet names another")
+    if not is_unchangeable(path.parent):
+        text = f"{path.parent}: others may put another wallet there: run chmod go-w {path.parent}"
+        raise Failure(ExitStatus.WALLET, text)

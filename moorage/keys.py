@@ -60,6 +60,15 @@ def open_keystore(path: Path, password: str) -> LocalAccount:
     return _decrypted(path, _read_private(path), password)
 
 
+def is_keystore(path: Path) -> bool:
+    """Return whether a file looks like a keystore.
+
+    Raises:
+        KeyFileError: no such file, or readable by others.
+    """
+    return _read_private(path).startswith("{")
+
+
 def keystore_address(path: Path) -> Address:
     """Return the address that a keystore says it is for, which needs no password.
 

@@ -51,6 +51,16 @@ def is_private(path: Path) -> bool:
     return stat.S_IMODE(path.stat().st_mode) & forbidden == 0
 
 
+def is_unchangeable(directory: Path) -> bool:
+    """Return whether others may not put another file in the place of one in a directory.
+
+    Raises:
+        FileNotFoundError: there is no such directory.
+    """
+    mode = directory.stat().st_mode
+    return not mode & (stat.S_IWGRP | stat.S_IWOTH) or bool(mode & stat.S_ISVTX)
+
+
 def _is_credential(path: Path) -> bool:
     directory = os.environ.get("CREDENTIALS_DIRECTORY")
     return bool(directory) and path.resolve().parent == Path(str(directory)).resolve()

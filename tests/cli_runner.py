@@ -16,7 +16,7 @@ from cli.failures import ExitStatus
 from cli.main import run
 
 FAST_SCRYPT = 2
-VARIABLES = ("RPC", "MARKET", "WALLET", "KEY_FILE", "PASSWORD_FILE", "DEBUG")
+VARIABLES = ("RPC", "MARKET", "WALLET", "KEY_FILE", "PASSWORD_FILE", "KEY", "SIGNER", "ADDRESS", "CONTEXT", "DEBUG")
 
 
 @dataclass(frozen=True)

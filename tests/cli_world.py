@@ -98,11 +98,12 @@ async def world(
     period: int = PATIENT_PERIOD,
     token: str = "MoorageToken",
     decimals: int = 18,
+    chain_id: int = 31337,
     **parameters: int,
 ) -> AsyncIterator[World]:
-    async with start_chain(block_time=block_time) as chain:
+    async with start_chain(block_time=block_time, chain_id=chain_id) as chain:
         market = await deploy_market(chain, period=period, token=token, decimals=decimals, **parameters)
-        write_market(market, folder / "deployments" / "31337.json")
+        write_market(market, folder / "deployments" / f"{chain_id}.json")
         (folder / "moorage.yml").write_text(FILE)
         if tokens:
             await give_tokens(chain, market, chain.tenant.address, tokens)

@@ -30,7 +30,7 @@ def command() -> None:
 @path_option("--market", metavar="FILE", help="The file of the market's contracts.")
 @path_option("--wallet", metavar="FILE", help="Keystore with the tenant's key.")
 @click.option("--signer", metavar="URL", help="A signer elsewhere that has the key of --address.")
-@click.option("--address", metavar="ADDRESS", help="The tenant's address, where the key is elsewhere.")
+@click.option("--address", "known_address", metavar="ADDRESS", help="The tenant's address, where the key is elsewhere.")
 @context_options
 def add(
     environment: Environment,
@@ -40,18 +40,18 @@ def add(
     market: Path | None,
     wallet: Path | None,
     signer: str | None,
-    address: str | None,
+    known_address: str | None,
 ) -> None:
     """Keep settings under a name. The first context is used from then on."""
-    if wallet is not None and (signer or address):
+    if wallet is not None and (signer or known_address):
         raise Failure(ExitStatus.USAGE, "--wallet and --signer or --address are two ways to name one key: give one")
-    if signer is not None and address is None:
+    if signer is not None and known_address is None:
         raise Failure(ExitStatus.USAGE, "--signer needs --address: whose transactions it is to sign")
     if market is not None:
         load_market(market)
-    known = None if address is None else parse_address(address, "--address")
+    address = None if known_address is None else parse_address(known_address, "--address")
     contexts = Contexts(environment.config_directory)
-    contexts.add(name, Context(rpc, _absolute(market), _absolute(wallet), signer, known))
+    contexts.add(name, Context(rpc, _absolute(market), _absolute(wallet), signer, address))
     note(f"context {name} is kept in {contexts.path}" + (", and used" if contexts.current == name else ""))
 
 

@@ -93,7 +93,7 @@ async def _deposit(
     call = session.exchange.deposit(signer.address, base_units)
     await settle(options, session, signer)
     if was_done(signer, call):
-        note("this deposit was made by the run that was interrupted: nothing is paid again, run it again to pay more")
+        note("this deposit was made by that run: nothing is paid again, run it again to pay more")
         return False
     await check_funds(session, signer.address, base_units)
     shown = session.money.at_most(units.to_ledger_units(base_units, session.market.parameters.token_decimals))

@@ -39,11 +39,11 @@ def new(environment: Environment, options: Options) -> None:
 
 
 @command.command("import")
-@click.argument("key_file", metavar="FILE", type=click.Path(path_type=Path))
+@click.argument("source", metavar="FILE", type=click.Path(path_type=Path))
 @wallet_options()
-def import_(environment: Environment, options: Options, key_file: Path) -> None:
+def import_(environment: Environment, options: Options, source: Path) -> None:
     """Take a raw key, or a keystore of another program, into the wallet's file."""
-    account = wallet.import_key(environment, options, key_file.expanduser())
+    account = wallet.import_key(environment, options, source.expanduser())
     _tell(options, Address(account.address), options.wallet_file)
 
 

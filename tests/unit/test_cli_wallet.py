@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
+import subprocess
+import sys
+import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +20,12 @@ from cli.environment import Environment
 from cli.failures import ExitStatus, Failure
 from cli.options import Format, Options
 from moorage.keys import KeyFileError
+from tests.cli_runner import Person, person
 
 KEY = "0x" + "5e" * 32
 ADDRESS = Account.from_key(KEY).address
 PASSWORD = "correct horse battery"
+ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 @pytest.fixture
@@ -170,3 +177,114 @@ def test_key_file__unusable__is_refused_without_telling_it(options, tmp_path, te
         wallet.address_of(options(key_file=written(tmp_path / "raw", text, mode)))
 
     assert "5e5e" not in str(caught.value) and "canary" not in str(caught.value)
+
+
+# ------------------------------------------------------------------ wallet new, import, list, export
+
+
+@pytest.fixture
+def tenant(tmp_path, monkeypatch) -> Person:
+    monkeypatch.chdir(tmp_path)
+    return person(tmp_path)
+
+
+def test_j12_wallet__exported_and_imported__is_the_same_key(tenant, tmp_path):
+    made = tenant.moorage("wallet", "new", "-o", "json", typed="one\none\n")
+    saved = tenant.moorage("wallet", "export", "backup.json", typed="one\n")
+    other = person(tmp_path / "elsewhere")
+    restored = other.moorage("wallet", "import", "backup.json", "-o", "json", typed="one\ntwo\ntwo\n")
+    raw = other.moorage("wallet", "export", "raw", "--raw", typed="y\ntwo\n")
+    third = person(tmp_path / "third").moorage("wallet", "import", "raw", "-o", "json", typed="three\nthree\n")
+
+    assert [each.status for each in (made, saved, restored, raw, third)] == [ExitStatus.OK] * 5, restored.err
+    assert made.json["address"] == restored.json["address"] == third.json["address"]
+    assert json.loads((tmp_path / "backup.json").read_text())["crypto"]["kdf"] == "scrypt"
+    assert {(tmp_path / name).stat().st_mode & 0o777 for name in ("backup.json", "raw")} == {0o600}
+
+
+def test_j12_wallet_export__other_password_not_agreed_or_something_there__writes_nothing(tenant, tmp_path):
+    tenant.moorage("wallet", "new", typed="one\none\n")
+    written(tmp_path / "there", "canary")
+
+    wrong = tenant.moorage("wallet", "export", "copy", typed="other\n")
+    declined = tenant.moorage("wallet", "export", "copy", "--raw", typed="n\n")
+    alone = tenant.moorage("wallet", "export", "copy", "--raw")
+    there = tenant.moorage("wallet", "export", "there", typed="one\n")
+
+    assert wrong.status is there.status is ExitStatus.WALLET and "never overwritten" in there.err
+    assert (declined.status, alone.status) == (ExitStatus.ABORTED, ExitStatus.USAGE) and "--yes" in alone.err
+    assert not (tmp_path / "copy").exists() and (tmp_path / "there").read_text() == "canary"
+
+
+def test_wallet_list__several__shows_address_file_and_what_is_wrong(tenant, tmp_path):
+    assert "no wallets" in tenant.moorage("wallet", "list").out
+    made = tenant.moorage("wallet", "new", "-o", "json", typed="one\none\n").json
+    second = str(tmp_path / "second.json")
+    named = tenant.moorage("wallet", "new", "--wallet", second, "-o", "json", typed="one\none\n").json
+    tenant.moorage("context", "add", "second", "--wallet", second)
+    open_to_all = written(tmp_path / ".config/moorage/open.json", "{}", 0o644)
+
+    found = tenant.moorage("wallet", "list", "-o", "json").json
+    text = tenant.moorage("wallet", "list").out
+
+    assert {(each["address"], each["file"]) for each in found} == {
+        (made["address"], made["file"]),
+        (named["address"], second),
+        (None, str(open_to_all)),
+    }
+    assert made["address"] in text and "chmod 600" in text
+
+
+def test_wallet__in_use__is_told_by_context_and_option(tenant, tmp_path):
+    second = str(tmp_path / "second.json")
+    made = tenant.moorage("wallet", "new", "--wallet", second, "-o", "json", typed="one\none\n").json
+    tenant.moorage("context", "add", "second", "--wallet", second)
+
+    again = tenant.moorage("wallet", "new", typed="one\none\n")
+
+    assert again.status is ExitStatus.WALLET and f"{second}: there is a wallet already" in again.err
+    assert tenant.moorage("wallet", "export", "copy", "-o", "json", typed="one\n").json["address"] == made["address"]
+
+
+@pytest.mark.parametrize(("mode", "is_refused"), [(0o777, True), (0o770, True), (0o755, False), (0o1777, False)])
+def test_j02_wallet__directory_that_others_may_write__is_refused(environment, options, mode, is_refused):
+    wallet.create(environment, options())
+    options().wallet_file.parent.chmod(mode)
+
+    try:
+        if not is_refused:
+            assert wallet.address_of(options())
+            return
+        with pytest.raises(Failure, match="chmod go-w"):
+            wallet.address_of(options())
+    finally:
+        options().wallet_file.parent.chmod(0o700)
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o666, 0o644, 0o602])
+def test_j02_wallet__any_right_of_others__is_refused(environment, options, mode):
+    wallet.create(environment, options())
+    options().wallet_file.chmod(mode)
+
+    for act in (wallet.address_of, lambda given: wallet.unlock(environment, given)):
+        with pytest.raises(KeyFileError, match="chmod 600"):
+            act(options())
+
+
+def test_j02_j03_wallet__made_as_everybody_makes_one__is_strong_and_in_no_list_of_processes(tmp_path):
+    password = written(tmp_path / "password", "canary-password")
+    raw = written(tmp_path / "raw", KEY)
+    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "MOORAGE_PASSWORD_FILE": str(password)}
+    arguments = [sys.executable, "-m", "cli.main", "wallet", "import", str(raw)]
+    seen = b""
+
+    with subprocess.Popen(arguments, env=environment, cwd=ROOT, stdout=subprocess.DEVNULL) as process:
+        while process.poll() is None:
+            with suppress(OSError):
+                seen += Path(f"/proc/{process.pid}/cmdline").read_bytes()
+            time.sleep(0.01)
+
+    assert process.returncode == 0 and b"wallet\0import" in seen
+    assert b"canary" not in seen and KEY[2:].encode() not in seen
+    parameters = json.loads((tmp_path / ".config/moorage/wallet.json").read_text())["crypto"]["kdfparams"]
+    assert (parameters["n"], parameters["dklen"]) == (2**18, 32)
