@@ -61,6 +61,7 @@ def _as_yaml(document: Any) -> str:
     yaml = YAML(typ="safe", pure=True)
     yaml.default_flow_style = False
     yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
+    yaml.width = 2**20  # ids and addresses stay on their lines
     text = io.StringIO()
     yaml.dump(document, text)
     return text.getvalue().rstrip("\n")

@@ -104,8 +104,8 @@ async def write_unsigned(
         ],
     }
     write_private(path, json.dumps(document, indent=2).encode())
-    note(f"{path}: {len(calls)} unsigned transactions; `moorage wallet sign {path}` where the key is, and here then")
-    note("`moorage send` with the signed file; nothing was sent")
+    note(f"{path}: {len(calls)} transactions to be signed, nothing was sent: now `moorage wallet sign {path.name}`")
+    note(f"where the key is, and then `moorage send {path.name}.signed` here")
 
 
 def read_unsigned(path: Path) -> Unsigned:

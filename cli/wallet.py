@@ -24,6 +24,8 @@ from moorage.keys import KeyFileError, is_keystore, keystore_address, load_key, 
 from moorage.private_file import is_unchangeable, write_private
 from moorage.types import Address
 
+GIVEN = "MOORAGE_KEY, or the file of --key-fd"
+
 
 def address_of(options: Options) -> Address:
     """Return the tenant's address; a keystore needs no password for that.
@@ -48,6 +50,15 @@ def address_of(options: Options) -> Address:
 def is_file_needed(options: Options) -> bool:
     """Return whether the key is in the wallet's file, and nowhere else."""
     return (options.key, options.key_file, options.signer_url, options.address) == (None, None, None, None)
+
+
+def place_of(options: Options) -> str:
+    """Return where the key is, for people; what may be a token in a signer's address is left out."""
+    if options.signer_url is not None:
+        return f"the signer at {Rpc(options.signer_url).name}"
+    if options.address is not None:
+        return "elsewhere"
+    return GIVEN if options.key is not None else str(options.key_file or options.wallet_file)
 
 
 @asynccontextmanager
@@ -138,7 +149,7 @@ def _imported(environment: Environment, options: Options, key_file: Path) -> Loc
 
 
 def _given_key(text: str) -> LocalAccount:
-    return parse_key(text, "MOORAGE_KEY, or the file of --key-fd")
+    return parse_key(text, GIVEN)
 
 
 def parse_address(text: str, option: str) -> Address:

@@ -112,7 +112,7 @@ async def _describe(options: Options, session: Session, address: Address) -> tup
     tokens = units.to_ledger_units(await session.token.balance(block, address), market.parameters.token_decimals)
     (account,) = await session.exchange.accounts(block, [address])
     document = {
-        "wallet": str(options.key_file or options.wallet_file),
+        "wallet": wallet.place_of(options),
         "address": address,
         "chain_id": market.chain_id,
         "exchange": market.exchange,

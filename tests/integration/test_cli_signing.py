@@ -154,6 +154,43 @@ async def test_j05_node__forges_answers__is_named_and_nothing_is_signed(tmp_path
         assert await sent_by(here) == 0
 
 
+KEYS = {
+    ("register",): {
+        "wallet", "address", "chain_id", "exchange", "token", "coin", "symbol", "tokens", "account",
+    },
+    ("register", "--deposit", "1", "--dry-run"): {
+        "chain_id", "node", "wallet", "steps", "block", "before", "after", "symbol", "gas_at_most",
+    },
+    ("allowance", "list"): {"spender", "amount", "is_unlimited", "is_exchange"},
+    ("allowance", "revoke", "all", "--yes"): {"block", "transaction"},
+    ("wallet", "list"): {"address", "file", "problem"},
+    ("context", "list"): {"current", "contexts"},
+}  # fmt: skip
+
+
+async def test_j10_output__for_programs__is_one_document_with_the_same_keys_and_nothing_else(tmp_path):
+    async with world(tmp_path) as here:
+        await here.chain.transact(here.chain.tenant, here.token.approve(here.market.exchange, 7))
+        tenant = here.tenant.having(KEY_FILE=None)
+        raw = key_file(tmp_path, here.chain.tenant)
+        assert (await tenant.does("wallet", "import", raw, typed="secret\nsecret\n")).status is ExitStatus.OK
+        (tmp_path / "password").write_text("secret")
+        tenant = tenant.having(PASSWORD_FILE=str(tmp_path / "password"))
+
+        for arguments, keys in KEYS.items():
+            result = await tenant.does(*arguments, "-o", "json")
+
+            assert result.status is ExitStatus.OK, (arguments, result.err)
+            documents = result.json if isinstance(result.json, list) else [result.json]
+            assert documents and all(set(each) == keys for each in documents), (arguments, documents)
+
+
+def test_j10_exit_codes__of_the_program__are_those_of_the_document():
+    text = (ROOT / "docs/command-line.md").read_text()
+
+    assert all(f"| {status.value} | {status.name} |" in text for status in ExitStatus)
+
+
 # ------------------------------------------------------------------ signers
 
 

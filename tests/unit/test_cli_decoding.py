@@ -94,7 +94,7 @@ def test_a19_prompts__address__is_complete_with_its_checksum():
     assert STRANGER in shown(make_call("ERC20", "transfer"))
 
 
-def test_j11_prompts__control_characters_of_a_stranger__do_not_reach_the_terminal():
+def test_prompts__control_characters_of_a_stranger__do_not_reach_the_terminal():
     text = shown(make_call("ProviderRegistry", "update_provider"))
 
     assert "\x1b" not in text and "https://evil?[2J.example" in text and "(300 characters)" in text
