@@ -11,11 +11,19 @@ user=10001:10001 # no image runs as root: the provider grants no capability, not
 force=
 
 declare -A command_of=(
+  [nginx]='["/usr/sbin/nginx", "-e", "stderr", "-g", "daemon off;"]'
   [front]='["/usr/sbin/nginx", "-e", "stderr", "-c", "/etc/nginx/nginx.conf", "-g", "daemon off;"]'
   [cache]='["/usr/bin/redis-server", "--protected-mode", "no", "--save", "", "--appendonly", "no", "--dir", "/tmp"]'
   [database]='["/bin/sh", "/app/start-database"]'
+  [linux]='["/usr/local/bin/start-sshd"]'
   [guestbook]='["/usr/bin/python3", "-m", "gunicorn", "--bind", "0.0.0.0:8000", "--threads", "4", "--worker-tmp-dir", "/dev/shm", "--no-control-socket", "guestbook:app"]'
   [pages]='["/usr/bin/python3", "-m", "gunicorn", "--bind", "0.0.0.0:8000", "--threads", "8", "--worker-tmp-dir", "/dev/shm", "--no-control-socket", "pages:app"]'
+  [jobs]='["/usr/bin/python3", "-m", "gunicorn", "--bind", "0.0.0.0:8000", "--threads", "4", "--worker-tmp-dir", "/dev/shm", "--no-control-socket", "jobs:app"]'
+)
+
+# Where the files of an image are that belong to an example.
+declare -A files_of=(
+  [linux]=../linux-box
 )
 
 image_of() { # name
@@ -23,8 +31,8 @@ image_of() { # name
 }
 
 content_hash() { # name ; of all that the image is made of: some requirements are shared
-  (cd "$here" && cat build.sh rootfs.sh && find "$1" guestbook/requirements.txt -type f ! -name '*.pyc' 2>/dev/null \
-    | LC_ALL=C sort | xargs cat) | sha256sum | cut -d ' ' -f 1
+  (cd "$here" && cat build.sh rootfs.sh && find "$1" guestbook/requirements.txt "${files_of[$1]:-none}" -type f \
+    ! -name '*.pyc' 2>/dev/null | LC_ALL=C sort | xargs cat) | sha256sum | cut -d ' ' -f 1
 }
 
 is_built() { # name
@@ -54,8 +62,8 @@ build_rootfs() { # directory names...
   if is_debian_12 && python="$(python_with_pip)"; then
     PYTHON="$python" bash "$here/rootfs.sh" "$@"
   else
-    docker run --rm -e http_proxy -e https_proxy -e PIP_INDEX_URL -v "$here:/images:ro" -v "$1:$1" debian:12-slim \
-      bash /images/rootfs.sh "$@"
+    docker run --rm -e http_proxy -e https_proxy -e PIP_INDEX_URL -v "$here/..:/examples:ro" -v "$1:$1" debian:12-slim \
+      bash /examples/images/rootfs.sh "$@"
   fi
 }
 
@@ -65,9 +73,15 @@ import() { # name archive
   echo "$(image_of "$1") built"
 }
 
+wait_for_others() { # of this folder: two that build the same images would do all of it twice
+  exec 9<"$here"
+  ! command -v flock >/dev/null || flock 9
+}
+
 main() {
   local name work
   local -a missing=()
+  wait_for_others
   for name in "$@"; do
     case "$name" in
       --force) force=yes ;;

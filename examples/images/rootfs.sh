@@ -14,11 +14,14 @@ lists=() # options of apt; empty = the package lists that this system already ha
 installers_only='^(perl|libperl|perl-modules|libsemanage|libsepol|libpam-|libaudit-common|debconf|dpkg|tar|passwd|adduser|usrmerge|init-system|sysvinit|iproute2|[^_]*-perl)[^/]*_'
 
 declare -A packages_of=(
+  [nginx]="nginx-light"
   [front]="nginx-light"
   [cache]="redis-server"
   [database]="postgresql-15 busybox"
+  [linux]="openssh-server bash coreutils findutils grep sed procps less"
   [guestbook]="python3-minimal libpython3.11-stdlib"
   [pages]="python3-minimal libpython3.11-stdlib"
+  [jobs]="python3-minimal libpython3.11-stdlib"
 )
 # Of the closure and not needed: a compiler for queries, locales, scripts that keep several clusters.
 declare -A without=(
@@ -49,8 +52,8 @@ download() { # packages...
 unpack() { # root unneeded packages...
   local root="$1" unneeded="$2" deb
   shift 2
-  mkdir -p "$root"/{usr/{bin,sbin,lib,lib64},app,etc,dev,proc,sys,run,var/log,tmp}
-  chmod 1777 "$root/tmp"
+  mkdir -p "$root"/{usr/{bin,sbin,lib,lib64},app,etc,dev,proc,sys,run,var/{log,tmp},tmp}
+  chmod 1777 "$root"/{tmp,var/tmp}
   ln -s usr/bin usr/sbin usr/lib usr/lib64 "$root/"
   apt -o Dir::Cache::archives="$out/none" --print-uris --no-install-recommends install "$@" | awk '{print $2}' \
     | { grep -v -E -e "$installers_only" -e "$unneeded" || true; } \
@@ -82,20 +85,34 @@ compile_imported() { # name root ; import everything once: it leaves the compile
 add_files() { # name root
   local name
   case "$1" in
+    nginx) cp "$here"/nginx/html/* "$2/usr/share/nginx/html/" && cp "$here/nginx/nginx.conf" "$2/etc/nginx/" ;;
     front) cp "$here/front/nginx.conf" "$2/etc/nginx/nginx.conf" ;;
-    guestbook | pages) add_application "$1" "$2" ;;
+    guestbook | pages | jobs) add_application "$1" "$2" ;;
     database)
       install -D "$here/database/start-database" "$2/app/start-database"
       for name in sh rm mv; do ln -s busybox "$2/bin/$name"; done # initdb takes a shell, too
-      mkdir "$2/data"
+      mkdir -p "$2/data" "$2/var/lib/postgresql/data"
       rm -rf "$2"/usr/lib/postgresql/15/lib/{bitcode,llvmjit*}
+      ;;
+    linux)
+      install -D "$here/../linux-box/start-sshd" "$2/usr/local/bin/start-sshd"
+      cp "$here/../linux-box/sshd_config" "$2/etc/ssh/sshd_config"
+      ln -s bash "$2/bin/sh"
+      mkdir -p "$2/home/box"
+      sed -i 's#^app:.*#box:x:10001:10001::/home/box:/bin/bash#' "$2/etc/passwd"
+      echo 'tty:x:5:' >>"$2/etc/group" # a terminal belongs to it from the start: a user could not give it away
       ;;
   esac
 }
 
-archive() { # root file ; all is root's but /data: a volume there belongs to who owns it in the image
-  tar -C "$1" --owner 0 --group 0 --numeric-owner --sort name --exclude ./data -cf "$2" .
-  [ ! -d "$1/data" ] || tar -C "$1" --owner 10001 --group 10001 --numeric-owner -rf "$2" ./data
+archive() { # root file ; all is root's but what is a volume's place: a volume belongs to who owns its place in the image
+  local path
+  local -a theirs=() others=()
+  for path in data home/box var/lib/postgresql/data; do
+    [ ! -d "$1/$path" ] || theirs+=("./$path") others+=(--exclude "./$path")
+  done
+  tar -C "$1" --owner 0 --group 0 --numeric-owner --sort name "${others[@]}" -cf "$2" .
+  [ "${#theirs[@]}" = 0 ] || tar -C "$1" --owner 10001 --group 10001 --numeric-owner -rf "$2" "${theirs[@]}"
 }
 
 main() {
