@@ -13,6 +13,7 @@ from cli.failures import ExitStatus, explain
 from moorage import __version__
 
 COMMANDS = {
+    "init": "Write a deployment file to begin with.",
     "validate": "Check a deployment file, and say what it would cost.",
     "register": "Create or import a wallet, check the market, and pay in.",
     "plan": "Show what a file would change, what it costs and what comes back.",

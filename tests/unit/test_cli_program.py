@@ -65,7 +65,7 @@ def test_program__help_of_a_command__is_there(tenant, name):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("depoly",), "no command 'depoly'; there are validate"),
+        (("depoly",), "no command 'depoly'; there are init, validate"),
         (("deploy", "--fnud", "1h"), "see `moorage deploy --help`"),
         (("deploy", "extra"), "Got unexpected extra argument (extra): see `moorage deploy --help`"),
         (("deploy", "--fund", "1 fortnight"), "--fund: '1 fortnight' is not a time"),

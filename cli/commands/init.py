@@ -1,0 +1,83 @@
+"""`moorage init`: write a deployment file to begin with, and what belongs to it."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shlex
+from collections.abc import Mapping
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+import click
+
+from cli.core.templates import DEFAULT, DEPLOYMENT_FILE, MARK, SECRETS, TEMPLATES, described
+from cli.failures import ExitStatus, Failure
+from cli.output import say
+from moorage.deployment_file.problems import quoted, suggestion
+
+SHIPPED = "templates"
+"""A directory of this package; in the project's own folder it leads to the examples."""
+SECRET_BYTES = 32
+KEPT_OUT_OF_GIT = "*\n"
+"""What a .gitignore says that keeps a directory's files, itself included, where they are."""
+
+
+@click.command()
+@click.option("--template", "name", metavar="NAME", default=DEFAULT, show_default=True, help="What to begin with.")
+@click.option("--list", "is_list", is_flag=True, help="Tell all templates, and write nothing.")
+@click.argument("directory", type=click.Path(file_okay=False, path_type=Path), default=Path())
+def command(name: str, is_list: bool, directory: Path) -> None:
+    """Write a deployment file to begin with, and what belongs to it, into DIRECTORY (this one if there is none).
+
+    Nothing that is there is overwritten.
+    """
+    if is_list:
+        for line in described():
+            say(line)
+        return
+    contents = contents_of(name)
+    write_new(directory, contents)
+    for path in contents:
+        say(f"wrote {directory / path}")
+    file = shlex.quote(str(directory / DEPLOYMENT_FILE))
+    say(f"change what is marked with {MARK!r}, then: moorage validate -f {file}")
+
+
+def contents_of(name: str) -> dict[str, bytes]:
+    """Return the files of a template by their paths, with new secrets.
+
+    Raises:
+        Failure: there is no such template.
+    """
+    if name not in TEMPLATES:
+        raise Failure(ExitStatus.USAGE, f"no template {quoted(name)}{suggestion(name, TEMPLATES)}")
+    template = TEMPLATES[name]
+    shipped: Traversable = files("cli") / SHIPPED / name
+    contents = {path: (shipped / path).read_bytes() for path in (DEPLOYMENT_FILE, *template.files)}
+    if template.secrets:
+        contents[f"{SECRETS}/.gitignore"] = KEPT_OUT_OF_GIT.encode()
+    for secret in template.secrets:
+        contents[f"{SECRETS}/{secret}"] = secrets.token_hex(SECRET_BYTES).encode()
+    return contents
+
+
+def write_new(directory: Path, contents: Mapping[str, bytes]) -> None:
+    """Write files that are not there yet; secrets are readable by their owner only.
+
+    Raises:
+        Failure: one of them is there. Nothing is written then.
+        OSError: one can't be written; those before it stay.
+    """
+    for path in contents:
+        if os.path.lexists(directory / path):
+            text = f"{directory / path} is there already: nothing was written, name another DIRECTORY"
+            raise Failure(ExitStatus.ERROR, text)
+    for path, content in contents.items():
+        (directory / path).parent.mkdir(parents=True, exist_ok=True)
+        mode = 0o600 if path.startswith(f"{SECRETS}/") else 0o666
+        # exclusively: what somebody else makes meanwhile is not overwritten either
+        descriptor = os.open(directory / path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
