@@ -139,8 +139,12 @@ class Hosts:
         await self._plug_in([host])
         await _until_engine_answers(host)
 
-    async def load(self, images: Sequence[str]) -> None:
-        """Copy images of this machine's engine to all hosts.
+    async def load(self, images: Sequence[str], machines: Sequence[Host] | None = None) -> None:
+        """Copy images of this machine's engine to hosts.
+
+        Args:
+            images: by name.
+            machines: to which hosts; None: to all.
 
         Raises:
             DemoFailed: an image is missing, or an engine does not take it.
@@ -148,7 +152,7 @@ class Hosts:
         archive = self.folder / "images.tar"
         await run(["docker", "save", "--output", archive, *images], self.folder, what="docker save")
         load: tuple[str | Path, ...] = ("load", "--input", archive)
-        engines = (("docker", "--host", host.docker) for host in self.machines)
+        engines = (("docker", "--host", host.docker) for host in machines or self.machines)
         await asyncio.gather(*(run((*engine, *load), self.folder, what="docker load") for engine in engines))
         archive.unlink()
 

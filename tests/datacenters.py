@@ -64,6 +64,7 @@ NO_RULES = 'firewall = "off"'
 """So that tests leave nothing in the firewall of the machine that they run on."""
 FOREVER = ("/bin/sh", "-c", "while :; do /bin/sleep 1; done")
 PRICES = ("0.2", "0.3", "0.4")
+CAPACITY = 'cpu = 2\nmemory = "1GiB"\ndisk = "10GB"'
 SETTINGS = """
 rpc = "{rpc}"
 market = "market.json"
@@ -78,9 +79,7 @@ collateral_cap = "1000"
 {more}
 claim_after = "1h"
 [capacity]
-cpu = 2
-memory = "1GiB"
-disk = "10GB"
+{capacity}
 [prices]
 cpu = "{price}"
 memory = "0"
@@ -156,12 +155,15 @@ class Site:
     def agent(self, index: int = 0) -> Agent:
         return Agent(self.providers[index], f"https://127.0.0.1:{self.ports[index]}", (self.roots[index].der,))
 
-    async def add_provider(self, region: str = "local", docker_url: str | None = None, more: str = "") -> int:
+    async def add_provider(
+        self, region: str = "local", docker_url: str | None = None, more: str = "", capacity: str = CAPACITY
+    ) -> int:
         """Register a provider and write its files; each one is dearer than the one before.
 
         Args:
             docker_url: of an engine of its own.
             more: lines of its settings.
+            capacity: what its leases may use, as in its settings.
         """
         index = len(self.providers)
         number = ProviderNumber(index + 1)
@@ -181,6 +183,7 @@ class Site:
                 price=PRICES[index],
                 region=region,
                 more=more,
+                capacity=capacity,
                 egress=self.egress,
             )
         )
