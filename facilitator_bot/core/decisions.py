@@ -2,29 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import islice
-from typing import TypeVar
 
+from moorage.due import batches, is_closable, is_finishable
 from moorage.snapshot import Snapshot
-from moorage.types import (
-    Deployment,
-    DeploymentId,
-    DeploymentState,
-    Lease,
-    Order,
-    OrderId,
-    OrderKey,
-    OrderState,
-    Parameters,
-)
-
-BATCH_SIZE = 32
-"""What the exchange takes in one transaction."""
-
-
-Item = TypeVar("Item")
+from moorage.types import DeploymentId, Order, OrderId, OrderKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,34 +61,12 @@ def decide(snapshot: Snapshot, due: Due | None = None) -> tuple[Intent, ...]:
     ended = [snapshot.key(lease.id) for lease in leases if is_finishable(lease, block, parameters)]
     closed = [deployment.id for deployment in deployments if is_closable(deployment)]
     return (
-        *(SubmitStaleLeases(batch) for batch in _batches(stale)),
-        *(SubmitLeases(batch) for batch in _batches(matchable)),
-        *(FinishLeases(batch) for batch in _batches(ended)),
-        *(CloseDeployments(batch) for batch in _batches(closed)),
+        *(SubmitStaleLeases(batch) for batch in batches(stale)),
+        *(SubmitLeases(batch) for batch in batches(matchable)),
+        *(FinishLeases(batch) for batch in batches(ended)),
+        *(CloseDeployments(batch) for batch in batches(closed)),
     )
-
-
-def is_finishable(lease: Lease, block: int, parameters: Parameters) -> bool:
-    """Return whether anyone may end the lease at `block` because it has been closing or exhausted beyond the grace."""
-    grace = parameters.closing_grace_blocks
-    if lease.state is OrderState.LEASE_CLOSING:
-        return block > lease.confirmed_block + grace
-    period = parameters.reconfirmation_period_blocks
-    # until its deadline the provider may still confirm the last stretch
-    is_settled = lease.confirmed_block == lease.funded_block or block > lease.deadline_block(period)
-    return block > lease.funded_block + grace and is_settled and lease.is_exhausted(block, period)
-
-
-def is_closable(deployment: Deployment) -> bool:
-    """Return whether anyone may close the deployment."""
-    return deployment.state is DeploymentState.CLOSING and deployment.live_groups == 0
 
 
 def _by_age(orders: Iterable[Order]) -> list[Order]:
     return sorted(orders, key=lambda order: (order.match_block, order.id))
-
-
-def _batches(items: Iterable[Item]) -> Iterator[tuple[Item, ...]]:
-    rest = iter(items)
-    while batch := tuple(islice(rest, BATCH_SIZE)):
-        yield batch

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from facilitator_bot.core.decisions import Due, is_closable
+from facilitator_bot.core.decisions import Due
 from moorage.agenda import Agenda
+from moorage.due import end_block, is_closable
 from moorage.snapshot import Snapshot
-from moorage.types import DeploymentId, Lease, Order, OrderId, OrderState, Parameters
+from moorage.types import DeploymentId, Order, OrderId
 
 
 class Watchlist:
@@ -39,21 +40,9 @@ def _due_block(snapshot: Snapshot, order: OrderId) -> int | None:
     if order in snapshot.orders:
         return _match_block(snapshot.orders[order])
     if order in snapshot.leases:
-        return _end_block(snapshot.leases[order], snapshot.parameters)
+        return end_block(snapshot.leases[order], snapshot.parameters)
     return None
 
 
 def _match_block(order: Order) -> int | None:
     return order.match_block if order.bid_count > 0 else None
-
-
-def _end_block(lease: Lease, parameters: Parameters) -> int:
-    """Return the first block in which a lease can be stale or finished if nothing happens to it."""
-    grace = parameters.closing_grace_blocks
-    if lease.state is OrderState.LEASE_CLOSING:
-        return lease.confirmed_block + grace + 1
-    deadline = lease.deadline_block(parameters.reconfirmation_period_blocks)
-    if lease.is_awaiting or deadline < lease.funded_block:
-        return deadline + 1
-    is_settled = lease.confirmed_block == lease.funded_block
-    return max(lease.funded_block + grace, 0 if is_settled else deadline) + 1

@@ -8,7 +8,7 @@ import pytest
 from vyper.ast import nodes as ast
 from vyper.ast import parse_to_ast
 
-from facilitator_bot.core.decisions import BATCH_SIZE
+from moorage.due import BATCH_SIZE
 from provider_agent.core.chores import CLOSE_BATCH, CONFIRM_BATCH
 from tests.bytecode import ROOT
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from facilitator_bot.core.decisions import (
-    BATCH_SIZE,
     CloseDeployments,
     FinishLeases,
     SubmitLeases,
     SubmitStaleLeases,
     decide,
 )
+from moorage.due import BATCH_SIZE
 from moorage.types import DeploymentState, OrderState
 from tests.markets import DEPLOYMENT, make_deployment, make_lease, make_order, make_snapshot
 
