@@ -40,9 +40,11 @@ ADVICE = {
     "deposit too small": "prepay longer with --fund",
     "price too high": "lower pricing.max-price in the deployment file",
     "not permitted": "the tenant gives a manager UPDATE for a version, SCALE to add or remove groups",
-    "manager expired": "the tenant has to make you its manager again",
-    "above spend cap": "the tenant has to let its manager spend more",
+    "manager expired": "the tenant has to make you its manager again with `moorage manager set`",
+    "above spend cap": "the tenant has to let its manager spend more with `moorage manager set`",
     "too many groups": "8 may live, those that are closing included: wait until their providers have reset",
+    "nothing is ready": "somebody else was faster",
+    "revival too short": "the money ran out meanwhile: fund at least two periods, run the same command again",
     "insufficient balance": "the wallet has too few tokens",
     "too little of the chain's coin": "send it some of the chain's own coin, then run the same command again",
 }

@@ -4,16 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import Enum, auto
 from pathlib import Path
 
+from cli.core.identifiers import NotAnId, beginning_with, digits_of
 from cli.core.view import DeploymentView, full
 from cli.failures import ExitStatus, Failure
 from cli.records import Record, Records
 from cli.session import Session
-from moorage.types import Address, DeploymentId, DeploymentState
+from moorage.types import Address, DeploymentId, DeploymentState, Manager
 
-ID_DIGITS = 64
-SHORTEST_PREFIX = 8
+
+class Whose(Enum):
+    """Which deployments may be named by their id."""
+
+    OWN = auto()
+    """Those of the wallet."""
+    MANAGED = auto()
+    """Those that it is a manager of, too."""
+    ANY = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +31,8 @@ class Selected:
 
     view: DeploymentView
     record: Record | None
+    manager: Manager | None = None
+    """What the wallet may do for it if it is another tenant's."""
 
 
 async def by_file(session: Session, records: Records, file: Path) -> tuple[Selected, ...]:
@@ -41,23 +52,23 @@ async def by_file(session: Session, records: Records, file: Path) -> tuple[Selec
 async def select(
     session: Session,
     records: Records,
-    tenant: Address,
+    wallet: Address,
     file: Path,
     identifier: str | None,
-    *,
-    is_managed: bool = False,
+    whose: Whose = Whose.OWN,
 ) -> Selected | None:
     """Return the deployment that is meant; None if the file has none that is not closed.
 
     Args:
+        wallet: of the tenant, or of a manager.
         identifier: of the deployment, or its first digits; None to go by the file.
-        is_managed: whether it may be that of somebody else, if its whole id is given.
+        whose: which may be named by the id.
 
     Raises:
-        Failure: no deployment of the tenant has this id, or the file has several.
+        Failure: no such deployment has this id, or the file has several.
     """
     if identifier is not None:
-        return await _by_id(session, records, tenant, identifier, is_managed)
+        return await _by_id(session, records, wallet, identifier, whose)
     found = await by_file(session, records, file)
     if len(found) > 1:
         ids = ", ".join(full(each.view.id) for each in found)
@@ -65,19 +76,38 @@ async def select(
     return found[0] if found else None
 
 
-async def _by_id(session: Session, records: Records, tenant: Address, identifier: str, is_managed: bool) -> Selected:
-    digits = identifier.removeprefix("0x").lower()
-    is_hex = all(character in "0123456789abcdef" for character in digits)
-    if not is_hex or not SHORTEST_PREFIX <= len(digits) <= ID_DIGITS:
-        text = f"--deployment {identifier!r}: an id is 0x and {ID_DIGITS} hex digits, or at least its first 8"
-        raise Failure(ExitStatus.USAGE, text)
-    if len(digits) == ID_DIGITS:
-        view = await session.reader.view(DeploymentId(bytes.fromhex(digits)))
-        matches: Sequence[DeploymentView] = [view] if view is not None and (is_managed or view.tenant == tenant) else []
-    else:
-        matches = [view for view in await session.reader.of_tenant(tenant) if view.id.hex().startswith(digits)]
-    if len(matches) != 1:
-        found = "several deployments" if matches else "no deployment"
-        text = f"--deployment {identifier}: {found} of wallet {tenant} with this id; `moorage list` shows all"
-        raise Failure(ExitStatus.USAGE, text)
-    return Selected(matches[0], records.find(matches[0].id))
+async def _by_id(session: Session, records: Records, wallet: Address, identifier: str, whose: Whose) -> Selected:
+    try:
+        digits = digits_of(identifier)
+    except NotAnId as error:
+        raise Failure(ExitStatus.USAGE, f"--deployment {error}") from None
+    tenants = await session.reader.known()
+    matching = beginning_with(digits, tenants)
+    own = [each for each in matching if tenants[each] == wallet]
+    view = await _only(session, own or matching, identifier, wallet)
+    if own:
+        return Selected(view, records.find(view.id))
+    (manager,) = await session.exchange.managers(None, view.id, [wallet])
+    if whose is Whose.ANY or (manager is not None and whose is Whose.MANAGED):
+        return Selected(view, records.find(view.id), manager)
+    raise Failure(ExitStatus.USAGE, _of_another(view, manager, identifier, wallet))
+
+
+async def _only(session: Session, ids: Sequence[DeploymentId], identifier: str, wallet: Address) -> DeploymentView:
+    if len(ids) > 1:
+        raise Failure(ExitStatus.USAGE, f"--deployment {identifier}: several deployments, give more digits")
+    view = await session.reader.view(ids[0]) if ids else None
+    if view is None:
+        raise Failure(ExitStatus.USAGE, _unknown(identifier, wallet))
+    return view
+
+
+def _unknown(identifier: str, wallet: Address) -> str:
+    return f"--deployment {identifier}: no deployment of wallet {wallet} has this id; `moorage list` shows all"
+
+
+def _of_another(view: DeploymentView, manager: Manager | None, identifier: str, wallet: Address) -> str:
+    if manager is None:
+        return _unknown(identifier, wallet)
+    text = f"deployment {full(view.id)} is of tenant {view.tenant}, and wallet {wallet} is a manager of it"
+    return f"{text}: only the tenant can do this"

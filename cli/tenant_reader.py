@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from cli.core.view import Attempt, DeploymentView, Event
 from moorage.chain.contracts import DeploymentWord, Exchange
@@ -53,6 +53,15 @@ class TenantReader:
         words = await self._exchange.deployments(block, ids)
         pairs = zip(reversed(ids), reversed(words), strict=True)
         return tuple([await self._view(block, each, word) for each, word in pairs if word is not None])
+
+    async def known(self) -> Mapping[DeploymentId, Address]:
+        """Return all deployments of the market with their tenants.
+
+        Raises:
+            NodeUnavailable: the node did not answer everything.
+        """
+        await self._follow()
+        return {facts.id: facts.tenant for facts in self._index.facts.deployments.values()}
 
     async def _follow(self) -> Block:
         block = await read_block(self._rpc)

@@ -7,7 +7,7 @@ Money is an integer of ledger units (token base units x 10^(18 - decimals)); hei
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import IntFlag, StrEnum
 from typing import NewType
 
 Address = NewType("Address", str)
@@ -187,6 +187,25 @@ class Account:
     available: int
     committed: int
     """Collateral of live fulfillments and leases, and all that was ever slashed; 0 for a tenant."""
+
+
+class Permission(IntFlag):
+    """What a manager may do; the bits are those of the exchange."""
+
+    UPDATE = 1
+    FUND = 2
+    SCALE = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Manager:
+    """What another key may do for a deployment."""
+
+    permissions: Permission
+    expires_block: int
+    """The last block in which it may act."""
+    spendable: int
+    """Ledger units of the tenant's account that are left to it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from cli.options import DEFAULT_FILE, Format, Options, fund_option, market_optio
 from cli.ordering import live_deployment, missing_of, order_lines, order_plan
 from cli.output import emit, say
 from cli.records import Records
-from cli.selection import Selected, select
+from cli.selection import Selected, Whose, select
 from cli.session import Session, open_session
 from cli.submission import NO_SALT, compiled_for
 from cli.updating import prepare, update_lines, update_plan
@@ -50,7 +50,7 @@ async def _plan(
         if identifier is None:
             selected = await live_deployment(session, records, file)
         else:
-            selected = await select(session, records, tenant, file, identifier, is_managed=True)
+            selected = await select(session, records, tenant, file, identifier, Whose.MANAGED)
         if selected is None:
             return await _of_new(session, tenant, file, spec, fund_seconds)
         return await _of_live(session, selected, file, spec, fund_seconds)

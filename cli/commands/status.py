@@ -11,6 +11,7 @@ from cli import wallet
 from cli.agents import Interpreter
 from cli.core.agents import NOTHING_KNOWN, Knowledge, learn, next_steps
 from cli.core.hints import hints
+from cli.core.permissions import describe_manager
 from cli.core.report import columns, document, heading, rows
 from cli.core.story import tell
 from cli.core.view import DeploymentView
@@ -19,7 +20,7 @@ from cli.failures import ExitStatus, Failure
 from cli.options import DEFAULT_FILE, Format, Options, market_options, path_option
 from cli.output import COLUMNS, as_text, cells, emit, note, say
 from cli.records import Records
-from cli.selection import select
+from cli.selection import Whose, select
 from cli.session import Session, open_session
 from moorage.keys import KeyFileError
 from moorage.request_auth import Domain
@@ -45,9 +46,12 @@ async def _status(
     async with open_session(options) as session:
         tenant = wallet.address_of(options)
         records = Records(environment.state_directory, session.market, tenant)
-        selected = await select(session, records, tenant, file, identifier)
+        selected = await select(session, records, tenant, file, identifier, Whose.MANAGED)
         if selected is None:
             raise Failure(ExitStatus.ERROR, f"{file} has no live deployment of wallet {tenant}: see `moorage list`")
+        if selected.manager is not None:
+            rights = describe_manager(selected.manager, selected.view, session.money)
+            note(f"deployment of tenant {selected.view.tenant}; wallet {tenant} is a manager: {rights}")
         knowledge = await _ask_agents(environment, options, session, selected.view)
     view, money = selected.view, session.money
     history = tell(view, money, is_verbose=True) if is_verbose else ()

@@ -16,7 +16,7 @@ from cli.options import DEFAULT_FILE, Options, fund_option, market_options, pars
 from cli.ordering import forget_replaced, live_deployment
 from cli.output import note, open_screen
 from cli.records import Records
-from cli.selection import Selected, select
+from cli.selection import Selected, Whose, select
 from cli.session import Session, open_session
 from cli.signers import TenantSigner
 from cli.transacting import settle
@@ -91,7 +91,7 @@ async def _selected(
     if identifier is None:
         selected = await live_deployment(session, records, file)
     else:
-        selected = await select(session, records, signer.address, file, identifier, is_managed=True)
+        selected = await select(session, records, signer.address, file, identifier, Whose.MANAGED)
     if selected is None:
         raise Failure(ExitStatus.ERROR, f"{file} is not deployed: `moorage deploy -f {file}` does that")
     if selected.view.state is not DeploymentState.ACTIVE:

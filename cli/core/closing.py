@@ -84,6 +84,31 @@ def _providers(attempts: Iterable[Attempt]) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """What a deployment holds of its tenant's money, in ledger units."""
+
+    unused: int
+    """Prepaid and not earned by a provider yet."""
+    earned: int
+    """By providers that have not claimed it."""
+    tips: int
+    """Of matches, finishes and the closing; what nobody earns comes back."""
+
+    @property
+    def total(self) -> int:
+        return self.unused + self.earned + self.tips
+
+
+def held(view: DeploymentView) -> Held:
+    """Return what stays in a deployment until it is deleted."""
+    live = [attempt for attempt in view.attempts if attempt.is_live]
+    is_open = sum(attempt.state is OrderState.OPEN for attempt in live)
+    tips = view.tip * (is_open + len(live) + (view.state is not DeploymentState.CLOSED))
+    earned = sum(attempt.lease.earned for attempt in live if attempt.lease is not None)
+    return Held(_held(view) - is_open * view.tip - earned, earned, tips)
+
+
+@dataclass(frozen=True, slots=True)
 class Settlement:
     """Where a deployment's money went, in ledger units.
 

@@ -61,7 +61,7 @@ def _bid_rows(attempt: Attempt, money: Money) -> Iterator[Row]:
     for place, bid in enumerate(attempt.bids[:SHOWN_BIDS]):
         yield Row("  bid", "lowest" if place == 0 else "", str(bid.provider), money.per_hour(bid.charge_per_block))
     if len(attempt.bids) > SHOWN_BIDS:
-        yield Row("", "", detail=f"and {_counted(len(attempt.bids) - SHOWN_BIDS, 'dearer bid')}")
+        yield Row("", "", detail=f"and {counted(len(attempt.bids) - SHOWN_BIDS, 'dearer bid')}")
 
 
 def _report_rows(report: Report) -> Iterator[Row]:
@@ -95,10 +95,10 @@ def _group_row(view: DeploymentView, attempt: Attempt, money: Money) -> Row:
 
 
 def _open_detail(view: DeploymentView, attempt: Attempt, money: Money) -> str:
-    bids = _counted(len(attempt.bids), "bid")
+    bids = counted(len(attempt.bids), "bid")
     left = attempt.match_block - view.block_number
     if left > 0:
-        return f"{bids}, to be matched in {_counted(left, 'block')} ({money.span(left)})"
+        return f"{bids}, to be matched in {counted(left, 'block')} ({money.span(left)})"
     return f"{bids}, to be matched now" if attempt.bids else "no bids yet"
 
 
@@ -110,13 +110,14 @@ def confirmation(view: DeploymentView, lease: Lease) -> str:
         return "overdue: anyone may end it as stale"
     left = lease.deadline_block(view.period_blocks) - view.block_number
     if lease.is_awaiting:
-        return f"first confirmation within {_counted(left, 'block')}"
+        return f"first confirmation within {counted(left, 'block')}"
     if lease.is_exhausted(view.block_number, view.period_blocks):
-        return "used up: fund it"
-    return f"confirmed {_counted(view.block_number - lease.confirmed_block, 'block')} ago, next within {left}"
+        return "used up: `moorage fund` revives it"
+    return f"confirmed {counted(view.block_number - lease.confirmed_block, 'block')} ago, next within {left}"
 
 
-def _counted(number: int, thing: str) -> str:
+def counted(number: int, thing: str) -> str:
+    """Return a number of things in words."""
     return f"{number} {thing}{'' if number == 1 else 's'}"
 
 

@@ -26,9 +26,11 @@ from moorage.types import (
     DeploymentState,
     Group,
     Lease,
+    Manager,
     OrderId,
     OrderKey,
     OrderState,
+    Permission,
     Provider,
     ProviderNumber,
     Version,
@@ -184,6 +186,17 @@ class Exchange(Contract):
         rows = await self.read_many(block, "fulfillment", [[order, provider] for order in orders])
         return [Bid(ProviderNumber(row[0]), row[1], row[2]) if row[0] else None for row in rows]
 
+    async def is_locked(self, block: Block | None, bids: Sequence[tuple[OrderId, ProviderNumber]]) -> list[bool]:
+        """Return of each bid whether its collateral is locked."""
+        return [row[0] != 0 for row in await self.read_many(block, "fulfillment", bids)]
+
+    async def managers(
+        self, block: Block | None, deployment: DeploymentId, addresses: Sequence[Address]
+    ) -> list[Manager | None]:
+        """Return what keys may do for a deployment; None is one that is no manager of it."""
+        rows = await self.read_many(block, "manager", [[deployment, each] for each in addresses])
+        return [Manager(Permission(row[0]), row[1], row[2]) if row[0] else None for row in rows]
+
     def deposit(self, account: Address, amount_base_units: int) -> Call:
         return self.call("deposit", account, amount_base_units)
 
@@ -193,6 +206,17 @@ class Exchange(Contract):
 
     def withdraw(self, account: Address, amount_base_units: int) -> Call:
         return self.call("withdraw", account, amount_base_units)
+
+    def withdraw_to(self, account: Address, amount_base_units: int, recipient: Address) -> Call:
+        return self.call("withdraw_to", account, amount_base_units, recipient)
+
+    def set_manager(self, deployment: DeploymentId, manager: Address, granted: Manager | None) -> Call:
+        """Return what gives a key rights in place of those that it had; None takes them all."""
+        limits = (granted.permissions, granted.expires_block, granted.spendable) if granted else (0, 0, 0)
+        return self.call("set_manager", deployment, manager, *limits, about=_short(deployment))
+
+    def fund(self, key: OrderKey, blocks: int) -> Call:
+        return self.call("fund", terms.key_tuple(key), blocks, about=_short(terms.order_id(key)))
 
     def submit_deployment(
         self, salt: bytes, version: Version, wait_duration_blocks: int, groups: Sequence[Group], deposits: Sequence[int]

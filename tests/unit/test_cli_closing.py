@@ -10,8 +10,10 @@ from cli.core.closing import (
     EndDeployment,
     FinishLeases,
     GiveUp,
+    Held,
     Settlement,
     Wait,
+    held,
     next_step,
     settlement,
 )
@@ -35,6 +37,12 @@ OPEN = attempt(OrderState.OPEN, 1)
 CLOSING = attempt(OrderState.LEASE_CLOSING)
 CLOSED = attempt(OrderState.LEASE_CLOSED)
 LAST = (event(100, "LeaseClosed", lease=ORDER),)
+
+
+def earning():
+    """Return a lease of which 10 blocks are earned and 90 are not."""
+    heights = {"claimed_block": 90, "confirmed_block": 100, "funded_block": 190}
+    return attempt(lease=lease(ORDER, charge_per_block=40, remainder=7, **heights))
 
 
 def closing(*attempts, block=100, story=LAST):
@@ -143,3 +151,19 @@ def test_settlement__funded_later__counts_as_put_in():
     running = attempt(lease=lease(charge_per_block=40, claimed_block=20, funded_block=277))
 
     assert settlement(view(running, story=(CREATED, MATCHED, funded))).put_in == 10_000 + 2 * TIP + 400
+
+
+@pytest.mark.parametrize(
+    ("attempts", "state", "expected"),
+    [
+        # the deposit of an open order has the tip of its match in it
+        ((OPEN,), DeploymentState.ACTIVE, Held(5_000 - TIP, 0, 3 * TIP)),
+        ((earning(),), DeploymentState.ACTIVE, Held(90 * 40 + 7, 10 * 40, 2 * TIP)),
+        ((OPEN, earning()), DeploymentState.CLOSING, Held(5_000 - TIP + 90 * 40 + 7, 10 * 40, 4 * TIP)),
+        ((CLOSED,), DeploymentState.CLOSING, Held(0, 0, TIP)),
+        ((CLOSED,), DeploymentState.CLOSED, Held(0, 0, 0)),
+    ],
+)
+def test_held__each_state__is_all_that_the_exchange_keeps_for_it(attempts, state, expected):
+    assert held(view(*attempts, state=state)) == expected
+    assert expected.total == expected.unused + expected.earned + expected.tips

@@ -80,7 +80,21 @@ def test_program__wrong_usage__is_one_line(tenant, arguments, words):
     assert words in result.err and result.err.count("\n") == 1
 
 
-@pytest.mark.parametrize("command", [("register",), ("deploy",), ("status",), ("list",), ("delete",)])
+@pytest.mark.parametrize(
+    "command",
+    [
+        *(
+            ("register",),
+            ("deploy",),
+            ("status",),
+            ("list",),
+            ("delete",),
+            ("fund", "--for", "1h"),
+            ("withdraw", "all"),
+        ),
+        *(("manager", "list"), ("manager", "set", "0x12", "--can", "update"), ("manager", "revoke", "0x12")),
+    ],
+)
 def test_program__no_node_at_the_address__is_one_line(tenant, command):
     Path("moorage.yml").write_text(VALID)
 

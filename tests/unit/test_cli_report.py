@@ -47,7 +47,11 @@ def leased(**changes):
             Row("west", "leased", "1", "1 MOOR/h", "1.0 h", "first confirmation within 6 blocks"),
         ),
         (leased(), 111, Row("west", "leased", "1", "1 MOOR/h", "0.9 h", "overdue: anyone may end it as stale")),
-        (leased(confirmed_block=3_700), 3_702, Row("west", "leased", "1", "1 MOOR/h", "0.0 h", "used up: fund it")),
+        (
+            leased(confirmed_block=3_700),
+            3_702,
+            Row("west", "leased", "1", "1 MOOR/h", "0.0 h", "used up: `moorage fund` revives it"),
+        ),
         (
             attempt(OrderState.LEASE_CLOSING),
             104,

@@ -1,0 +1,227 @@
+"""`moorage fund`: prepay the orders and leases of a deployment for longer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from cli import wallet
+from cli.core.fund_plan import (
+    Funding,
+    FundPlan,
+    Longer,
+    NotPossible,
+    Payer,
+    Spend,
+    UpTo,
+    Wish,
+    describe_funding,
+    funding_document,
+    lasting,
+    payer_of,
+    plan_funding,
+    revivals,
+)
+from cli.core.report import columns
+from cli.core.view import DeploymentView, full
+from cli.environment import Environment
+from cli.failures import ExitStatus, Failure
+from cli.funding import check_funds, deposit
+from cli.options import DEFAULT_FILE, Format, Options, market_options, path_option, refuse_unit
+from cli.output import emit, note, say
+from cli.records import Records
+from cli.selection import Selected, Whose, select
+from cli.session import Session, open_session
+from cli.signers import TenantSigner
+from cli.transacting import review, send, settle, was_done
+from cli.turns import take_turn
+from moorage import units
+from moorage.chain.contracts import Call
+from moorage.chain.sender import Sent
+
+PAYERS = {
+    Payer.TENANT: "your account on the exchange",
+    Payer.MANAGER: "the tenant's account, as its manager",
+    Payer.GIVER: "your account, as a gift: what is not used goes to the tenant",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """What is going to be paid."""
+
+    view: DeploymentView
+    plan: FundPlan
+    payer: Payer
+    available: int
+    """Ledger units in the account that pays."""
+    missing_base_units: int
+    """Of the token, to be paid in from the wallet first."""
+
+
+@click.command()
+@path_option("-f", "--file", metavar="FILE", default=DEFAULT_FILE, show_default=True, help="Deployment file.")
+@click.option("--deployment", "identifier", metavar="ID", help="Anybody's deployment by its id, in place of the file.")
+@click.option("--group", "groups", metavar="NAME", multiple=True, help="Only this group; may be repeated.")
+@click.option("--for", "longer", metavar="TIME", help="How much longer each group is to last.")
+@click.option("--up-to", metavar="TIME", help="How long each group is to last from now on.")
+@click.option("--amount", metavar="TOKENS", help="What to spend at most; all groups last equally much longer.")
+@market_options(asks=True)
+def command(
+    environment: Environment,
+    options: Options,
+    file: Path,
+    identifier: str | None,
+    groups: tuple[str, ...],
+    longer: str | None,
+    up_to: str | None,
+    amount: str | None,
+) -> None:
+    """Prepay orders and leases for longer, from the account and, what it lacks, from the wallet.
+
+    A lease whose money has run out comes back to life if nobody has finished it yet.
+    """
+    typed = {"--for": longer, "--up-to": up_to, "--amount": amount}
+    wished = [(option, text) for option, text in typed.items() if text is not None]
+    if len(wished) != 1:
+        raise click.UsageError("say how long or how much: one of --for TIME, --up-to TIME, --amount TOKENS")
+    environment.run(_fund(environment, options, file, identifier, groups, wished[0]))
+
+
+async def _fund(
+    environment: Environment,
+    options: Options,
+    file: Path,
+    identifier: str | None,
+    groups: Sequence[str],
+    wished: tuple[str, str],
+) -> None:
+    async with (
+        open_session(options) as session,
+        wallet.open_signer(environment, options, session.market) as signer,
+    ):
+        wish = _wish(session, *wished)
+        await settle(options, session, signer)
+        records = Records(environment.state_directory, session.market, signer.address)
+        selected = await select(session, records, signer.address, file, identifier, Whose.ANY)
+        if selected is None:
+            text = f"{file} has no live deployment of wallet {signer.address}: see `moorage list`"
+            raise Failure(ExitStatus.ERROR, text)
+        try:
+            plan = _not_done_yet(session, signer, plan_funding(selected.view, groups, wish, session.money))
+            agreement = await _agreement(session, signer, selected, plan)
+        except NotPossible as error:
+            raise Failure(ExitStatus.USAGE, str(error)) from None
+        if options.output is Format.TEXT:
+            _show(session, agreement)
+        sent = await _send(environment, options, session, signer, agreement) if plan.fundings else []
+        if options.output is not Format.TEXT and not (options.is_dry_run and plan.fundings):
+            emit(_document(session, agreement, sent), options.output)
+
+
+def _not_done_yet(session: Session, signer: TenantSigner, plan: FundPlan) -> FundPlan:
+    """Return a plan without what a run that was interrupted has done: nobody wants the rest of it twice."""
+    done = [each for each in plan.fundings if was_done(signer, _call(session, each))]
+    for each in done:
+        note(f"group {each.attempt.group.name} was funded by the run that was interrupted: it is left out")
+    return replace(plan, fundings=tuple(each for each in plan.fundings if each not in done))
+
+
+def _call(session: Session, funding: Funding) -> Call:
+    return session.exchange.fund(funding.attempt.key, funding.blocks)
+
+
+def _wish(session: Session, option: str, typed: str) -> Wish:
+    market = session.market
+    try:
+        if option == "--amount":
+            wish: Wish = Spend(units.parse_amount(typed, market.parameters.token_decimals))
+        else:
+            blocks = units.to_blocks(units.parse_duration(typed), market.seconds_per_block)
+            wish = Longer(blocks) if option == "--for" else UpTo(blocks)
+    except units.UnitError as error:
+        raise refuse_unit(option, error) from error
+    if wish in (Spend(0), Longer(0), UpTo(0)):
+        raise Failure(ExitStatus.USAGE, f"{option} {typed}: nothing to fund")
+    return wish
+
+
+async def _agreement(session: Session, signer: TenantSigner, selected: Selected, plan: FundPlan) -> Agreement:
+    """Return what is going to be paid, by whom.
+
+    Raises:
+        NotPossible: the wallet is a manager and may not.
+        Failure: nothing can be funded, or the money is not there.
+    """
+    view, money = selected.view, session.money
+    if not plan.fundings and plan.skipped:
+        reasons = "; ".join(f"group {name} {reason}" for name, reason in plan.skipped)
+        raise Failure(ExitStatus.REFUSED, f"nothing of deployment {full(view.id)} can be funded: {reasons}")
+    payer = payer_of(view, signer.address, selected.manager, plan.total, money)
+    account = view.tenant if payer is Payer.MANAGER else signer.address
+    (held,) = await session.exchange.accounts(None, [account])
+    lacking = max(plan.total - held.available, 0)
+    if lacking and payer is Payer.MANAGER:
+        text = f"tenant {view.tenant} has {money.amount(held.available)} in its account"
+        raise Failure(ExitStatus.WALLET, f"{text}, {money.at_most(plan.total)} are needed: it has to pay in")
+    missing = -(-lacking // units.to_ledger_units(1, session.market.parameters.token_decimals))
+    await check_funds(session, signer.address, missing)
+    return Agreement(view, plan, payer, held.available, missing)
+
+
+def _show(session: Session, agreement: Agreement) -> None:
+    plan, money, view = agreement.plan, session.money, agreement.view
+    for name, reason in plan.skipped:
+        note(f"skipped group {name}: it {reason}")
+    for each in plan.enough:
+        say(f"group {each.attempt.group.name} lasts {lasting(each.runway_blocks, money)} already")
+    if not plan.fundings:
+        return
+    say(f"deployment {full(view.id)} of tenant {view.tenant}")
+    for line in columns(describe_funding(plan, money)):
+        say(line)
+    for name in revivals(plan):
+        say(f"group {name} is used up: this revives it, with two periods at least; its provider has to confirm it anew")
+    paid_in = units.to_ledger_units(agreement.missing_base_units, session.market.parameters.token_decimals)
+    say(f"in all                    {money.at_most(plan.total)} from {PAYERS[agreement.payer]}")
+    say(f"in that account now       {money.amount(agreement.available)}")
+    say(f"paid in from your wallet  {money.at_most(paid_in)}")
+
+
+async def _send(
+    environment: Environment, options: Options, session: Session, signer: TenantSigner, agreement: Agreement
+) -> list[Sent]:
+    plan, missing, money = agreement.plan, agreement.missing_base_units, session.money
+    calls = [_call(session, each) for each in plan.fundings]
+    paying_in = [session.exchange.deposit(signer.address, missing)] if missing else []
+    question = f"Fund deployment {full(agreement.view.id)} with {money.at_most(plan.total)}?"
+    if not await review(environment, options, session, signer, [*paying_in, *calls], question):
+        return []
+    async with take_turn(session, signer):
+        sent = [await deposit(session, signer, missing)] if missing else []
+        for each, call in zip(plan.fundings, calls, strict=True):
+            sent.append(await send(session, signer, call))
+            if options.output is Format.TEXT:
+                lasts = lasting(each.runway_after_blocks, money)
+                say(f"block {sent[-1].block_number}  group {each.attempt.group.name} is funded and lasts {lasts}")
+    return sent
+
+
+def _document(session: Session, agreement: Agreement, sent: Sequence[Sent]) -> dict[str, Any]:
+    plan, money = agreement.plan, session.money
+    paid_in = units.to_ledger_units(agreement.missing_base_units, session.market.parameters.token_decimals)
+    return {
+        "deployment": full(agreement.view.id),
+        "tenant": agreement.view.tenant,
+        "block": agreement.view.block_number,
+        "groups": [funding_document(each, money) for each in plan.fundings],
+        "skipped": dict(plan.skipped),
+        "total": money.number(plan.total),
+        "paid_by": agreement.payer.name.lower(),
+        "paid_in": money.number(paid_in),
+        "transactions": [{"transaction": each.transaction, "block": each.block_number} for each in sent],
+    }
