@@ -31,6 +31,11 @@ COMMANDS = {
     "context": "Named settings: which node, which market, whose key.",
     "send": "Send what was signed elsewhere.",
     "allowance": "Who may take tokens of the wallet, and how to end that.",
+    "match": "Match orders with their lowest bids, for a tip.",
+    "stale": "End leases that were not confirmed in time, for a tip.",
+    "finish": "End leases and deployments that are overdue, for a tip.",
+    "claim": "Move what leases have earned to their providers.",
+    "release": "Free the collateral of bids that have lost.",
 }
 """Name -> one line. A command lives in cli/commands under its name and is imported when it runs."""
 

@@ -33,16 +33,18 @@ def _of_attempt(view: DeploymentView, attempt: Attempt, money: Money) -> Iterato
             )
             yield _hint(view, attempt, "no-bids", text)
         elif late >= PATIENCE_BLOCKS:
-            text = f"group {group} could be matched since block {attempt.match_block}, but no facilitator has done it"
+            since = f"group {group} could be matched since block {attempt.match_block}"
+            text = f"{since}, but no facilitator has done it: `moorage match {full(attempt.id)}` does"
             yield _hint(view, attempt, "not-matched", text)
     lease = attempt.lease
     if lease is None or attempt.state is not OrderState.LEASE_ACTIVE:
         return
     if lease.is_stale(view.block_number - PATIENCE_BLOCKS, view.period_blocks):
-        text = f"lease {short(lease.id)} of group {group} is overdue, but no facilitator has ended it"
+        overdue = f"lease {short(lease.id)} of group {group} is overdue"
+        text = f"{overdue}, but no facilitator has ended it: `moorage stale {full(lease.id)}` does"
         yield _hint(view, attempt, "not-ended", text)
     elif lease.is_exhausted(view.block_number, view.period_blocks):
-        text = f"lease {short(lease.id)} of group {group} is used up: fund it, or its workloads are stopped"
+        text = f"lease {short(lease.id)} of group {group} is used up: `moorage fund`, or its workloads are stopped"
         yield _hint(view, attempt, "exhausted", text)
     elif not lease.is_awaiting and lease.funded_block - view.block_number <= view.period_blocks:
         left = money.span(lease.funded_block - view.block_number)

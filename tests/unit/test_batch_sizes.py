@@ -20,6 +20,7 @@ USED = [
     ("submit_stale_lease", BATCH_SIZE),
     ("finish_leases", BATCH_SIZE),
     ("deployment_closed", BATCH_SIZE),
+    ("claim", BATCH_SIZE),
 ]
 
 

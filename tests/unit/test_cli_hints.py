@@ -39,3 +39,13 @@ def test_hints__situation__is_told_from_the_right_block_on(one, block, told):
 
 def test_hints__deployment_is_closing__has_none():
     assert hints(view(OPEN, block=500, state=DeploymentState.CLOSING), MONEY) == ()
+
+
+@pytest.mark.parametrize(
+    ("one", "command"),
+    [(BID_ON, f"`moorage match 0x{BID_ON.id.hex()}`"), (leased(), f"`moorage stale 0x{leased().id.hex()}`")],
+)
+def test_d07_hints__no_facilitator_does_it__name_the_command_that_does(one, command):
+    (line,) = hints(view(one, block=500), MONEY)
+
+    assert command in line.text

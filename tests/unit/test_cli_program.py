@@ -92,6 +92,7 @@ def test_program__wrong_usage__is_one_line(tenant, arguments, words):
             ("fund", "--for", "1h"),
             ("withdraw", "all"),
         ),
+        *(("match", "--all"), ("stale", "--all"), ("finish", "--all"), ("claim", "--all"), ("release", "--all")),
         *(("manager", "list"), ("manager", "set", "0x12", "--can", "update"), ("manager", "revoke", "0x12")),
     ],
 )

@@ -1,0 +1,42 @@
+"""What the gas of some calls will cost, as far as the node can tell before they are sent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+from moorage import units
+from moorage.chain.answers import each_answer
+from moorage.chain.contracts import Call
+from moorage.chain.fees import read_quote
+from moorage.chain.rpc import ChainError, Rpc, as_number
+from moorage.chain.simulation import message
+from moorage.types import Address
+
+
+@dataclass(frozen=True, slots=True)
+class GasEstimate:
+    """What some calls need."""
+
+    gas: int
+    wei: int
+    """At what gas costs now."""
+
+    def __str__(self) -> str:
+        coin = units.format_tokens(Fraction(self.wei, units.WEI_PER_COIN))
+        return f"{self.gas:,}, now {coin} of the chain's coin"
+
+
+async def estimate(rpc: Rpc, sender: Address, calls: Sequence[Call]) -> GasEstimate | None:
+    """Return what independent calls need; None if the node would refuse one of them.
+
+    Raises:
+        NodeUnavailable: it does not say what gas costs.
+    """
+    quote = await read_quote(rpc)
+    answers = await each_answer(rpc, [("eth_estimateGas", (message(sender, call),)) for call in calls])
+    if any(isinstance(answer, ChainError) for answer in answers):
+        return None
+    gas = sum(as_number(answer) for answer in answers)
+    return GasEstimate(gas, gas * quote.need_wei)
