@@ -15,6 +15,7 @@ from moorage import __version__
 COMMANDS = {
     "init": "Write a deployment file to begin with.",
     "validate": "Check a deployment file, and say what it would cost.",
+    "schema": "Print the JSON Schema of the deployment file, for editors.",
     "register": "Create or import a wallet, check the market, and pay in.",
     "plan": "Show what a file would change, what it costs and what comes back.",
     "search": "Show which providers would bid for a file, and why others would not.",

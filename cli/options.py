@@ -40,6 +40,12 @@ class Format(StrEnum):
     TEXT = "text"
     JSON = "json"
     YAML = "yaml"
+    GITHUB = "github"
+    """Annotations of a workflow on GitHub; of `validate` only."""
+
+
+FORMATS = (Format.TEXT, Format.JSON, Format.YAML)
+"""What every command can write."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +110,15 @@ _CONTEXT = click.option(
     "--context", "context_name", envvar="MOORAGE_CONTEXT", show_envvar=True, metavar="NAME",
     help="Settings of `moorage context add` to use.  [default: those of `moorage context use`]",
 )  # fmt: skip
-_OUTPUT = click.option(
-    "-o", "--output", type=click.Choice([each.value for each in Format]), default=Format.TEXT.value,
-    show_default=True, help="For people or for programs.",
-)  # fmt: skip
+
+
+def _output_option(formats: tuple[Format, ...] = FORMATS) -> Callable[[Command], Command]:
+    return click.option(
+        "-o", "--output", type=click.Choice([each.value for each in formats]), default=Format.TEXT.value,
+        show_default=True, help="For people or for programs.",
+    )  # fmt: skip
+
+
 _MARKET = (
     _CONTEXT,
     click.option(
@@ -118,7 +129,13 @@ _MARKET = (
         "--market", "market_file", variable="MOORAGE_MARKET", metavar="FILE",
         help="The file of the market's contracts.  [default: deployments/<chain id>.json, once agreed to]",
     ),
-    _OUTPUT,
+)  # fmt: skip
+_INCLUDES = (
+    click.option(
+        "--allow-remote-include", "is_remote_allowed", is_flag=True,
+        help="Include files from https:// that the lock does not have.",
+    ),
+    click.option("--frozen", "is_frozen", is_flag=True, help="Include only files that are as the lock has them."),
 )  # fmt: skip
 _WALLET = (
     path_option(
@@ -157,14 +174,32 @@ _AGREE = (
 )  # fmt: skip
 
 
-def market_options(*, has_wallet: bool = True, asks: bool = False) -> Callable[[Command], Command]:
+def include_options(command: Command) -> Command:
+    """Give a command that loads a deployment file `rules`: what the file may include."""
+
+    @wraps(command)
+    def run(is_remote_allowed: bool, is_frozen: bool, **given: Any) -> None:
+        from moorage.deployment_file.include_rules import IncludeRules  # not at every `--help`
+
+        command(rules=IncludeRules(is_remote_allowed=is_remote_allowed, is_frozen=is_frozen), **given)
+
+    decorated: Command = run
+    for option in reversed(_INCLUDES):
+        decorated = option(decorated)
+    return decorated
+
+
+def market_options(
+    *, has_wallet: bool = True, asks: bool = False, formats: tuple[Format, ...] = FORMATS
+) -> Callable[[Command], Command]:
     """Give a command the options of every command as `options`, and the environment.
 
     Args:
         has_wallet: whether the command needs the tenant's key or address.
         asks: whether it asks before it does something.
+        formats: what it can write.
     """
-    return _shared((*_MARKET, *(_WALLET if has_wallet else ()), *(_AGREE if asks else ())))
+    return _shared((*_MARKET, _output_option(formats), *(_WALLET if has_wallet else ()), *(_AGREE if asks else ())))
 
 
 def wallet_options(*, asks: bool = False) -> Callable[[Command], Command]:
@@ -174,12 +209,12 @@ def wallet_options(*, asks: bool = False) -> Callable[[Command], Command]:
         asks: whether it asks before it does something.
     """
     agreeing = tuple(option for option in _AGREE[:1] if asks)
-    return _shared((_CONTEXT, _OUTPUT, _WALLET[0], _WALLET[2], *agreeing))
+    return _shared((_CONTEXT, _output_option(), _WALLET[0], _WALLET[2], *agreeing))
 
 
 def context_options(command: Command) -> Command:
     """Give a command that is about contexts its options as `options`, and the environment."""
-    return _shared((_OUTPUT,))(command)
+    return _shared((_output_option(),))(command)
 
 
 def _shared(chosen: Sequence[Callable[[Command], Command]]) -> Callable[[Command], Command]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 from ipaddress import ip_address
 
 import aiohttp
@@ -24,9 +25,9 @@ class Forbidden(aiohttp.ClientError):
 class _Guard(AbstractResolver):
     """Resolves names to allowed addresses only; what it returns is what is connected to, so no second answer counts."""
 
-    def __init__(self, reachable: Reachable) -> None:
+    def __init__(self, reachable: Reachable, resolver: AbstractResolver) -> None:
         self._reachable = reachable
-        self._resolver = DefaultResolver()
+        self._resolver = resolver
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
@@ -47,9 +48,17 @@ class _Guard(AbstractResolver):
 class GuardedHttp:
     """Makes GET requests, without following where an answer leads, without cookies, proxies or .netrc."""
 
-    def __init__(self, reachable: Reachable) -> None:
+    def __init__(
+        self, reachable: Reachable, resolver: AbstractResolver | None = None, tls: ssl.SSLContext | None = None
+    ) -> None:
+        """
+        Args:
+            resolver: what names are looked up with, this machine's resolver if there is none.
+            tls: whose certificates are believed, those of this machine's authorities if there is none.
+        """
         self._reachable = reachable
-        connector = aiohttp.TCPConnector(resolver=_Guard(reachable), use_dns_cache=False)
+        guard = _Guard(reachable, resolver or DefaultResolver())
+        connector = aiohttp.TCPConnector(resolver=guard, use_dns_cache=False, ssl=tls or True)
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=SILENCE_SECONDS)
         self._session = aiohttp.ClientSession(
             connector=connector, timeout=timeout, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False

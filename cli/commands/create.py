@@ -10,27 +10,32 @@ from cli import wallet
 from cli.core.story import Line
 from cli.core.view import full
 from cli.environment import Environment
-from cli.options import DEFAULT_FILE, Options, fund_option, market_options, parse_fund, path_option
+from cli.options import DEFAULT_FILE, Options, fund_option, include_options, market_options, parse_fund, path_option
 from cli.ordering import agree, choose, order, order_plan
 from cli.output import open_screen
 from cli.records import Records
 from cli.session import open_session
 from cli.transacting import settle
-from moorage.deployment_file import load
+from moorage.deployment_file import DeploymentSpec, IncludeRules, load
 
 
 @click.command()
 @path_option("-f", "--file", metavar="FILE", default=DEFAULT_FILE, show_default=True, help="Deployment file.")
+@include_options
 @fund_option
 @click.option("--new", "is_new", is_flag=True, help="Make another deployment of a file that is deployed already.")
 @market_options(asks=True)
-def command(environment: Environment, options: Options, file: Path, fund: str, is_new: bool) -> None:
+def command(
+    environment: Environment, options: Options, file: Path, rules: IncludeRules, fund: str, is_new: bool
+) -> None:
     """Order what a file asks for, and end: `moorage deploy` delivers the manifest and watches."""
-    environment.run(_create(environment, options, file, parse_fund(fund), is_new))
+    fund_seconds, spec = parse_fund(fund), load(file, rules)
+    environment.run(_create(environment, options, file, spec, fund_seconds, is_new))
 
 
-async def _create(environment: Environment, options: Options, file: Path, fund_seconds: int, is_new: bool) -> None:
-    spec = load(file)
+async def _create(
+    environment: Environment, options: Options, file: Path, spec: DeploymentSpec, fund_seconds: int, is_new: bool
+) -> None:
     async with (
         open_session(options) as session,
         wallet.open_signer(environment, options, session.market) as signer,

@@ -10,33 +10,48 @@ import click
 from cli import wallet
 from cli.environment import Environment
 from cli.following import follow
-from cli.options import DEFAULT_FILE, Options, fund_option, market_options, parse_fund, path_option
+from cli.options import DEFAULT_FILE, Options, fund_option, include_options, market_options, parse_fund, path_option
 from cli.ordering import agree, choose, order, order_plan
 from cli.output import open_screen
 from cli.records import Records
 from cli.session import open_session
 from cli.transacting import settle
-from moorage.deployment_file import load
+from moorage.deployment_file import DeploymentSpec, IncludeRules, load
 
 
 @click.command()
 @path_option("-f", "--file", metavar="FILE", default=DEFAULT_FILE, show_default=True, help="Deployment file.")
+@include_options
 @fund_option
 @click.option("--detach", "is_detached", is_flag=True, help="End once all workloads run.")
 @click.option("--new", "is_new", is_flag=True, help="Make another deployment of a file that is deployed already.")
 @market_options(asks=True)
-def command(environment: Environment, options: Options, file: Path, fund: str, is_detached: bool, is_new: bool) -> None:
+def command(
+    environment: Environment,
+    options: Options,
+    file: Path,
+    rules: IncludeRules,
+    fund: str,
+    is_detached: bool,
+    is_new: bool,
+) -> None:
     """Order what a file asks for, deliver it to the providers that win, and watch over it.
 
     Interrupting it leaves the deployment as it is; the same command takes it up again.
     """
-    environment.run(_deploy(environment, options, file, parse_fund(fund), is_detached, is_new))
+    fund_seconds, spec = parse_fund(fund), load(file, rules)
+    environment.run(_deploy(environment, options, file, spec, fund_seconds, is_detached, is_new))
 
 
 async def _deploy(
-    environment: Environment, options: Options, file: Path, fund_seconds: int, is_detached: bool, is_new: bool
+    environment: Environment,
+    options: Options,
+    file: Path,
+    spec: DeploymentSpec,
+    fund_seconds: int,
+    is_detached: bool,
+    is_new: bool,
 ) -> None:
-    spec = load(file)
     async with (
         open_session(options) as session,
         wallet.open_signer(environment, options, session.market) as signer,

@@ -13,7 +13,16 @@ from cli.core.costs import rate_document, rate_of
 from cli.core.order_plan import OrderPlan
 from cli.core.plan_report import changes_document, describe_locked
 from cli.environment import Environment
-from cli.options import DEFAULT_FILE, Format, Options, fund_option, market_options, parse_fund, path_option
+from cli.options import (
+    DEFAULT_FILE,
+    Format,
+    Options,
+    fund_option,
+    include_options,
+    market_options,
+    parse_fund,
+    path_option,
+)
 from cli.ordering import live_deployment, missing_of, order_lines, order_plan
 from cli.output import emit, say
 from cli.records import Records
@@ -21,18 +30,22 @@ from cli.selection import Selected, Whose, select
 from cli.session import Session, open_session
 from cli.submission import NO_SALT, compiled_for
 from cli.updating import prepare, update_lines, update_plan
-from moorage.deployment_file import DeploymentSpec, load
+from moorage.deployment_file import DeploymentSpec, IncludeRules, load
 from moorage.types import Address, Group
 
 
 @click.command()
 @path_option("-f", "--file", metavar="FILE", default=DEFAULT_FILE, show_default=True, help="Deployment file.")
+@include_options
 @click.option("--deployment", "identifier", metavar="ID", help="A deployment by its id, in place of the file's own.")
 @fund_option
 @market_options()
-def command(environment: Environment, options: Options, file: Path, identifier: str | None, fund: str) -> None:
+def command(
+    environment: Environment, options: Options, file: Path, rules: IncludeRules, identifier: str | None, fund: str
+) -> None:
     """Show what `moorage update` would change, or what `moorage deploy` would order; send nothing."""
-    lines, document = environment.run(_plan(environment, options, file, identifier, parse_fund(fund)))
+    fund_seconds, spec = parse_fund(fund), load(file, rules)
+    lines, document = environment.run(_plan(environment, options, file, spec, identifier, fund_seconds))
     if options.output is Format.TEXT:
         for line in lines:
             say(line)
@@ -41,9 +54,13 @@ def command(environment: Environment, options: Options, file: Path, identifier: 
 
 
 async def _plan(
-    environment: Environment, options: Options, file: Path, identifier: str | None, fund_seconds: int
+    environment: Environment,
+    options: Options,
+    file: Path,
+    spec: DeploymentSpec,
+    identifier: str | None,
+    fund_seconds: int,
 ) -> tuple[list[str], dict[str, Any]]:
-    spec = load(file)
     async with open_session(options) as session:
         tenant = wallet.address_of(options)
         records = Records(environment.state_directory, session.market, tenant)

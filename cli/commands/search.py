@@ -10,20 +10,21 @@ import click
 from cli.core.candidates import judge
 from cli.core.search_report import describe_search, search_document
 from cli.environment import Environment
-from cli.options import DEFAULT_FILE, Format, Options, market_options, path_option
+from cli.options import DEFAULT_FILE, Format, Options, include_options, market_options, path_option
 from cli.output import emit, say
 from cli.providers import read_candidates
 from cli.session import open_session
 from cli.submission import NO_SALT, compiled_for
-from moorage.deployment_file import load
+from moorage.deployment_file import DeploymentSpec, IncludeRules, load
 
 
 @click.command()
 @path_option("-f", "--file", metavar="FILE", default=DEFAULT_FILE, show_default=True, help="Deployment file.")
+@include_options
 @market_options(has_wallet=False)
-def command(environment: Environment, options: Options, file: Path) -> None:
+def command(environment: Environment, options: Options, file: Path, rules: IncludeRules) -> None:
     """Say of each registered provider whether it would bid and at which price, or why not: by what is on chain."""
-    lines, document = environment.run(_search(options, file))
+    lines, document = environment.run(_search(options, load(file, rules)))
     if options.output is Format.TEXT:
         for line in lines:
             say(line)
@@ -31,8 +32,7 @@ def command(environment: Environment, options: Options, file: Path) -> None:
         emit(document, options.output)
 
 
-async def _search(options: Options, file: Path) -> tuple[list[str], dict[str, Any]]:
-    spec = load(file)
+async def _search(options: Options, spec: DeploymentSpec) -> tuple[list[str], dict[str, Any]]:
     async with open_session(options) as session:
         groups = compiled_for(session, spec, NO_SALT).groups
         block_number, candidates = await read_candidates(session)

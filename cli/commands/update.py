@@ -12,7 +12,7 @@ from cli.core.view import full
 from cli.environment import Environment
 from cli.failures import ExitStatus, Failure
 from cli.following import follow
-from cli.options import DEFAULT_FILE, Options, fund_option, market_options, parse_fund, path_option
+from cli.options import DEFAULT_FILE, Options, fund_option, include_options, market_options, parse_fund, path_option
 from cli.ordering import forget_replaced, live_deployment
 from cli.output import note, open_screen
 from cli.records import Records
@@ -21,35 +21,43 @@ from cli.session import Session, open_session
 from cli.signers import TenantSigner
 from cli.transacting import settle
 from cli.updating import agree, prepare, send_update, tell_manager, update_plan
-from moorage.deployment_file import load
+from moorage.deployment_file import DeploymentSpec, IncludeRules, load
 from moorage.types import DeploymentState
 
 
 @click.command()
 @path_option("-f", "--file", metavar="FILE", default=DEFAULT_FILE, show_default=True, help="Deployment file.")
+@include_options
 @click.option("--deployment", "identifier", metavar="ID", help="Which deployment; somebody else's if you manage it.")
 @fund_option
 @click.option("--detach", "is_detached", is_flag=True, help="End once all workloads run.")
 @market_options(asks=True)
 def command(
-    environment: Environment, options: Options, file: Path, identifier: str | None, fund: str, is_detached: bool
+    environment: Environment,
+    options: Options,
+    file: Path,
+    rules: IncludeRules,
+    identifier: str | None,
+    fund: str,
+    is_detached: bool,
 ) -> None:
     """Bring a deployment to what its file says now: a new version for the same leases, groups added and removed.
 
     Interrupting it is safe; the same command goes on.
     """
-    environment.run(_update(environment, options, file, identifier, parse_fund(fund), is_detached))
+    fund_seconds, spec = parse_fund(fund), load(file, rules)
+    environment.run(_update(environment, options, file, spec, identifier, fund_seconds, is_detached))
 
 
 async def _update(
     environment: Environment,
     options: Options,
     file: Path,
+    spec: DeploymentSpec,
     identifier: str | None,
     fund_seconds: int,
     is_detached: bool,
 ) -> None:
-    spec = load(file)
     async with (
         open_session(options) as session,
         wallet.open_signer(environment, options, session.market) as signer,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from moorage.deployment_file.problems import DeploymentFileError, Position, Problem
-from moorage.deployment_file.yaml_tree import MAX_NODES, Mapping, Node, Scalar, Sequence
+from moorage.deployment_file.problems import Position
+from moorage.deployment_file.yaml_tree import Mapping, Node, Scalar, Sequence
 
 Path = tuple[str | int, ...]
 """The keys and indices that lead to a value."""
@@ -15,11 +15,6 @@ class Document:
     """The content of a file, merged with what it includes. Aliases are copies from here on."""
 
     def __init__(self, root: Node) -> None:
-        """Expand a tree.
-
-        Raises:
-            DeploymentFileError: more values than a single file may have.
-        """
         self._nodes: dict[Path, Node] = {}
         self._key_positions: dict[Path, Position] = {}
         self._blanked: set[Path] = set()
@@ -59,9 +54,6 @@ class Document:
 
     def _expand(self, node: Node, path: Path) -> Any:
         self._nodes[path] = node
-        if len(self._nodes) > MAX_NODES:
-            message = f"more than {MAX_NODES} values together with what is included"
-            raise DeploymentFileError([Problem(node.position, message)])
         match node:
             case Scalar():
                 return node.value

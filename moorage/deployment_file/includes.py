@@ -1,17 +1,22 @@
-"""Reads a deployment file with everything that it includes, and merges the files: maps deeply, the including file wins.
+"""Reads a deployment file with everything that it includes.
 
 An included file is a regular file below the directory of the file that names it, unless the tenant's own file gives its
-absolute path. A hostile project can't reach out of its directory with `../` or a symbolic link.
+absolute path. A hostile project can't reach out of its directory with `../` or a symbolic link. A remote file is
+included if the tenant says so or if the lock has its digest, and can include remote files only.
 """
 
 from __future__ import annotations
 
-import stat
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
-from moorage.deployment_file import yaml_tree
+from moorage.deployment_file import addresses, yaml_tree
+from moorage.deployment_file.include_rules import Admission, IncludeRules, NotIncluded
+from moorage.deployment_file.local_files import read_bytes
+from moorage.deployment_file.merging import over_file
 from moorage.deployment_file.problems import DeploymentFileError, Position, Problem, Source, printable, quoted
 from moorage.deployment_file.yaml_tree import Mapping, Node, Scalar, Sequence
 
@@ -20,16 +25,16 @@ MAX_DEPTH = 8
 MAX_FILES = 64
 SECTION_NAMES = {"infrastructure": "datacenters", "workloads": "services"}
 """Second names of the sections of `deployment`."""
-NOTIFICATIONS = "notifications"
 
 
-@dataclass(frozen=True, slots=True)
-class _File:
-    source: Source
-    chain: tuple[Path, ...]
-    """The files that lead here by including each other, this one last."""
-    boundary: Path
-    """The directory that relative includes can't leave."""
+class Merged(NamedTuple):
+    """A deployment file with everything that it includes."""
+
+    root: Mapping
+    problems: list[Problem]
+    """What is wrong with the files as such."""
+    digests: dict[str, str]
+    """What a lock has to have: of each included file."""
 
 
 def read(path: Path) -> str:
@@ -38,34 +43,46 @@ def read(path: Path) -> str:
     Raises:
         DeploymentFileError: it can't be read, is not a regular file, too large or not UTF-8.
     """
-    return _read(path, Position(Source(str(path))))
+    named_at = Position(Source(str(path)))
+    return _text(_bytes(path, named_at), named_at)
 
 
-def merge(path: Path, text: str) -> tuple[Mapping, list[Problem]]:
-    """Return the content of a file merged with what it includes, and what is wrong with the files as such.
+def merge(path: Path, text: str, rules: IncludeRules) -> Merged:
+    """Return the content of a file merged with what it includes.
 
     Args:
         path: the name of the file; includes are relative to it.
         text: its content.
 
     Raises:
-        DeploymentFileError: the file itself is not a map in YAML.
+        DeploymentFileError: the file itself is not a map in YAML, or its lock can't be read.
     """
-    merger = _Merger()
-    directory = path.resolve().parent
-    root = merger.merged(_File(Source(str(path), text, directory), (path.resolve(),), directory))
-    return root, merger.problems
+    directory, admission = path.resolve().parent, Admission(path, rules)
+    merger = _Merger(admission)
+    root = merger.merged(_File(Source(str(path), text, directory), (str(path.resolve()),), directory))
+    return Merged(root, merger.problems, admission.digests)
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    source: Source
+    chain: tuple[str, ...]
+    """The paths and addresses that lead here by including each other, this one last."""
+    boundary: Path
+    """The directory that relative includes can't leave."""
 
 
 class _Merger:
     """Reads the files one by one, and goes on after what is wrong with one of them."""
 
-    def __init__(self) -> None:
+    def __init__(self, admission: Admission) -> None:
         self.problems: list[Problem] = []
+        self._admission = admission
+        self._budget = yaml_tree.Budget()
         self._file_count = 0
 
     def merged(self, file: _File) -> Mapping:
-        content = yaml_tree.parse(file.source)
+        content = yaml_tree.parse(file.source, self._budget)
         if not isinstance(content, Mapping):
             raise DeploymentFileError([Problem(content.position, "a deployment file has to be a map of sections")])
         sections = {**content.entries, "version": self._checked_version(content)}
@@ -73,7 +90,7 @@ class _Merger:
         if "deployment" in sections:
             position, deployment = sections["deployment"]
             sections["deployment"] = position, self._with_first_names(deployment)
-        return _over_file(Mapping(content.position, sections), self._all_included(include, file))
+        return over_file(Mapping(content.position, sections), self._all_included(include, file))
 
     def _checked_version(self, content: Mapping) -> tuple[Position, Node]:
         """Return the version that each file has to have; a wrong one is a problem of that file only."""
@@ -101,8 +118,10 @@ class _Merger:
     def _all_included(self, include: tuple[Position, Node] | None, file: _File) -> Mapping:
         base = Mapping(Position(file.source, 0), {})
         for item in self._names(include[1]) if include else ():
+            if self._budget.is_exceeded:
+                break  # it has been told once
             try:
-                base = _over_file(self.merged(self._included(item, file)), base)
+                base = over_file(self.merged(self._included(item, file)), base)
             except DeploymentFileError as error:
                 self.problems.extend(error.problems)
         return base
@@ -123,102 +142,91 @@ class _Merger:
             raise _error(item, f"more than {MAX_FILES} included files")
         if len(file.chain) > MAX_DEPTH:
             raise _error(item, f"files include each other deeper than {MAX_DEPTH} levels")
-        path = self._path(item, file)
-        if path in file.chain:
-            names = " -> ".join(step.name for step in (*file.chain[file.chain.index(path) :], path))
-            raise _error(item, f"the file includes itself: {names}")
-        name = str(Path(file.source.name).parent / item.text)
-        boundary = path.parent if Path(item.text).is_absolute() else file.boundary
-        source = Source(name, _read(path, item.position, name), path.parent)
-        return _File(source, (*file.chain, path), boundary)
+        if file.source.is_remote or addresses.has_scheme(item.text):
+            return self._remote(item, file)
+        return self._local(item, file)
 
-    def _path(self, item: Scalar, file: _File) -> Path:
-        if item.text.lower().startswith(("http://", "https://")):
-            raise _error(
-                item, f"not supported yet: the remote include {quoted(item.text)}; save a copy beside this file"
-            )
+    def _local(self, item: Scalar, file: _File) -> _File:
+        path = self._resolved(item, file)
+        chain = _longer(item, file, str(path))
+        name = str(Path(file.source.name).parent / item.text)
+        content = _bytes(path, item.position, name)
+        with _at(item, item.text):
+            self._admission.check_local(path, content)
+        source = Source(name, _text(content, item.position, name), path.parent, included_at=item.position)
+        return _File(source, chain, path.parent if Path(item.text).is_absolute() else file.boundary)
+
+    def _resolved(self, item: Scalar, file: _File) -> Path:
         is_absolute = Path(item.text).is_absolute()
         if is_absolute and len(file.chain) > 1:
             raise _error(item, "an included file can't include an absolute path; only the deployment file itself can")
-        path = _resolved(file.source.directory / item.text, item)
+        try:
+            path = (file.source.directory / item.text).resolve()
+        except (OSError, ValueError, RuntimeError) as error:  # a loop of symbolic links
+            raise _error(item, f"the file {quoted(item.text)} can't be found") from error
         if not is_absolute and not path.is_relative_to(file.boundary):
             raise _error(item, f"{quoted(item.text)} leads out of the directory of the file; give its absolute path")
         return path
+
+    def _remote(self, item: Scalar, file: _File) -> _File:
+        address = addresses.joined(file.source.name, item.text) if file.source.is_remote else item.text
+        chain = _longer(item, file, address)
+        with _at(item, address):
+            content = self._admission.remote(address)
+        text = _text(content, item.position, address)
+        return _File(Source(address, text, is_remote=True, included_at=item.position), chain, file.boundary)
 
     def _add(self, position: Position, message: str) -> None:
         self.problems.append(Problem(position, message))
 
 
-def _over_file(top: Mapping, base: Mapping) -> Mapping:
-    """Merge two files: as maps, and their notifications by name."""
-    merged = _over(top, base)
-    above, below = (file.entries.get(NOTIFICATIONS, (None, None))[1] for file in (top, base))
-    if isinstance(above, Sequence) and isinstance(below, Sequence):
-        merged.entries[NOTIFICATIONS] = top.entries[NOTIFICATIONS][0], _over_list(above, below)
-    return merged
+def _longer(item: Scalar, file: _File, step: str) -> tuple[str, ...]:
+    """Return the chain of a file with one more step.
+
+    Raises:
+        DeploymentFileError: it is there already.
+    """
+    chain = (*file.chain, step)
+    if step in file.chain:
+        circle = chain[file.chain.index(step) :]
+        shown = " -> ".join(each if addresses.is_remote(each) else Path(each).name for each in circle)
+        raise _error(item, f"the file includes itself: {printable(shown)}")
+    return chain
 
 
-def _over_list(top: Sequence, base: Sequence) -> Sequence:
-    """Merge two lists of maps with names; what has no counterpart below is added at the end."""
-    items = list(base.items)
-    indices = {_name(item): index for index, item in enumerate(items)}
-    for item in top.items:
-        index = indices.pop(_name(item), None)
-        if index is None or _name(item) is None:
-            items.append(item)
-        else:
-            items[index] = _over_node(item, items[index])
-    return Sequence(top.position, tuple(items))
-
-
-def _name(item: Node) -> str | None:
-    name = item.entries.get("name", (None, None))[1] if isinstance(item, Mapping) else None
-    return name.text if isinstance(name, Scalar) else None
-
-
-def _over(top: Mapping, base: Mapping) -> Mapping:
-    """Merge two maps key by key; where nothing is written above, what is below stays."""
-    entries = dict(base.entries)
-    for key, (position, node) in top.entries.items():
-        entries[key] = (position, _over_node(node, entries[key][1])) if key in entries else (position, node)
-    return Mapping(top.position, entries)
-
-
-def _over_node(top: Node, base: Node) -> Node:
-    if isinstance(top, Mapping) and isinstance(base, Mapping):
-        return _over(top, base)
-    return base if isinstance(top, Scalar) and top.value is None else top
-
-
-def _resolved(path: Path, item: Scalar) -> Path:
+@contextmanager
+def _at(item: Scalar, name: str) -> Iterator[None]:
     try:
-        return path.resolve()
-    except (OSError, RuntimeError) as error:  # a loop of symbolic links
-        raise _error(item, f"the file {quoted(item.text)} can't be found") from error
+        yield
+    except NotIncluded as error:
+        raise _error(item, f"{quoted(name)} can't be included: {error}") from error
 
 
 def _error(item: Scalar, message: str) -> DeploymentFileError:
     return DeploymentFileError([Problem(item.position, message)])
 
 
-def _read(path: Path, named_at: Position, name: str = "") -> str:
-    shown = f"the file '{printable(name)}'" if name else "the file"
+def _shown(name: str) -> str:
+    return f"the file '{printable(name)}'" if name else "the file"
+
+
+def _bytes(path: Path, named_at: Position, name: str = "") -> bytes:
     try:
-        content = _bytes(path)
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise DeploymentFileError([Problem(named_at, f"{shown} can't be read: {reason}")]) from error
+        content = read_bytes(path, yaml_tree.MAX_BYTES)
+        if len(content) <= yaml_tree.MAX_BYTES:
+            return content
+        reason = f"it is larger than {yaml_tree.MAX_BYTES} bytes"
+    except OSError as error:
+        reason = error.strerror or "it is no file"
+    except (ValueError, RuntimeError) as error:
+        reason = str(error)
+    raise DeploymentFileError([Problem(named_at, f"{_shown(name)} can't be read: {reason}")])
+
+
+def _text(content: bytes, named_at: Position, name: str = "") -> str:
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise DeploymentFileError([Problem(named_at, f"{shown} is not UTF-8: byte {error.start + 1}")]) from error
-
-
-def _bytes(path: Path) -> bytes:
-    if not stat.S_ISREG(path.stat().st_mode):  # a pipe would block
-        raise ValueError("not a regular file")
-    with path.open("rb") as file:
-        content = file.read(yaml_tree.MAX_BYTES + 1)
-    if len(content) > yaml_tree.MAX_BYTES:
-        raise ValueError(f"larger than {yaml_tree.MAX_BYTES} bytes")
-    return content
+        raise DeploymentFileError(
+            [Problem(named_at, f"{_shown(name)} is not UTF-8: byte {error.start + 1}")]
+        ) from error

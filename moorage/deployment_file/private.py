@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import os
 import re
-import stat
 from pathlib import Path as FilePath
 
 from moorage.deployment_file.document import Path
+from moorage.deployment_file.local_files import read_bytes
 from moorage.deployment_file.problems import quoted
 from moorage.deployment_file.reader import Reader
 from moorage.workload_secrets import MAX_SECRET_CHARACTERS, PASSWORD_PATTERN, Credentials, Secret
+
+MAX_BYTES = 4 * MAX_SECRET_CHARACTERS
 
 
 def read_secrets(reader: Reader, path: Path) -> dict[str, Secret]:
@@ -43,6 +45,9 @@ def read_private(reader: Reader, path: Path) -> str | None:
     variable, file = written.get("env"), written.get("file")
     if len(written) != 1:
         return None  # reported already
+    if reader.document.value_position((*path, *written)).source.is_remote:
+        reader.refuse((*path, *written), "a remote file can't name what is on this machine; name it in a file of yours")
+        return None
     if variable is not None:
         value = _variable(reader, (*path, "env"), variable)
     else:
@@ -65,14 +70,14 @@ def _variable(reader: Reader, path: Path, name: str) -> str | None:
 
 def _content(reader: Reader, path: Path, name: str) -> str | None:
     try:
-        return _bytes(_found(reader, path, name)).decode("utf-8")
+        return read_bytes(_found(reader, path, name), MAX_BYTES).decode("utf-8")
     except UnicodeDecodeError:
-        reason = "is not UTF-8"  # the exception quotes the content
+        reason = "it is not UTF-8"  # the exception quotes the content
     except OSError as error:
-        reason = f"can't be read: {error.strerror}"
+        reason = error.strerror or "it is no file"
     except (ValueError, RuntimeError) as error:
         reason = str(error)
-    reader.refuse(path, f"the file {quoted(name)} {reason}")
+    reader.refuse(path, f"the file {quoted(name)} can't be read: {reason}")
     return None
 
 
@@ -86,15 +91,8 @@ def _found(reader: Reader, path: Path, name: str) -> FilePath:
     if FilePath(name).is_absolute():
         if FilePath(naming.name) == reader.file:
             return FilePath(name)
-        raise ValueError("has an absolute path; only the deployment file itself can give one")
+        raise ValueError("it has an absolute path; only the deployment file itself can give one")
     found = (naming.directory / name).resolve()
     if not found.is_relative_to(reader.file.resolve().parent):
-        raise ValueError("is not below the directory of the deployment file; give its absolute path there")
+        raise ValueError("it is not below the directory of the deployment file; give its absolute path there")
     return found
-
-
-def _bytes(path: FilePath) -> bytes:
-    if not stat.S_ISREG(path.stat().st_mode):  # a pipe would block
-        raise ValueError("is not a regular file")
-    with path.open("rb") as file:
-        return file.read(4 * MAX_SECRET_CHARACTERS + 1)

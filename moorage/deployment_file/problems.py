@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -25,6 +25,10 @@ class Source:
     text: str = ""
     directory: Path = Path()
     """The one that what it names is relative to: where it really is, whatever link its name is."""
+    is_remote: bool = False
+    """Whether its name is an address."""
+    included_at: Position | None = field(default=None, compare=False, repr=False)
+    """What it is here for; None for the deployment file itself."""
 
     @cached_property
     def lines(self) -> list[str]:
@@ -39,6 +43,18 @@ class Position:
     line: int | None = None
     column: int = 0
 
+    def __str__(self) -> str:
+        place = "" if self.line is None else f":{self.line + 1}:{self.column + 1}"
+        return f"{printable(self.source.name)}{place}"
+
+    @property
+    def chain(self) -> Iterator[Position]:
+        """Yield the includes that have led here, the nearest first."""
+        position = self.source.included_at
+        while position is not None:
+            yield position
+            position = position.source.included_at
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:
@@ -48,15 +64,19 @@ class Problem:
     message: str
 
     def __str__(self) -> str:
-        """Return the problem as its line `file:line:col: error: message`, the source line and a caret."""
-        source, line, column = self.position.source, self.position.line, self.position.column
+        """Return `file:line:col: error: message`, the line and a caret, and where the file is included."""
+        included = "".join(f"\n    included at {position}" for position in self.position.chain)
+        return f"{self.position}: error: {self.message}{self._excerpt()}{included}"
+
+    def _excerpt(self) -> str:
+        line, column = self.position.line, self.position.column
         if line is None:
-            return f"{printable(source.name)}: error: {self.message}"
-        head = f"{printable(source.name)}:{line + 1}:{column + 1}: error: {self.message}"
-        text = source.lines[line] if line < len(source.lines) else ""
+            return ""
+        lines = self.position.source.lines
+        text = lines[line] if line < len(lines) else ""
         start = max(0, column - MAX_SHOWN_COLUMNS // 2)
         excerpt = printable(text[start : start + MAX_SHOWN_COLUMNS])
-        return f"{head}\n    {excerpt}\n    {' ' * (column - start)}^"
+        return f"\n    {excerpt}\n    {' ' * (column - start)}^"
 
 
 class DeploymentFileError(ValueError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from collections.abc import Iterator
 from decimal import Decimal
 from functools import cache
@@ -22,9 +23,15 @@ HINTS = {
     "entrypoint": "write it under command",
     "volumes": "write them under storage: storage: {/data: 1GB}",
     "healthcheck": "write it under health",
+    **dict.fromkeys(
+        ("privileged", "cap_add", "devices", "network_mode", "pid", "ipc", "security_opt"),
+        "a container gets no rights over the host that it runs on",
+    ),
 }
 """What to say about keys that a service does not have but that people expect."""
 
+MAX_UNKNOWN_KEYS = 100
+"""Of a map that are told one by one: to find what was meant takes time."""
 SIZE_KEYWORDS = ("minItems", "maxItems", "minProperties", "maxProperties")
 
 
@@ -38,10 +45,14 @@ def check(document: Document) -> list[Problem]:
     return problems
 
 
+def schema_text() -> str:
+    """Return the schema as JSON."""
+    return resources.files(__package__).joinpath("schema.json").read_text("utf-8")
+
+
 @cache
 def _validator() -> Draft202012Validator:
-    schema = json.loads(resources.files(__package__).joinpath("schema.json").read_text("utf-8"))
-    return Draft202012Validator(schema)
+    return Draft202012Validator(json.loads(schema_text()))
 
 
 def _reasons(error: ValidationError) -> Iterator[ValidationError]:
@@ -65,8 +76,12 @@ def _problems(document: Document, error: ValidationError) -> Iterator[Problem]:
     path, instance, expected = _path(error), cast(Any, error.instance), cast(Any, error.validator_value)
     match error.validator:
         case "additionalProperties":
-            for key in _unknown_keys(error):
+            unknown = _unknown_keys(error)
+            for key in unknown[:MAX_UNKNOWN_KEYS]:
                 message = _unknown_key_message(key, path, cast(Any, error.schema)["properties"])
+                yield Problem(document.key_position((*path, key)), message)
+            for key in unknown[MAX_UNKNOWN_KEYS:][:1]:
+                message = f"{len(unknown) - MAX_UNKNOWN_KEYS} more unknown keys from here on"
                 yield Problem(document.key_position((*path, key)), message)
         case "required":
             for key in expected:
@@ -107,7 +122,19 @@ def _message(error: ValidationError) -> str:
     if error.instance is None:
         return f"nothing is given here; it has to be {description}"
     allowed = suggestion(error.instance, cast(Any, error.validator_value)) if error.validator == "enum" else ""
-    return f"{_shown(error.instance)} is not {description}{allowed}"
+    return f"{_shown(error.instance)} is not {description}{allowed}{_look_alike(error)}"
+
+
+def _look_alike(error: ValidationError) -> str:
+    """Tell the first character that may look like a letter, and is another one."""
+    if error.validator != "pattern" or not isinstance(error.instance, str):
+        return ""
+    found = next((character for character in error.instance if not character.isascii()), None)
+    return f"; it has {_character_name(found)}" if found else ""
+
+
+def _character_name(character: str) -> str:
+    return f"U+{ord(character):04X} {unicodedata.name(character, '')}".rstrip()
 
 
 def _shown(value: object) -> str:

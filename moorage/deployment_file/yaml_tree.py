@@ -32,14 +32,17 @@ from ruamel.yaml.reader import ReaderError
 from moorage.deployment_file.problems import DeploymentFileError, Position, Problem, Source, quoted
 
 MAX_BYTES = 1_000_000
+MAX_LINES = 100_000
 MAX_LINE_CHARACTERS = 20_000  # the scanner is quadratic in the length of a tag or an anchor
 MAX_DEPTH = 40
 MAX_NODES = 20_000
 MAX_ALIASES = 100
+MAX_ANCHORS = 100
 MAX_NUMBER_CHARACTERS = 80
 
-_AMBIGUOUS = re.compile("[\x85\u2028\u2029\ufeff]")
-"""A byte order mark inside the text, and what only YAML 1.1, and still the scanner, takes for the end of a line."""
+_AMBIGUOUS = re.compile("[\x85\u2028\u2029\ufeff\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+"""A byte order mark inside the text, what only YAML 1.1, and still the scanner, takes for the end of a line, and what
+makes an editor show the text in another order than it is read (CVE-2021-42574)."""
 _NULL = re.compile(r"|~|null|Null|NULL")
 _BOOLEAN = re.compile(r"true|True|TRUE|false|False|FALSE")
 _INTEGER = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+", re.ASCII)
@@ -56,13 +59,7 @@ class Scalar:
 
     @property
     def value(self) -> str | int | Decimal | bool | None:
-        if not self.is_plain:
-            return self.text
-        if _NULL.fullmatch(self.text):
-            return None
-        if _BOOLEAN.fullmatch(self.text):
-            return self.text.lower() == "true"
-        return _number(self.text)
+        return plain_value(self.text) if self.is_plain else self.text
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,13 +78,29 @@ class Mapping:
 Node = Scalar | Sequence | Mapping
 
 
-def parse(source: Source) -> Node:
+@dataclass(slots=True)
+class Budget:
+    """How much more all files together may have."""
+
+    characters: int = MAX_BYTES
+    nodes: int = MAX_NODES
+
+    @property
+    def is_exceeded(self) -> bool:
+        return self.characters < 0 or self.nodes < 0
+
+
+def parse(source: Source, budget: Budget | None = None) -> Node:
     """Return the tree of a text that holds one YAML document.
+
+    Args:
+        budget: what this file may have, and takes from the files that are read with it after this one.
 
     Raises:
         DeploymentFileError: with the first thing that is not YAML 1.2, or beyond a limit.
     """
-    _check_text(source)
+    budget = budget or Budget()
+    _check_text(source, budget)
     events = _Events(source)
     events.expect(StreamStartEvent)
     start = events.take()
@@ -95,11 +108,20 @@ def parse(source: Source) -> Node:
         _fail(Position(source, 0), "the file is empty")
     if start.version not in (None, (1, 2)):
         _fail(events.position, "only YAML 1.2 is supported")
-    root = _Composer(events).node(events.take(), depth=1)
+    root = _Composer(events, budget).node(events.take(), depth=1)
     events.expect(DocumentEndEvent)
     if not isinstance(events.take(), StreamEndEvent):
         _fail(events.position, "a second document: a deployment file is one document")
     return root
+
+
+def plain_value(text: str) -> str | int | Decimal | bool | None:
+    """Return what text without quotes means."""
+    if _NULL.fullmatch(text):
+        return None
+    if _BOOLEAN.fullmatch(text):
+        return text.lower() == "true"
+    return _number(text)
 
 
 def _children(node: Node) -> Iterator[Node]:
@@ -110,9 +132,14 @@ def _children(node: Node) -> Iterator[Node]:
             yield from (child for _, child in node.entries.values())
 
 
-def _check_text(source: Source) -> None:
+def _check_text(source: Source, budget: Budget) -> None:
     if len(source.text) > MAX_BYTES:
         _fail(Position(source), f"the file is larger than {MAX_BYTES} bytes")
+    budget.characters -= len(source.text)
+    if budget.characters < 0:
+        _fail(Position(source), f"with this file all are larger than {MAX_BYTES} bytes together")
+    if len(source.lines) > MAX_LINES:
+        _fail(Position(source), f"the file has more than {MAX_LINES} lines")
     for number, line in enumerate(source.lines):
         if len(line) > MAX_LINE_CHARACTERS:
             _fail(Position(source, number), f"a line of more than {MAX_LINE_CHARACTERS} characters")
@@ -167,10 +194,10 @@ class _Events:
 class _Composer:
     """Puts the nodes together; an alias is the node that it names, not a copy of it."""
 
-    def __init__(self, events: _Events) -> None:
+    def __init__(self, events: _Events, budget: Budget) -> None:
         self._events = events
+        self._budget = budget
         self._anchors: dict[str, Node] = {}
-        self._node_count = 0
         self._alias_count = 0
 
     def node(self, event: Any, depth: int) -> Node:
@@ -182,13 +209,18 @@ class _Composer:
             _fail(position, f"tags such as {quoted(event.tag)} are not supported")
         composed = self._composed(event, position, depth)
         if event.anchor is not None:
-            self._anchors[event.anchor] = composed
+            self._name(event.anchor, composed)
         return composed
 
+    def _name(self, anchor: str, node: Node) -> None:
+        self._anchors[anchor] = node
+        if len(self._anchors) > MAX_ANCHORS:
+            _fail(node.position, f"more than {MAX_ANCHORS} anchors")
+
     def _check_limits(self, position: Position, depth: int) -> None:
-        self._node_count += 1
-        if self._node_count > MAX_NODES:
-            _fail(position, f"more than {MAX_NODES} values, aliases written out")
+        self._budget.nodes -= 1
+        if self._budget.nodes < 0:
+            _fail(position, f"more than {MAX_NODES} values in all files together, aliases written out")
         if depth > MAX_DEPTH:
             _fail(position, f"nested deeper than {MAX_DEPTH} levels")
 
