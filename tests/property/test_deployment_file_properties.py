@@ -8,11 +8,13 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from moorage import deployment_file, manifest
-from moorage.deployment_file import DeploymentFileError
+from moorage.deployment_file import DeploymentFileError, dump, load_whole
+from moorage.deployment_file.lock import read_lock
 
 SLOW = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 FILES = Path(__file__).parents[1] / "unit" / "deployment_files"
@@ -189,6 +191,91 @@ def test_deployment_file__a_document_with_edits__is_read_or_refused_with_a_posit
     assert read(text) in ("valid", "refused")
 
 
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("files")
+
+
+ENCODED = st.binary() | edited_texts().map(lambda text: text.encode("utf-8", "surrogatepass"))
+
+
+@SLOW
+@given(data=ENCODED, cut=st.integers(0, 50))
+def test_deployment_file__any_bytes__are_read_or_refused(directory: Path, data: bytes, cut: int) -> None:
+    for name in ("moorage.yml", "moorage.lock"):
+        (directory / name).write_bytes(data[cut:])
+    for attempt in (deployment_file.load, read_lock):
+        try:
+            attempt(directory / "moorage.yml")
+        except DeploymentFileError as error:
+            assert all(line.isprintable() for line in str(error).split("\n"))
+
+
+def escaped(text: str) -> str:
+    """Return text as YAML with every character escaped."""
+    return '"' + "".join(f"\\U{ord(character):08x}" for character in text) + '"'
+
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=30)
+LONG_TEXT = st.builds(lambda text, times: (text * times)[:1_900], TEXT, st.sampled_from([60, 1_900]))
+AMBIGUOUS_TEXT = st.sampled_from(
+    [
+        "5",
+        "0x10",
+        "1.10",
+        "true",
+        "~",
+        "no",
+        "22:22",
+        "2018-03-01",
+        "-x",
+        "a: b",
+        "a #b",
+        "#",
+        "- a",
+        "",
+        " ",
+        "a:",
+        "<<",
+    ]
+)
+TEXTS_AS_YAML = st.lists((TEXT | LONG_TEXT | AMBIGUOUS_TEXT).map(escaped), min_size=1, max_size=3)
+
+
+@st.composite
+def files_with_any_text(draw: st.DrawFn) -> str:
+    """A valid file in which what may be any text is some text."""
+    arguments = "".join(f"      - {text}\n" for text in draw(TEXTS_AS_YAML))
+    variables = "".join(f"      V{index}: {text}\n" for index, text in enumerate(draw(TEXTS_AS_YAML)))
+    return TEXTS[1].replace("  web:\n", f"  web:\n    args:\n{arguments}    env:\n{variables}", 1)
+
+
+def is_dumped_and_read_again(text: str) -> bool:
+    """Return whether a text is valid, and check that it is the same after it was written and read."""
+    try:
+        whole = load_whole(text, FILES / "moorage.yml")
+    except DeploymentFileError:
+        return False
+    written = dump(whole.root, FILES)
+    again = load_whole(written, FILES / "moorage.yml")
+    assert again.spec == whole.spec
+    assert dump(again.root, FILES) == written
+    return True
+
+
+@SLOW
+@given(files_with_any_text())
+def test_dump__of_a_file_with_any_text__loads_as_the_same(text: str) -> None:
+    assert is_dumped_and_read_again(text)
+
+
+@SLOW
+@given(edited_texts() | edited_documents())
+def test_dump__of_a_file_with_edits__loads_as_the_same(text: str) -> None:
+    is_dumped_and_read_again(text)
+
+
 def test_deployment_file__the_files_to_edit__are_valid_before() -> None:
     assert [read(text) for text in TEXTS] == ["valid", "valid", "refused"]
+    assert [is_dumped_and_read_again(text) for text in (*TEXTS, json.dumps(COMPLETE))] == [True, True, False, True]
     assert read(json.dumps(COMPLETE)) == "valid"
