@@ -14,6 +14,7 @@ import pytest
 from cli.failures import ExitStatus
 from cli.main import COMMANDS
 from moorage import deployment_file
+from moorage.deployment_file import DeploymentFileError
 from tests.cli_runner import Person, person
 
 VERSION = 'version: "0.1"\n'
@@ -230,13 +231,10 @@ def test_h08_validate__what_is_no_file__is_one_line(tenant: Person, name: str, c
     assert result.err.startswith(f"{name}: error: the file {ODD[name]}") and result.err.count("\n") == 1
 
 
-def test_h08_validate__file_without_the_right_to_read_it__is_one_line(tenant: Person) -> None:
+def test_h08_load__file_without_the_right_to_read_it__is_one_line(tenant: Person) -> None:
     Path("moorage.yml").chmod(0)
 
-    with without_the_rights_of_root():
-        result = tenant.moorage("validate")
+    with without_the_rights_of_root(), pytest.raises(DeploymentFileError) as caught:
+        deployment_file.load(Path("moorage.yml"))
 
-    assert (result.status, result.err) == (
-        ExitStatus.INVALID_FILE,
-        "moorage.yml: error: the file can't be read: Permission denied\n",
-    )
+    assert str(caught.value) == "moorage.yml: error: the file can't be read: Permission denied"
