@@ -75,11 +75,15 @@ def _help_of(error: click.ClickException) -> str:
 
 def _of_library(error: BaseException) -> Failure | None:
     # Imported here: these take a second, and whoever has such an error has them already.
+    from moorage.deployment_file import DeploymentFileError
+
+    if isinstance(error, DeploymentFileError):
+        return Failure(ExitStatus.INVALID_FILE, str(error))
+
     from moorage.agent_client import AgentError
     from moorage.chain.market import MarketError
     from moorage.chain.rpc import NodeRefused, NodeUnavailable
     from moorage.chain.sender import NotSent
-    from moorage.deployment_file import DeploymentFileError
     from moorage.keys import KeyFileError
     from moorage.units import UnitError
 
@@ -88,8 +92,6 @@ def _of_library(error: BaseException) -> Failure | None:
         advice = LOOK_FIRST if text.startswith(DEPOSIT) else AGAIN
         return Failure(ExitStatus.CHAIN_UNAVAILABLE, f"{text}: {advice}")
     match error:
-        case DeploymentFileError():
-            return Failure(ExitStatus.INVALID_FILE, text)
         case NodeUnavailable():
             return Failure(ExitStatus.CHAIN_UNAVAILABLE, f"{text}: check --rpc (MOORAGE_RPC)")
         case NodeRefused():

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 
-from cli.core.layout import laid_out
-from cli.core.report import Row
-from cli.core.story import Line
 from cli.environment import Environment
 from cli.options import Format
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.live import Live
+
+    from cli.core.report import Row
+    from cli.core.story import Line
 
 BLOCK_WIDTH = 8
 
@@ -139,6 +139,8 @@ def table(heading: str, rows: tuple[Row, ...], width: int, height: int) -> Rende
     """
     from rich.console import Group
     from rich.text import Text
+
+    from cli.core.layout import laid_out
 
     lines = [Text(heading), *(Text(line.text, style=line.style) for line in laid_out(rows, width, height - 3))]
     return Group(*lines)

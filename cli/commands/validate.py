@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import socket
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import click
 
@@ -13,11 +15,8 @@ from cli.annotations import annotation
 from cli.environment import Environment
 from cli.options import DEFAULT_FILE, FORMATS, Format, Options, include_options, market_options, path_option
 from cli.output import emit, say
-from cli.session import open_session
-from moorage import regions, terms
-from moorage.chain.rpc import ChainError
+from moorage import regions
 from moorage.deployment_file import (
-    CompiledDeployment,
     DeploymentFileError,
     DeploymentSpec,
     IncludeRules,
@@ -32,6 +31,7 @@ from moorage.deployment_file import (
 TYPICAL_SECONDS_PER_BLOCK = Fraction(12)
 """For what has to be checked without a market."""
 NO_SALT = bytes(32)
+CONNECT_SECONDS = 1
 
 
 @click.command()
@@ -48,7 +48,12 @@ def command(
         raise click.UsageError("--lock writes what --frozen only reads: give one of them")
     try:
         whole = load_file(file, replace(rules, is_locking=is_locking))
-        document, lines = environment.run(_validate(options, file, whole.spec))
+        document, lines = _summary(file, whole.spec)
+        if _is_market_in_reach(options):
+            from cli.file_cost import cost  # takes longer than all the rest
+
+            price, price_lines = environment.run(cost(options, whole.spec))
+            document, lines = document | price, lines + price_lines
     except DeploymentFileError as error:
         _emit_problems(options.output, error)
         raise
@@ -73,38 +78,31 @@ def _emit_problems(output: Format, error: DeploymentFileError) -> None:
             say(annotation(problem))
 
 
-async def _validate(options: Options, file: Path, spec: DeploymentSpec) -> tuple[dict[str, Any], list[str]]:
-    document = {
-        "valid": True,
-        "services": [service.name for service in spec.services],
-        "datacenters": [datacenter.name for datacenter in spec.datacenters],
-    }
-    lines = [f"{file} is valid", *_summary(spec)]
-    try:
-        async with open_session(options) as session:
-            market = session.market
-            decimals = market.parameters.token_decimals
-            compiled = compile(spec, seconds_per_block=market.seconds_per_block, salt=NO_SALT, token_decimals=decimals)
-            charge = sum(terms.max_charge(group, market.parameters) for group in compiled.groups)
-            document |= {"token": session.money.symbol, "max_price_per_hour": session.money.hourly_number(charge)}
-            lines.append(f"at most {session.money.per_hour(charge)}, interest on collateral included")
-    except ChainError as error:
-        _compiled_anyhow(spec)
-        if options.is_rpc_given or options.market_file is not None:
-            lines.append(f"cost: no market in reach ({error})")
-    return document, lines
+def _summary(file: Path, spec: DeploymentSpec) -> tuple[dict[str, Any], list[str]]:
+    """Return what a file asks for, for programs and for people.
 
-
-def _compiled_anyhow(spec: DeploymentSpec) -> CompiledDeployment:
-    return compile(spec, seconds_per_block=TYPICAL_SECONDS_PER_BLOCK, salt=NO_SALT)
-
-
-def _summary(spec: DeploymentSpec) -> list[str]:
-    lines = [f"services: {', '.join(service.name for service in spec.services)}"]
+    Raises:
+        DeploymentFileError: no chain could hold it.
+    """
+    compile(spec, seconds_per_block=TYPICAL_SECONDS_PER_BLOCK, salt=NO_SALT)
+    services, datacenters = [each.name for each in spec.services], [each.name for each in spec.datacenters]
+    lines = [f"{file} is valid", f"services: {', '.join(services)}"]
     for datacenter in spec.datacenters:
         placed = ", ".join(f"{placement.nodes} x {placement.service}" for placement in datacenter.placements)
         lines.append(f"datacenter {datacenter.name} in {regions.describe([datacenter.regions])}: {placed}")
-    return lines
+    return {"valid": True, "services": services, "datacenters": datacenters}, lines
+
+
+def _is_market_in_reach(options: Options) -> bool:
+    """Return whether there may be a market: one is named, or somebody listens where a node is by default."""
+    if options.is_rpc_given or options.market_file is not None:
+        return True
+    node = urlsplit(options.rpc_url)
+    try:
+        socket.create_connection((node.hostname, node.port), CONNECT_SECONDS).close()
+    except OSError:
+        return False
+    return True
 
 
 def _problem(problem: Problem) -> dict[str, Any]:

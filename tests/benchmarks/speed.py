@@ -16,7 +16,15 @@ from typing import Any
 
 import structlog
 
-from tests.benchmarks import speed_decisions, speed_latency, speed_memory, speed_scale, speed_start, speed_submission
+from tests.benchmarks import (
+    speed_cli,
+    speed_decisions,
+    speed_latency,
+    speed_memory,
+    speed_scale,
+    speed_start,
+    speed_submission,
+)
 from tests.benchmarks.speed_decisions import baseline
 from tests.bytecode import ROOT
 
@@ -57,8 +65,12 @@ async def start() -> dict[str, Any]:
     return {"start": await speed_start.measure()}
 
 
+async def cli() -> dict[str, Any]:
+    return {"cli": await speed_cli.measure()}
+
+
 PARTS: dict[str, Callable[[], Awaitable[dict[str, Any]]]] = {
-    each.__name__: each for each in (decisions, submission, scale, latency, memory, start)
+    each.__name__: each for each in (decisions, submission, scale, latency, memory, start, cli)
 }
 
 
@@ -69,7 +81,7 @@ def table(report: dict[str, Any]) -> list[str]:
         if name in report:
             row = report[name]
             lines.append(f"{name:<24}{row['ours']:>10,}{row['web3']:>10,}  {row['unit']:<16}{row['ratio']:>8}")
-    for name in ("submission", "latency", "memory", "start"):
+    for name in ("submission", "latency", "memory", "start", "cli"):
         if name in report:
             lines.append(f"{name}: " + ", ".join(f"{key} {value}" for key, value in report[name].items()))
     for name, row in report.get("scale", {}).items():
@@ -97,6 +109,7 @@ def failures(report: dict[str, Any]) -> list[str]:
         found.append("latency: an order was matched later than possible")
     if report.get("start", {}).get("ratio", 0) > MOST_START_RATIO:
         found.append(f"start: {report['start']['ratio']} times the engine's own")
+    found += [f"cli: {miss}" for miss in speed_cli.missed(report["cli"])] if "cli" in report else []
     if report.get("memory", {}).get("kilobytes_per_1000_blocks", 0) > MOST_KILOBYTES:
         found.append("memory: grows")
     return found

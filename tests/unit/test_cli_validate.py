@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +19,7 @@ from moorage import deployment_file
 from moorage.deployment_file import DeploymentFileError
 from tests.cli_runner import Person, person
 
+PROJECT = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
 VERSION = 'version: "0.1"\n'
 PART = f"{VERSION}services:\n  web:\n    secrets: {{key: {{file: key}}}}\n    env: {{COLOR: green}}\n"
 REST = """\
@@ -179,6 +182,17 @@ def test_program__annotations_of_another_command__are_wrong_usage(tenant: Person
 
     assert (result.status, result.err.count("\n")) == (ExitStatus.USAGE, 1)
     assert "'github' is not one of" in result.err or "No such option" in result.err
+
+
+def test_validate__of_a_file_that_is_wrong__imports_nothing_of_chain_and_network(tenant: Person) -> None:
+    Path("moorage.yml").write_text("version: 5")
+    code = "import sys; from cli.main import run; run(['validate']); print(sorted(sys.modules))"
+
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=PROJECT)
+
+    assert "error: the only version" in done.stderr
+    for heavy in ("eth_abi", "aiohttp", "structlog", "rich", "pydantic", "moorage.deployment_file.fetching"):
+        assert f"'{heavy}'" not in done.stdout
 
 
 def test_schema__printed__is_the_one_that_files_are_held_against(tenant: Person) -> None:
