@@ -11,6 +11,7 @@ from cli.turns import take_turn
 from moorage import units
 from moorage.chain.contracts import Call
 from moorage.chain.permit import sign_permit
+from moorage.chain.rpc import NodeUnavailable
 from moorage.chain.sender import Refused, Sent
 from moorage.types import Address
 
@@ -65,5 +66,8 @@ async def _permit_call(session: Session, signer: TenantSigner, amount_base_units
         draft = await draft_permit(session, signer.address, amount_base_units)
     if draft is None:
         return None
-    permit = await sign_permit(signer, draft.data, draft.terms.deadline_seconds)
+    try:
+        permit = await sign_permit(signer, draft.data, draft.terms.deadline_seconds)
+    except NodeUnavailable:
+        raise signer.failure or Failure(ExitStatus.SIGNER, "the signer does not answer") from None
     return session.exchange.deposit_with_permit(signer.address, amount_base_units, permit)

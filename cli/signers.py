@@ -10,7 +10,7 @@ from eth_account.signers.local import LocalAccount
 from cli.failures import ExitStatus, Failure
 from cli.outgoing import Outgoing
 from moorage.chain.remote_signer import RemoteSigner
-from moorage.chain.rpc import ChainError
+from moorage.chain.rpc import ChainError, NodeUnavailable
 from moorage.chain.signer import Allowed, LocalSigner, SigningRefused
 from moorage.chain.transactions import Signed, Transaction
 from moorage.typed_data import TypedData
@@ -98,9 +98,12 @@ class SignerElsewhere:
             raise
 
     async def sign_typed_data(self, data: TypedData) -> bytes:
-        """See TenantSigner."""
+        """See TenantSigner. A signer that is away may be asked again, one that refuses is not."""
         try:
             return await self._signer.sign_typed_data(data)
+        except NodeUnavailable as error:
+            self._failed(error)
+            raise
         except ChainError as error:
             raise self._failed(error) from error
 

@@ -212,21 +212,13 @@ async def test_signer__elsewhere__signs_permit_and_transaction(tmp_path):
         ({"rejected": ("eth_signTransaction",)}, "the owner said no"),
         ({"silent": ("eth_signTransaction",)}, "not in time"),
         ({"silent": ("eth_accounts",)}, "not in time"),
+        ({"silent": ("eth_signTypedData_v4",)}, "not in time"),
         ({"accounts": ("0x90F79bf6EB2c4f870365E785982E1f101E93b906",)}, "does not have the key of"),
         ({"change": {"value": 10**30}}, "signed something else, or with another key"),
         ({"change": {"data": "0xdeadbeef"}}, "signed something else: another data"),
         ({"change": {"maxFeePerGas": hex(10**15)}}, "another maximum fee"),
     ],
-    ids=[
-        "permit",
-        "transaction",
-        "silent",
-        "silent-at-once",
-        "another-address",
-        "another-permit",
-        "another-call",
-        "fee",
-    ],
+    ids=["permit", "call", "silent", "silent-at-once", "silent-permit", "address", "other-permit", "other-call", "fee"],
 )
 async def test_j06_signer__does_not_sign_what_it_is_asked__is_one_line_and_nothing_half_done(
     tmp_path, monkeypatch, settings, words

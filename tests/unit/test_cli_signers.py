@@ -1,0 +1,77 @@
+"""Signers elsewhere as the tenant's program sees them: away is another thing than refusing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from eth_account import Account
+
+from cli.environment import Environment
+from cli.failures import ExitStatus, Failure
+from cli.outgoing import Outgoing
+from cli.signers import NobodySigns, SignerElsewhere
+from moorage.chain.remote_signer import RemoteSigner
+from moorage.chain.rpc import NodeUnavailable, Rpc
+from moorage.chain.signer import LocalSigner
+from moorage.typed_data import TypedData
+from moorage.types import Address
+from tests.signer_site import signer_site
+
+KEY = Account.from_key(b"\x05" * 32)
+ADDRESS = Address(KEY.address)
+DATA = TypedData({"name": "Any", "chainId": 1}, {"Note": [{"name": "text", "type": "string"}]}, "Note", {"text": "x"})
+
+
+@pytest.fixture
+def outgoing(tmp_path) -> Outgoing:
+    return Outgoing(Environment(Path(tmp_path), Path(tmp_path), is_interactive=False, is_terminal=False))
+
+
+async def test_signer__message__is_signed_as_a_key_at_hand_would(outgoing):
+    async with signer_site(KEY) as site, Rpc(site.url) as rpc:
+        signer = SignerElsewhere(RemoteSigner(rpc, ADDRESS, None), outgoing)
+
+        assert await signer.sign_typed_data(DATA) == await LocalSigner(KEY).sign_typed_data(DATA)
+
+
+async def test_j06_signer__away__may_be_asked_again(outgoing):
+    async with Rpc("http://127.0.0.1:1") as rpc:
+        signer = SignerElsewhere(RemoteSigner(rpc, ADDRESS, None), outgoing)
+
+        with pytest.raises(NodeUnavailable):
+            await signer.sign_typed_data(DATA)
+
+    assert signer.failure is not None and signer.failure.status is ExitStatus.SIGNER
+
+
+@pytest.mark.parametrize("settings", [{"rejected": ("eth_signTypedData_v4",)}, {"change": {"text": "y"}}])
+async def test_j06_signer__refuses_or_signs_something_else__is_not_asked_again(outgoing, settings):
+    async with signer_site(KEY, **settings) as site, Rpc(site.url) as rpc:
+        signer = SignerElsewhere(RemoteSigner(rpc, ADDRESS, None), outgoing)
+
+        with pytest.raises(Failure, match="nothing was signed") as caught:
+            await signer.sign_typed_data(DATA)
+
+    assert caught.value.status is ExitStatus.SIGNER
+
+
+@pytest.mark.parametrize("answer", ["0x", "0x00", f"0x{'00' * 65}", f"0x{'ff' * 65}", "nonsense", None, 7])
+async def test_j06_signer__answers_no_signature__is_refused(outgoing, monkeypatch, answer):
+    async def result(self, method, call):
+        return answer
+
+    monkeypatch.setattr("tests.signer_site.SignerSite._result", result)
+    async with signer_site(KEY) as site, Rpc(site.url) as rpc:
+        signer = SignerElsewhere(RemoteSigner(rpc, ADDRESS, None), outgoing)
+
+        with pytest.raises((Failure, NodeUnavailable)):
+            await signer.sign_typed_data(DATA)
+
+
+async def test_nobody_signs__asked_for_anything__says_where_the_key_is_not(outgoing):
+    signer = NobodySigns(ADDRESS, outgoing)
+
+    for asking in (signer.unlock(), signer.sign_typed_data(DATA)):
+        with pytest.raises(Failure, match=f"the key of {ADDRESS} is not here"):
+            await asking
