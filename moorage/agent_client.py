@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
 import aiohttp
 import msgspec
 from yarl import URL
 
-from moorage import agent_api, pki, tls
+from moorage import agent_api, pki, stream_api, tls
 from moorage.agent_api import LeaseStatus
+from moorage.agent_exec import AgentExec
 from moorage.request_auth import Action, Domain, sign
+from moorage.streams import SILENCE_SECONDS, Ended, ExecRequest, LogQuery, Record
 from moorage.typed_data import TypedDataSigner
 from moorage.types import OrderId, ProviderNumber
 
@@ -20,6 +23,7 @@ SIGNATURE_LIFE_SECONDS = 120
 MAX_ANSWER_BYTES = 1 << 20
 MAX_DETAIL_CHARACTERS = 500
 TIMEOUT = aiohttp.ClientTimeout(total=40, sock_connect=10)
+STREAM_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=SILENCE_SECONDS)
 _RETRYABLE_STATUSES = frozenset({429, 500, 502, 503, 504})
 
 
@@ -89,29 +93,91 @@ class AgentClient:
             raise AgentUnreachable("the answer is about another lease")
         return status
 
+    async def logs(self, agent: Agent, lease: OrderId, query: LogQuery) -> AsyncGenerator[Record, None]:
+        """Yield what a lease's workloads write, ending with `Ended`. Texts are as they were written.
+
+        Raises:
+            AgentUnreachable: there was no usable answer, or it broke off.
+            AgentRefused: the agent does not tell.
+        """
+        action = stream_api.read_logs(agent.provider, lease, query)
+        headers = await self._headers(action, b"")
+        with _reaching(agent):
+            async with self._requesting(agent, action, headers, b"", STREAM_TIMEOUT) as response:
+                if response.status >= 300:
+                    raise AgentRefused(response.status, _detail(await _read(response)))
+                async for line in _lines(response):
+                    record = stream_api.decode_record(line)
+                    yield record
+                    if isinstance(record, Ended):
+                        return
+        raise AgentUnreachable(f"{agent.endpoint}: the log broke off")
+
+    @asynccontextmanager
+    async def exec(self, agent: Agent, lease: OrderId, request: ExecRequest) -> AsyncIterator[AgentExec]:
+        """Run a command in a workload while the block runs; the agent ends it if it still runs then.
+
+        Raises:
+            AgentUnreachable: there was no usable answer.
+            AgentRefused: the agent does not run it.
+        """
+        body = msgspec.json.encode(request)
+        async with AsyncExitStack() as stack:
+            with _reaching(agent):
+                session = await stack.enter_async_context(_session(STREAM_TIMEOUT))
+                socket = await stack.enter_async_context(await self._connect(session, agent, lease, body))
+                await socket.send_bytes(body)
+            yield await stack.enter_async_context(AgentExec(socket, lambda: _reaching(agent)))
+
+    async def _connect(
+        self, session: aiohttp.ClientSession, agent: Agent, lease: OrderId, body: bytes
+    ) -> aiohttp.ClientWebSocketResponse[bool]:
+        """Open a WebSocket for a command, verified as the provider's.
+
+        Raises:
+            AgentRefused
+        """
+        action = stream_api.run_command(agent.provider, lease)
+        try:
+            return await session.ws_connect(
+                _url(agent, action),
+                headers=await self._headers(action, body),
+                ssl=tls.ssl_client_context(*agent.roots_der),
+                server_hostname=pki.provider_name(agent.provider, self._domain.exchange),
+                max_msg_size=stream_api.MAX_MESSAGE_BYTES,
+            )
+        except aiohttp.WSServerHandshakeError as error:
+            detail = error.headers.get(stream_api.DETAIL_HEADER) if error.headers is not None else None
+            text = agent_api.printable(detail or "no reason given")[:MAX_DETAIL_CHARACTERS]
+            raise AgentRefused(error.status, text) from error
+
     async def _ask(self, agent: Agent, action: Action, body: bytes) -> bytes:
-        expires_seconds = int(self._clock()) + SIGNATURE_LIFE_SECONDS
-        headers = {"Authorization": await sign(action, body, expires_seconds, self._domain, self._signer)}
+        headers = await self._headers(action, body)
         if body:
             headers["Content-Type"] = agent_api.MANIFEST_TYPE
-        try:
-            status, answer = await self._send(agent, action, headers, body)
-        except (aiohttp.ClientError, TimeoutError, OSError, ValueError, pki.PkiError) as error:
-            raise AgentUnreachable(agent_api.printable(f"{agent.endpoint}: {reason_of(error)}")) from error
+        with _reaching(agent):
+            async with self._requesting(agent, action, headers, body, TIMEOUT) as response:
+                status, answer = response.status, await _read(response)
         if status >= 300:
             raise AgentRefused(status, _detail(answer))
         return answer
 
-    async def _send(self, agent: Agent, action: Action, headers: dict[str, str], body: bytes) -> tuple[int, bytes]:
+    async def _headers(self, action: Action, body: bytes) -> dict[str, str]:
+        expires_seconds = int(self._clock()) + SIGNATURE_LIFE_SECONDS
+        return {"Authorization": await sign(action, body, expires_seconds, self._domain, self._signer)}
+
+    @asynccontextmanager
+    async def _requesting(
+        self, agent: Agent, action: Action, headers: dict[str, str], body: bytes, patience: aiohttp.ClientTimeout
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
         """Make one request, verified as the provider's whatever host the endpoint names."""
-        url = origin(agent.endpoint).with_path(action.path)
         context = tls.ssl_client_context(*agent.roots_der)
         name = pki.provider_name(agent.provider, self._domain.exchange)
         async with (
-            aiohttp.ClientSession(timeout=TIMEOUT, auto_decompress=False, trust_env=False) as session,
+            _session(patience) as session,
             session.request(
                 action.method,
-                url,
+                _url(agent, action),
                 data=body or None,
                 headers=headers,
                 ssl=context,
@@ -119,7 +185,25 @@ class AgentClient:
                 allow_redirects=False,
             ) as response,
         ):
-            return response.status, await _read(response)
+            yield response
+
+
+def _session(patience: aiohttp.ClientTimeout) -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(timeout=patience, auto_decompress=False, trust_env=False)
+
+
+def _url(agent: Agent, action: Action) -> URL:
+    """Return the URL of an action, whose path stays in the one form in which it is signed."""
+    return URL(f"{origin(agent.endpoint)}".rstrip("/") + action.path, encoded=True)
+
+
+@contextmanager
+def _reaching(agent: Agent) -> Iterator[None]:
+    """Turn what can go wrong on the way to an agent into our error."""
+    try:
+        yield
+    except (aiohttp.ClientError, TimeoutError, OSError, ValueError, pki.PkiError) as error:
+        raise AgentUnreachable(agent_api.printable(f"{agent.endpoint}: {reason_of(error)}")) from error
 
 
 def reason_of(error: Exception) -> str:
@@ -136,6 +220,23 @@ async def _read(response: aiohttp.ClientResponse) -> bytes:
         if len(answer) > MAX_ANSWER_BYTES:
             raise ValueError("the answer is too long")
     return bytes(answer)
+
+
+async def _lines(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+    """Yield the lines of an answer as they come.
+
+    Raises:
+        ValueError: one is too long.
+    """
+    buffer = bytearray()
+    async for chunk in response.content.iter_any():
+        buffer += chunk
+        *whole, rest = buffer.split(b"\n")
+        buffer = bytearray(rest)
+        for line in whole:
+            yield bytes(line)
+        if len(buffer) > stream_api.MAX_RECORD_BYTES:
+            raise ValueError("a line of the answer is too long")
 
 
 def origin(endpoint: str) -> URL:

@@ -66,6 +66,8 @@ from provider_agent.shell.manifest_service import ManifestService
 from provider_agent.shell.manifest_store import ManifestFiles
 from provider_agent.shell.peer_answers import PeerAnswers
 from provider_agent.shell.public_host import PublicHost
+from provider_agent.shell.stream_service import StreamService
+from provider_agent.shell.tenant_door import TenantDoor
 from provider_agent.shell.workload_loop import WorkloadLoop
 from provider_agent.shell.workload_runner import WorkloadRunner
 from provider_agent.upkeep import Certificates, keep_certificates
@@ -166,7 +168,12 @@ async def serve(settings: Settings, accepts_holes: bool = False) -> None:
             workloads,
             peering.overlay,
         )
-        service = ManifestService(gate, peering.intake, workloads).application(peering.service.routes())
+        door = TenantDoor(gate)
+        streams = StreamService(door, room.engine, runner.containers)
+        service = ManifestService(door, peering.intake, workloads).application(
+            [*peering.service.routes(), *streams.routes()]
+        )
+        service.on_shutdown.append(streams.stop)
 
         def tunnel_address(lease: OrderId, peer: Participant) -> tuple[str, int] | None:
             if peer.provider == provider:

@@ -10,6 +10,7 @@ from typing import Protocol
 import pytest
 
 from demo.chain import free_port
+from moorage.streams import TIME, Source
 from moorage.types import OrderId
 from provider_agent.core.containers import (
     Attachment,
@@ -24,7 +25,15 @@ from provider_agent.core.containers import (
     sorted_labels,
 )
 from provider_agent.core.lease_names import LEASE_LABEL
-from provider_agent.shell.engine import Engine, EngineRefused, ImageNotFound, NameConflict, PortTaken
+from provider_agent.shell.engine import (
+    Engine,
+    EngineRefused,
+    ExecSpec,
+    ImageNotFound,
+    LogRange,
+    NameConflict,
+    PortTaken,
+)
 
 USR1_EXIT_CODE = 7
 LEASE, OTHER_LEASE = OrderId(b"\x01" * 32), OrderId(b"\x02" * 32)
@@ -280,6 +289,66 @@ class EngineContract:
         await world.engine.remove_volume(f"{world.prefix}-data")
 
         assert await world.engine.observe() == Observed()
+
+    async def test_logs__runs__are_told_with_their_time_and_from_any_time_on(self, world: World) -> None:
+        name = f"{world.prefix}-web"
+        await world.engine.ensure_container(container(world))
+        async with aclosing(world.engine.logs(name, LogRange(is_following=True))) as lines:
+            first = await anext(lines)
+
+        again, later, none = [
+            [each async for each in world.engine.logs(name, wanted)]
+            for wanted in (
+                LogRange(since=first.time),
+                LogRange(since="2999-01-01T00:00:00.000000000Z"),
+                LogRange(tail=0),
+            )
+        ]
+
+        assert (first.text, first.stream, first.is_cut) == ("ready", Source.STDOUT, False)
+        assert TIME.fullmatch(first.time)
+        assert (again, later, none) == ([first], [], [])
+
+    async def test_logs__followed__end_with_the_container(self, world: World) -> None:
+        await world.engine.ensure_container(container(world))
+        following = world.engine.logs(f"{world.prefix}-web", LogRange(is_following=True))
+        assert (await anext(following)).text == "ready"
+
+        await world.crash(f"{world.prefix}-web")
+
+        assert [each async for each in following] == []
+
+    async def test_logs__container_is_absent__are_empty(self, world: World) -> None:
+        assert [each async for each in world.engine.logs(f"{world.prefix}-absent", LogRange())] == []
+
+    async def test_exec__reads_its_input_to_the_end__writes_it_and_tells_its_code(self, world: World) -> None:
+        await world.engine.ensure_container(container(world))
+
+        async with world.engine.exec(f"{world.prefix}-web", ExecSpec(("/bin/cat",), has_input=True)) as running:
+            await running.write(b"one\n")
+            assert await running.read() == (Source.STDOUT, b"one\n")
+            await running.end_input()
+            assert await running.read() is None
+            assert await running.exit_code() == 0
+
+    async def test_exec__container_is_absent_or_does_not_run__is_refused(self, world: World) -> None:
+        await world.engine.ensure_container(container(world))
+        await world.crash(f"{world.prefix}-web")
+
+        for name in ("web", "absent"):
+            with pytest.raises(EngineRefused):
+                async with world.engine.exec(f"{world.prefix}-{name}", ExecSpec(("/bin/cat",))):
+                    pass
+
+    async def test_h12_streams__container_of_another_provider__are_refused(self, world: World) -> None:
+        name = f"{world.prefix}-foreign"
+        await world.add_foreign_container(name)
+
+        with pytest.raises(NameConflict):
+            await anext(world.engine.logs(name, LogRange()))
+        with pytest.raises(NameConflict):
+            async with world.engine.exec(name, ExecSpec(("/bin/cat",))):
+                pass
 
     async def test_foreign_container__has_our_name__is_neither_seen_nor_touched(self, world: World) -> None:
         await world.add_foreign_container(f"{world.prefix}-web")

@@ -34,6 +34,7 @@ from provider_agent.shell.manifest_intake import ManifestIntake
 from provider_agent.shell.manifest_service import ManifestService
 from provider_agent.shell.manifest_store import ManifestMemory
 from provider_agent.shell.server_certificate import ServerCertificate
+from provider_agent.shell.tenant_door import TenantDoor
 from tests.chain import Chain, register_provider
 
 POLL_SECONDS = 0.1
@@ -159,7 +160,7 @@ async def _provider(
     reader = MarketReader(chain.rpc, market, number)
     provider = Provider(chain, market, number, chain.operators[index], percent, ManifestMemory(), reader)
     gate = LeaseGate(number, Domain(market.chain_id, market.exchange), ChainLeases(reader))
-    service = ManifestService(gate, ManifestIntake(provider.store, lambda _: None), provider)
+    service = ManifestService(TenantDoor(gate), ManifestIntake(provider.store, lambda _: None), provider)
     limits = ConnectionLimits()
     provider.port = await stack.enter_async_context(
         serving(service.application(), "127.0.0.1", 0, certificate.context, limits)

@@ -40,6 +40,8 @@ class GuardedListener(socket.socket):
         self._limits = limits
         self._rates = TokenBuckets(limits.new_per_peer)
         self._peer_to_count: Counter[str] = Counter()
+        self._open: dict[int, _Connection] = {}
+        """By number of the file."""
         self.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.bind(address)
         self.listen(BACKLOG)
@@ -56,9 +58,20 @@ class GuardedListener(socket.socket):
             accepted.close()
             raise ConnectionAbortedError
         self._peer_to_count[peer] += 1
-        connection = _Connection(accepted, lambda: self._forget(peer))
+        number = accepted.fileno()
+        connection = _Connection(accepted, lambda: self._forget(peer, number))
+        self._open[number] = connection
         connection.close_after(self._limits.life_seconds)
         return connection, address
+
+    def keep_open(self, number: int) -> None:
+        """Let a connection live on, for a stream that has limits of its own; it counts as before.
+
+        Args:
+            number: of its file.
+        """
+        if number in self._open:
+            self._open[number].live_on()
 
     def _is_welcome(self, peer: str) -> bool:
         return (
@@ -67,7 +80,8 @@ class GuardedListener(socket.socket):
             and self._rates.take(peer)
         )
 
-    def _forget(self, peer: str) -> None:
+    def _forget(self, peer: str, number: int) -> None:
+        del self._open[number]
         self._peer_to_count[peer] -= 1
         self._peer_to_count += Counter()  # drops the zeros
 
@@ -81,10 +95,13 @@ class _Connection(socket.socket):
     def close_after(self, seconds: int) -> None:
         self._timer = asyncio.get_running_loop().call_later(seconds, self._hang_up)
 
-    def close(self) -> None:
-        super().close()
+    def live_on(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
+
+    def close(self) -> None:
+        super().close()
+        self.live_on()
         if self._on_close is not None:
             self._on_close()
             self._on_close = None

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterable
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from ipaddress import IPv4Address, IPv4Network
@@ -34,6 +34,7 @@ from provider_agent.core.containers import (
     sorted_labels,
 )
 from provider_agent.core.lease_names import LEASE_LABEL
+from provider_agent.core.log_frames import OutputLine
 from provider_agent.shell.docker_calls import answering, docker_at, ignoring, port_taken, reason, refusing
 from provider_agent.shell.docker_config import Json, container_config, endpoint_config, network_config
 from provider_agent.shell.docker_events import CHANGES, listening
@@ -44,7 +45,16 @@ from provider_agent.shell.docker_state import (
     observed_container,
     observed_network,
 )
-from provider_agent.shell.engine import EngineRefused, EngineUnavailable, ImageNotFound, NameConflict
+from provider_agent.shell.docker_streams import read_logs, running_exec
+from provider_agent.shell.engine import (
+    EngineRefused,
+    EngineUnavailable,
+    Exec,
+    ExecSpec,
+    ImageNotFound,
+    LogRange,
+    NameConflict,
+)
 from provider_agent.shell.host_config import USUAL, Confinement, bind_mount
 from provider_agent.shell.secret_files import SecretDirectory, SecretFilesError
 from provider_agent.shell.subnets import free_subnets
@@ -180,6 +190,23 @@ class DockerEngine:
             if await self._own(f"volumes/{name}") is not None:
                 with ignoring(HTTPStatus.NOT_FOUND):
                     await self._call("DELETE", f"volumes/{name}")
+
+    async def logs(self, name: str, wanted: LogRange) -> AsyncGenerator[OutputLine, None]:
+        with refusing(), ignoring(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT):  # gone, or being removed
+            found = await self._own(f"containers/{name}/json")
+            if found is not None:
+                async with aclosing(read_logs(self._docker, found["Id"], wanted, self._options.call_seconds)) as lines:
+                    async for line in lines:
+                        yield line
+
+    @asynccontextmanager
+    async def exec(self, name: str, spec: ExecSpec) -> AsyncIterator[Exec]:
+        with refusing():
+            found = await self._own(f"containers/{name}/json")
+            if found is None:
+                raise EngineRefused("the container is gone")
+            async with running_exec(self._docker, found["Id"], spec, self._options.call_seconds) as running:
+                yield running
 
     async def _observe_container(self, listed: Json, closely: Collection[str]) -> ObservedContainer | None:
         """Complete an entry of the list; None if the container has gone meanwhile, or only its name has.

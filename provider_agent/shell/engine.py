@@ -6,10 +6,14 @@ An engine works for one provider: it lists, changes and removes only what carrie
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Collection
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from typing import Protocol
 
+from moorage.streams import Source, TerminalSize
 from moorage.types import OrderId
 from provider_agent.core.containers import ContainerSpec, NetworkSpec, Observed
+from provider_agent.core.log_frames import OutputLine
 
 
 class EngineError(Exception):
@@ -50,6 +54,51 @@ class PortTaken(EngineRefused):
         """
         super().__init__(message)
         self.port = port
+
+
+@dataclass(frozen=True, slots=True)
+class LogRange:
+    """Which part of a container's output is wanted."""
+
+    since: str | None = None
+    """From this moorage.streams.TIME on; None: from its start."""
+    tail: int | None = None
+    """The last so many lines; None: all."""
+    is_following: bool = False
+    """Whether it goes on until the container ends."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExecSpec:
+    """A command to run in a container: with its user, its limits and none of the engine's privileges."""
+
+    command: tuple[str, ...]
+    has_input: bool = False
+    terminal: TerminalSize | None = None
+
+
+class Exec(Protocol):
+    """A command that runs in a container."""
+
+    async def read(self) -> tuple[Source, bytes] | None:
+        """Return what it writes next, None when it has ended; with a terminal all of it is standard output."""
+        ...
+
+    async def write(self, data: bytes) -> None:
+        """Give it input; returns when there is room for more. What it does not read any more is dropped."""
+        ...
+
+    async def end_input(self) -> None: ...
+
+    async def resize(self, size: TerminalSize) -> None: ...
+
+    async def exit_code(self) -> int:
+        """Return how it has ended, after `read` has said that it has.
+
+        Raises:
+            EngineUnavailable: the engine does not tell.
+        """
+        ...
 
 
 class Engine(Protocol):
@@ -123,5 +172,22 @@ class Engine(Protocol):
 
         Raises:
             EngineRefused: a container uses it.
+        """
+        ...
+
+    def logs(self, name: str, wanted: LogRange) -> AsyncGenerator[OutputLine, None]:
+        """Yield what a container has written, as far as the engine keeps it; nothing if there is no such container.
+
+        Raises:
+            NameConflict
+        """
+        ...
+
+    def exec(self, name: str, spec: ExecSpec) -> AbstractAsyncContextManager[Exec]:
+        """Run a command in a running container; if it runs when the block ends it is ended.
+
+        Raises:
+            NameConflict
+            EngineRefused: the container does not run, or the engine does not start the command.
         """
         ...

@@ -14,6 +14,8 @@ from provider_agent.shell.connection_guard import BACKLOG, ConnectionLimits, Gua
 MAX_HEADER_BYTES = 8_190
 """Of one line of the head."""
 MAX_HEADERS = 32
+GUARD = web.AppKey("guard", list[GuardedListener])
+"""Where an application finds the listener that it is served by."""
 SHUTDOWN_SECONDS = 5
 LINGER_SECONDS = 5
 """How long to go on reading a body that was refused, so that its sender gets to read why."""
@@ -28,6 +30,7 @@ async def serving(
     Raises:
         OSError: the address cannot be bound.
     """
+    guards = application.setdefault(GUARD, [])
     runner = web.AppRunner(
         application,
         access_log=None,
@@ -42,10 +45,18 @@ async def serving(
     await runner.setup()
     try:
         listener = GuardedListener(host, port, limits)
+        guards.append(listener)
         await web.SockSite(runner, listener, ssl_context=context, backlog=BACKLOG).start()
         yield listener.getsockname()[1]
     finally:
         await runner.cleanup()
+
+
+def keep_open(request: web.Request) -> None:
+    """Take the limit on its life from a request's connection: what it is about to send has limits of its own."""
+    connection = request.get_extra_info("socket")
+    for guard in request.app.get(GUARD, ()) if connection is not None else ():
+        guard.keep_open(connection.fileno())
 
 
 def _silent_logger() -> logging.Logger:

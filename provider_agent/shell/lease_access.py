@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from enum import Enum, auto
 from http import HTTPStatus
@@ -16,6 +16,7 @@ from provider_agent.shell.rate_limit import Rate, TokenBuckets
 
 LOOKUP_SECONDS = 10
 TENANT_RATE = Rate(per_second=5, burst=30)
+ACTIVE = (OrderState.LEASE_ACTIVE,)
 
 
 class NoLease(Enum):
@@ -75,18 +76,35 @@ class LeaseGate:
         self._nonces = NonceStore()
         self._tenants = TokenBuckets(TENANT_RATE)
 
-    async def enter(self, header: str | None, action: Action) -> Access | Refusal:
-        """Return the lease of a request, or why its sender may not have it. Only the tenant can spend a nonce."""
+    async def enter(
+        self, header: str | None, action: Action, states: Collection[OrderState] = ACTIVE
+    ) -> Access | Refusal:
+        """Return the lease of a request, or why its sender may not have it. Only the tenant can spend a nonce.
+
+        Args:
+            states: in which the lease may be.
+        """
         request = verify(header, action, self._domain, self._now())
         if isinstance(request, Rejected):
             return _unauthorised(request)
         context = await self._find(action.lease)
         if isinstance(context, NoLease):
             return no_lease(context)
-        refusal = self._check(context, request)
+        refusal = self._check(context, request.signer, states) or self._spend(request)
         if refusal is not None:
             return refusal
         return Access(context, request)
+
+    async def look_again(self, before: LeaseContext, states: Collection[OrderState] = ACTIVE) -> Refusal | None:
+        """Return why the tenant of a lease that was let in is not to stay; a silent node is no reason."""
+        context = await self._find(before.lease.id)
+        match context:
+            case NoLease.UNAVAILABLE:
+                return None
+            case NoLease():
+                return no_lease(context)
+            case _:
+                return self._check(context, before.tenant, states)
 
     async def _find(self, lease: OrderId) -> LeaseContext | NoLease:
         try:
@@ -95,13 +113,16 @@ class LeaseGate:
         except TimeoutError:
             return NoLease.UNAVAILABLE
 
-    def _check(self, context: LeaseContext, request: SignedRequest) -> Refusal | None:
+    def _check(self, context: LeaseContext, signer: Address, states: Collection[OrderState]) -> Refusal | None:
         if context.lease.provider != self.provider:
             return no_lease(NoLease.UNKNOWN)
-        if request.signer != context.tenant:
+        if signer != context.tenant:
             return Refusal(HTTPStatus.FORBIDDEN, "the signer is not the tenant of this lease")
-        if context.lease.state is not OrderState.LEASE_ACTIVE:
+        if context.lease.state not in states:
             return Refusal(HTTPStatus.FORBIDDEN, "the lease is not active")
+        return None
+
+    def _spend(self, request: SignedRequest) -> Refusal | None:
         if not self._tenants.take(request.signer):
             return Refusal(HTTPStatus.TOO_MANY_REQUESTS, "too many requests of this tenant")
         rejected = self._nonces.use(request, self._now())

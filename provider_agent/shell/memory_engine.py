@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Collection
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Network
 from typing import TypeVar
 
+from moorage.streams import Source
 from moorage.types import OrderId
 from provider_agent.core.containers import (
     ContainerSpec,
@@ -21,14 +23,19 @@ from provider_agent.core.containers import (
     sorted_labels,
 )
 from provider_agent.core.lease_names import LEASE_LABEL
+from provider_agent.core.log_frames import OutputLine
 from provider_agent.shell.engine import (
     EngineError,
     EngineRefused,
     EngineUnavailable,
+    Exec,
+    ExecSpec,
     ImageNotFound,
+    LogRange,
     NameConflict,
     PortTaken,
 )
+from provider_agent.shell.memory_streams import Output, Program, cat, running_exec
 from provider_agent.shell.subnets import free_subnets
 
 _Found = TypeVar("_Found", ObservedContainer, ObservedNetwork, ObservedVolume)
@@ -61,6 +68,11 @@ class MemoryEngine:
     _networks: dict[str, ObservedNetwork] = field(default_factory=dict)
     _volumes: dict[str, ObservedVolume] = field(default_factory=dict)
     _next_port: int = FIRST_PORT
+    first_words: tuple[str, ...] = ("ready",)
+    """What each container writes when it starts."""
+    programs: dict[str, Program] = field(default_factory=lambda: {"/bin/cat": cat})
+    """What can be run in containers, by the first word of the command."""
+    _outputs: dict[str, Output] = field(default_factory=dict)
     _listeners: list[asyncio.Queue[str | EngineError]] = field(default_factory=list)
 
     async def observe(self, lease: OrderId | None = None, told: Collection[OrderId] = ()) -> Observed:
@@ -128,6 +140,8 @@ class MemoryEngine:
         if self._own(self._containers.get(name), name) is not None:
             self._tell(self._containers[name])
             del self._containers[name]
+            if (output := self._outputs.pop(name, None)) is not None:
+                output.end()
             self._mounts.pop(name, None)
 
     async def remove_network(self, name: str) -> None:
@@ -146,6 +160,23 @@ class MemoryEngine:
             raise EngineRefused("volume is in use")
         del self._volumes[name]
 
+    async def logs(self, name: str, wanted: LogRange) -> AsyncGenerator[OutputLine, None]:
+        self._enter("logs")
+        if self._own(self._containers.get(name), name) is not None and name in self._outputs:
+            async for line in self._outputs[name].read(wanted):
+                yield line
+
+    def exec(self, name: str, spec: ExecSpec) -> AbstractAsyncContextManager[Exec]:
+        self._enter("exec")
+        found = self._own(self._containers.get(name), name)
+        if found is None or found.state is not ContainerState.RUNNING:
+            raise EngineRefused("the container does not run")
+        return running_exec(self.programs, spec)
+
+    def write(self, name: str, text: str, stream: Source = Source.STDOUT) -> None:
+        """Let a container write a line."""
+        self._outputs.setdefault(name, Output()).write(text, stream)
+
     def crash(self, name: str, exit_code: int, is_out_of_memory: bool = False) -> None:
         """Let a running container exit now."""
         self._containers[name] = replace(
@@ -157,6 +188,8 @@ class MemoryEngine:
             started_seconds=self._started_seconds[name],
             finished_seconds=self.clock(),
         )
+        if name in self._outputs:
+            self._outputs[name].end()
         self._tell(self._containers[name])
 
     def put(self, container: ObservedContainer) -> None:
@@ -188,6 +221,9 @@ class MemoryEngine:
         self._containers[spec.name] = ObservedContainer(
             spec.name, labels, ContainerState.RUNNING, networks, published, started_seconds=self.clock()
         )
+        self._outputs[spec.name] = Output()
+        for word in self.first_words:
+            self.write(spec.name, word)
         self._tell(self._containers[spec.name])
         self._started_seconds[spec.name] = self.clock()
         self._mounts[spec.name] = frozenset(mount.volume for mount in spec.mounts)

@@ -19,10 +19,10 @@ from aiohttp import web
 from moorage import agent_api, manifest
 from moorage.types import OrderId, ProviderNumber
 from provider_agent.shell.lease_access import Refusal
-from provider_agent.shell.manifest_service import problem
 from provider_agent.shell.manifest_store import ManifestStore
 from provider_agent.shell.peer_access import PeerAccess, PeerGate, certificate_of
 from provider_agent.shell.rate_limit import Rate, TokenBuckets, peer_of
+from provider_agent.shell.tenant_door import problem
 
 ADDRESS_RATE = Rate(per_second=20, burst=80)
 CHUNK_BYTES = 16_384

@@ -14,7 +14,7 @@ import structlog
 
 from moorage.types import OrderId
 from provider_agent.core.connection_view import ConnectionView, connection_views
-from provider_agent.core.containers import Observed
+from provider_agent.core.containers import Observed, ObservedContainer
 from provider_agent.core.edge import Route, routes_of
 from provider_agent.core.endings import Over
 from provider_agent.core.gateway_state import ConnectionReport
@@ -212,6 +212,10 @@ class WorkloadRunner:
     def leases(self) -> frozenset[OrderId]:
         """Return the leases of which something was seen."""
         return frozenset(OrderId(bytes.fromhex(name)) for name in self._seen if _LEASE.fullmatch(name))
+
+    def containers(self, lease: OrderId) -> tuple[ObservedContainer, ...]:
+        """Return what a lease had on the engine when it was last seen."""
+        return self._observed(lease).containers
 
     def has(self, lease: OrderId) -> bool:
         """Return whether something of a lease was seen, or is under way."""

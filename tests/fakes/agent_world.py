@@ -20,16 +20,23 @@ from moorage.agent_api import LeaseStatus, WorkloadStatus, deliver_manifest, rea
 from moorage.agent_client import Agent
 from moorage.manifest import Compute, Manifest, ManifestGroup, Workload
 from moorage.request_auth import Action, Domain
+from moorage.stream_api import read_logs, run_command
+from moorage.streams import LogQuery
 from moorage.types import Address, ComputeUnit, Group, Lease, OrderId, OrderState, ProviderNumber, ResourceGroup
+from provider_agent.core.containers import ContainerSpec, ObservedContainer
 from provider_agent.core.image_policy import ImagePolicy
+from provider_agent.core.lease_names import LEASE_LABEL, Identity, LeaseNames
 from provider_agent.shell.connection_guard import ConnectionLimits
 from provider_agent.shell.https_server import serving
 from provider_agent.shell.lease_access import LeaseContext, LeaseGate, NoLease
 from provider_agent.shell.manifest_intake import ManifestIntake
 from provider_agent.shell.manifest_service import ManifestService
 from provider_agent.shell.manifest_store import ManifestMemory
+from provider_agent.shell.memory_engine import MemoryEngine
 from provider_agent.shell.rate_limit import Rate
 from provider_agent.shell.server_certificate import ServerCertificate
+from provider_agent.shell.stream_service import StreamService
+from provider_agent.shell.tenant_door import TenantDoor
 from tests.signing import sign
 
 TENANT: LocalAccount = Account.from_key(b"\x01" * 32)
@@ -37,6 +44,7 @@ OTHER_TENANT: LocalAccount = Account.from_key(b"\x02" * 32)
 DOMAIN = Domain(31337, Address("0x5FbDB2315678afecb367f032d93F642f64180aa3"))
 PROVIDER = ProviderNumber(7)
 LEASE = OrderId(b"\xaa" * 32)
+IDENTITY = Identity(DOMAIN.chain_id, DOMAIN.exchange, PROVIDER)
 CANARY = "canary-5e0f"
 """Stands where nobody but the tenant may ever see it."""
 FAST = Rate(1_000, 1_000)
@@ -64,6 +72,8 @@ WEB = Workload(
 )
 PUT = deliver_manifest(PROVIDER, LEASE)
 GET = read_status(PROVIDER, LEASE)
+LOGS = read_logs(PROVIDER, LEASE, LogQuery())
+EXEC = run_command(PROVIDER, LEASE)
 LEASED = Group("westcoast", 1, True, (ResourceGroup(ComputeUnit(500, 2**28, 10**9), 10, 100, 2),))
 
 
@@ -127,11 +137,26 @@ class World:
     store: ManifestMemory = field(default_factory=ManifestMemory)
     accepted: list[OrderId] = field(default_factory=list)
     service: ManifestService = field(init=False)
+    streams: StreamService = field(init=False)
+    engine: MemoryEngine = field(
+        default_factory=lambda: MemoryEngine(IDENTITY.labels, lambda: 1_000_000, images={"nginx:1.22"})
+    )
     port: int = field(init=False)
 
     @property
     def agent(self) -> Agent:
         return Agent(PROVIDER, f"https://127.0.0.1:{self.port}", (self.root.der,))
+
+    async def run(self, workload: str = "web", replica: int = 0, lease: OrderId = LEASE, restarts: int = 0) -> str:
+        """Run a container of a workload, and return its name."""
+        names = LeaseNames(IDENTITY, lease, manifest.version_of(GOOD))
+        spec = container_spec(names, workload, replica, restarts)
+        await self.engine.ensure_container(spec)
+        return spec.name
+
+    def containers(self, lease: OrderId) -> tuple[ObservedContainer, ...]:
+        """Return what a lease has on the engine."""
+        return tuple(each for each in self.engine._containers.values() if each.label(LEASE_LABEL) == lease.hex())
 
     async def ask(
         self,
@@ -158,6 +183,28 @@ class World:
             ) as response,
         ):
             return Answer(response.status, response.content_type, await response.read(), response.headers)
+
+
+def container_spec(names: LeaseNames, workload: str, replica: int, restarts: int = 0) -> ContainerSpec:
+    """Return a container as the agent makes it for a replica, as far as streams go by it."""
+    return ContainerSpec(
+        name=names.container(workload, replica),
+        labels=names.labels(workload=workload, replica=str(replica)),
+        image="nginx:1.22",
+        hostname=workload,
+        command=None,
+        args=(),
+        env=(),
+        user=None,
+        is_read_only=False,
+        milli_cpu=100,
+        memory_bytes=2**26,
+        attachments=(),
+        published_ports=(),
+        mounts=(),
+        mount_labels=(),
+        restarts=restarts,
+    )
 
 
 def signed(action: Action, body: bytes = b"", account: LocalAccount = TENANT) -> str:
@@ -189,6 +236,10 @@ async def running(
     world = World(root, store=store or ManifestMemory())
     gate = LeaseGate(PROVIDER, DOMAIN, world.directory)
     intake = ManifestIntake(world.store, world.accepted.append, images)
-    world.service = ManifestService(gate, intake, Statuses(), peer_rate)
-    async with serving(world.service.application(), "127.0.0.1", 0, certificate.context, limits) as world.port:
+    door = TenantDoor(gate, peer_rate)
+    world.service = ManifestService(door, intake, Statuses())
+    world.streams = StreamService(door, world.engine, world.containers)
+    application = world.service.application(world.streams.routes())
+    application.on_shutdown.append(world.streams.stop)
+    async with serving(application, "127.0.0.1", 0, certificate.context, limits) as world.port:
         yield world

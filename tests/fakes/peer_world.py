@@ -39,6 +39,7 @@ from provider_agent.shell.peer_client import PeerClient
 from provider_agent.shell.peer_service import PeerService
 from provider_agent.shell.rate_limit import Rate
 from provider_agent.shell.server_certificate import Leaf, ServerCertificate
+from provider_agent.shell.tenant_door import TenantDoor
 from tests.fakes.agent_world import DOMAIN, TENANT, WEB
 from tests.markets import UNIT, make_deployment, make_group, make_lease, make_order, make_snapshot
 from tests.signing import sign
@@ -149,7 +150,7 @@ class Datacenter:
     @asynccontextmanager
     async def listening(self) -> AsyncIterator[None]:
         gate = LeaseGate(self.number, DOMAIN, self)
-        service = ManifestService(gate, self.intake, Statuses(), FAST)
+        service = ManifestService(TenantDoor(gate, FAST), self.intake, Statuses())
         peers = _Service(self)
         application = service.application(peers.routes())
         async with serving(application, "127.0.0.1", 0, self.server.context, LIMITS) as self.port:

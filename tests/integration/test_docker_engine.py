@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from moorage.streams import Source, TerminalSize
 from provider_agent.core.containers import Bind, ContainerState, NetworkKind, NetworkSpec, VolumeMount
 from provider_agent.shell.docker_engine import DockerOptions, connected
-from provider_agent.shell.engine import EngineRefused, EngineUnavailable
+from provider_agent.shell.engine import EngineRefused, EngineUnavailable, ExecSpec, LogRange
 from tests.docker_world import OPTIONS, DockerWorld, docker_world, engine_url
 from tests.engine_contract import EngineContract, container, internal, public
 
@@ -249,3 +250,82 @@ async def test_any_call__engine_hangs__is_unavailable_after_the_time_limit(tmp_p
     async with server, connected(f"unix://{tmp_path}/engine.sock", (), DockerOptions(call_seconds=1)) as engine:
         with pytest.raises(EngineUnavailable, match="no answer from the engine in 1 s"):
             await engine.observe()
+
+
+@needs_engine
+async def test_h18_logs__endless_line_and_streams__are_told_apart_and_cut(world: DockerWorld) -> None:
+    script = (
+        "echo out; echo err >&2; i=0; while [ $i -lt 4000 ]; do printf 0123456789; i=$((i+1)); done; echo; echo end"
+    )
+    await world.engine.ensure_container(container(world, command=("/bin/sh", "-c", script)))
+    await world.output(f"{world.prefix}-web")
+
+    told = [each async for each in world.engine.logs(f"{world.prefix}-web", LogRange())]
+
+    assert {(each.text[:8], each.stream, each.is_cut) for each in told} == {
+        ("out", Source.STDOUT, False),
+        ("err", Source.STDERR, False),
+        ("01234567", Source.STDOUT, True),
+        ("end", Source.STDOUT, False),
+    }
+    assert [len(each.text) for each in told if each.is_cut] == [16_384]
+
+
+@needs_engine
+async def test_exec__any__has_the_containers_user_and_none_of_the_engines_privileges(world: DockerWorld) -> None:
+    await world.engine.ensure_container(container(world, user="1000:1000"))
+
+    async with world.engine.exec(f"{world.prefix}-web", ExecSpec(READ_STATUS)) as running:
+        written = b""
+        while (said := await running.read()) is not None:
+            written += said[1]
+
+    status = dict(line.split(":\t", 1) for line in written.decode().splitlines())
+    assert [int(status[each], 16) for each in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")] == [0] * 5
+    assert (status["NoNewPrivs"], status["Seccomp"], status["Uid"]) == ("1", "2", "1000\t1000\t1000\t1000")
+
+
+@needs_engine
+async def test_h18_exec__nobody_is_there_any_more__ends_with_all_that_it_has_started(world: DockerWorld) -> None:
+    await world.engine.ensure_container(container(world))
+    script = "trap '' HUP; /bin/sleep 1234 & echo begun; wait"
+    spec = ExecSpec(("/bin/sh", "-c", script), has_input=True, terminal=TerminalSize(100, 30))
+
+    async with world.engine.exec(f"{world.prefix}-web", spec) as running:
+        assert b"begun" in ((await running.read()) or (Source.STDOUT, b""))[1]
+        assert "1234" in await processes(world)
+
+    assert "1234" not in await processes(world)
+    assert (await world.engine.observe()).containers[0].state is ContainerState.RUNNING
+
+
+@needs_engine
+async def test_exec__terminal__learns_of_another_size(world: DockerWorld) -> None:
+    await world.engine.ensure_container(container(world))
+    script = "trap 'echo changed' WINCH; echo ready; while :; do /bin/sleep 0.05; done"
+    spec = ExecSpec(("/bin/sh", "-c", script), terminal=TerminalSize(100, 30))
+
+    async with world.engine.exec(f"{world.prefix}-web", spec) as running:
+        written = b""
+        while b"ready" not in written:
+            written += ((await running.read()) or (Source.STDOUT, b""))[1]
+        await asyncio.sleep(0.5)  # its first size may come after its beginning
+        await running.resize(TerminalSize(80, 24))
+        while written.count(b"changed") < 1:
+            written += ((await running.read()) or (Source.STDOUT, b""))[1]
+
+
+@needs_engine
+async def test_exec__command_that_does_not_exist__has_the_code_for_that_and_says_so(world: DockerWorld) -> None:
+    await world.engine.ensure_container(container(world))
+
+    async with world.engine.exec(f"{world.prefix}-web", ExecSpec(("/absent",))) as running:
+        assert b"no such file" in ((await running.read()) or (Source.STDOUT, b""))[1]
+        assert await running.read() is None
+        assert await running.exit_code() in (126, 127)
+
+
+async def processes(world: DockerWorld) -> str:
+    """Return the command lines of what runs in the container."""
+    listed = await world.docker._query_json(f"containers/{world.prefix}-web/top")
+    return "\n".join(" ".join(each) for each in listed["Processes"])

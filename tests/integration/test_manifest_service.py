@@ -17,9 +17,11 @@ from tests.fakes.agent_world import (
     CANARY,
     COMPUTE,
     DOMAIN,
+    EXEC,
     GET,
     GOOD,
     LEASE,
+    LOGS,
     OTHER_TENANT,
     PROVIDER,
     PUT,
@@ -33,7 +35,7 @@ from tests.fakes.agent_world import (
     signed,
 )
 
-ROUTES = pytest.mark.parametrize("action", [PUT, GET], ids=["manifest", "status"])
+ROUTES = pytest.mark.parametrize("action", [PUT, GET, LOGS, EXEC], ids=["manifest", "status", "logs", "exec"])
 
 
 @pytest.fixture
@@ -117,6 +119,9 @@ async def test_h12_routes__lease_that_is_not_active__are_forbidden(
 
     answer = await world.ask(action, body_for(action))
 
+    if action is LOGS and state is OrderState.LEASE_CLOSING:  # what was written is the tenant's to the last
+        assert answer.status == 200
+        return
     await assert_refused(world, answer, 403, "not active")
 
 
@@ -196,7 +201,7 @@ async def test_h13_routes__replay__is_unauthorised(world: World, action: Action)
 
     answer = await world.ask(action, body_for(action), header=header)
 
-    assert first.status < 300
+    assert first.status == (426 if action is EXEC else first.status) and first.status in (200, 202, 426)
     await assert_refused(world, answer, 401, "already used")
 
 

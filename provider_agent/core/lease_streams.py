@@ -1,0 +1,63 @@
+"""Decides from its labels which container of a lease is meant by a workload and a replica."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from moorage.streams import ExecRequest, LogQuery
+from provider_agent.core.containers import ROLE_LABEL, ContainerState, ObservedContainer
+
+WORKLOAD_LABEL = "moorage.workload"
+REPLICA_LABEL = "moorage.replica"
+
+
+@dataclass(frozen=True, slots=True)
+class LogSource:
+    """A container whose output is wanted."""
+
+    container: str
+    """Its name: it stays the same when the container is made anew."""
+    workload: str
+    replica: int
+    is_running: bool
+
+
+def log_sources(containers: Iterable[ObservedContainer], query: LogQuery) -> tuple[LogSource, ...]:
+    """Return the containers of workloads whose output is wanted; those that are the agent's own are never shown."""
+    return tuple(
+        LogSource(each.name, each.label(WORKLOAD_LABEL), _replica(each), _is_running(each))
+        for each in containers
+        if _is_replica(each)
+        and query.workload in (None, each.label(WORKLOAD_LABEL))
+        and query.replica in (None, _replica(each))
+    )
+
+
+def exec_target(containers: Iterable[ObservedContainer], request: ExecRequest) -> ObservedContainer | str:
+    """Return the container in which a command is to run, or why there is none.
+
+    Where a new version is tried beside the old one the command runs in the one that serves.
+    """
+    ours = [each for each in containers if _is_replica(each) and each.label(WORKLOAD_LABEL) == request.workload]
+    if not ours:
+        return f"nothing of a workload {request.workload!r} is on the engine"
+    replicas = [each for each in ours if _replica(each) == request.replica]
+    if not replicas:
+        there = ", ".join(map(str, sorted({_replica(each) for each in ours})))
+        return f"workload {request.workload} has no replica {request.replica} now, but {there}"
+    running = sorted((each for each in replicas if _is_running(each)), key=lambda each: len(each.name))
+    return running[0] if running else f"replica {request.replica} of {request.workload} does not run"
+
+
+def _is_replica(container: ObservedContainer) -> bool:
+    has_role = bool(container.label(ROLE_LABEL))
+    return not has_role and bool(container.label(WORKLOAD_LABEL)) and container.label(REPLICA_LABEL).isdecimal()
+
+
+def _replica(container: ObservedContainer) -> int:
+    return int(container.label(REPLICA_LABEL))
+
+
+def _is_running(container: ObservedContainer) -> bool:
+    return container.state is ContainerState.RUNNING

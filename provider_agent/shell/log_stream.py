@@ -1,0 +1,141 @@
+"""One tenant's view of what its workloads write: first what is there, in order, then what comes, from each container.
+
+Nothing is held beyond one batch: who reads slowly slows down the engine's reading of its log, and nothing else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Collection
+from contextlib import aclosing
+
+import structlog
+
+from moorage.merging import merged
+from moorage.streams import ALIVE_SECONDS, Alive, CaughtUp, LogLine, LogQuery, Record, Source
+from provider_agent.core.containers import ObservedContainer
+from provider_agent.core.lease_streams import LogSource, log_sources
+from provider_agent.shell.engine import Engine, EngineError, LogRange
+from provider_agent.shell.stream_slots import BATCH
+
+LOOK_SECONDS = 1.0
+"""How soon a container that is new is followed."""
+AGAIN_SECONDS = 2.0
+"""After which an engine is asked again that broke off."""
+
+log = structlog.get_logger(__name__)
+
+
+class LogStream:
+    """What one request is answered with."""
+
+    def __init__(
+        self, engine: Engine, containers: Callable[[], Collection[ObservedContainer]], query: LogQuery
+    ) -> None:
+        """
+        Args:
+            containers: returns what the lease has on the engine, as it was last seen.
+        """
+        self._engine = engine
+        self._containers = containers
+        self._query = query
+        self._last: dict[tuple[str, Source], str] = {}
+        """The time of the last line of each container."""
+        self._lines: asyncio.Queue[LogLine] = asyncio.Queue(BATCH)
+
+    async def records(self) -> AsyncGenerator[list[Record], None]:
+        """Yield batches; an empty one now and then while nothing comes.
+
+        Raises:
+            EngineUnavailable: what was there could not be read.
+        """
+        first = self._sources()
+        async with aclosing(merged([self._written(source) for source in first], lambda line: line.time)) as lines:
+            batch: list[Record] = []
+            async for line in lines:
+                batch.append(line)
+                if len(batch) == BATCH:
+                    yield batch
+                    batch = []
+        yield [*batch, CaughtUp()]
+        if self._query.is_following:
+            async with aclosing(self._following()) as batches:
+                async for coming in batches:
+                    yield coming
+
+    async def _written(self, source: LogSource) -> AsyncGenerator[LogLine, None]:
+        wanted = LogRange(self._query.since, self._query.tail)
+        async with aclosing(self._read(source, wanted)) as lines:
+            async for line in lines:
+                yield line
+
+    async def _following(self) -> AsyncGenerator[list[Record], None]:
+        followers: dict[str, asyncio.Task[None]] = {}
+        tail = 0 if self._query.tail == 0 else None
+        quiet_seconds = 0.0
+        try:
+            while True:
+                for source in self._sources():
+                    follower = followers.get(source.container)
+                    if follower is None or follower.done():
+                        followers[source.container] = asyncio.create_task(self._follow(source, tail))
+                tail = None  # of a container that comes later all is new
+                batch = await self._batch()
+                quiet_seconds = 0.0 if batch else quiet_seconds + LOOK_SECONDS
+                if quiet_seconds >= ALIVE_SECONDS:
+                    batch, quiet_seconds = [Alive()], 0.0
+                yield batch
+        finally:
+            for task in followers.values():
+                task.cancel()
+
+    async def _batch(self) -> list[Record]:
+        """Return what has come, after a wait if nothing has."""
+        try:
+            async with asyncio.timeout(LOOK_SECONDS):
+                batch: list[Record] = [await self._lines.get()]
+        except TimeoutError:
+            return []
+        while len(batch) < BATCH and not self._lines.empty():
+            batch.append(self._lines.get_nowait())
+        return batch
+
+    async def _follow(self, source: LogSource, tail: int | None) -> None:
+        """Pass on what a container writes, also when it is started again, until it is gone."""
+        has_read = False
+        while (now := self._source(source.container)) is not None:
+            if now.is_running or not has_read:
+                try:
+                    await self._pass_on(now, LogRange(self._resume(now), tail, is_following=True))
+                    has_read = True
+                except EngineError as error:
+                    log.info("log broke off", container=now.container, reason=str(error))
+            tail = None if self._has_told(now) else tail
+            await asyncio.sleep(AGAIN_SECONDS)
+
+    async def _pass_on(self, source: LogSource, wanted: LogRange) -> None:
+        async with aclosing(self._read(source, wanted)) as lines:
+            async for line in lines:
+                await self._lines.put(line)
+
+    async def _read(self, source: LogSource, wanted: LogRange) -> AsyncGenerator[LogLine, None]:
+        """Yield the lines of a container that were not told yet."""
+        async with aclosing(self._engine.logs(source.container, wanted)) as lines:
+            async for line in lines:
+                last = self._last.get((source.container, line.stream))
+                if last is None or line.time > last:
+                    self._last[source.container, line.stream] = line.time
+                    yield LogLine(line.time, source.workload, source.replica, line.stream, line.text, line.is_cut)
+
+    def _resume(self, source: LogSource) -> str | None:
+        times = [time for (container, _), time in self._last.items() if container == source.container]
+        return min(times, default=self._query.since)
+
+    def _has_told(self, source: LogSource) -> bool:
+        return any(container == source.container for container, _ in self._last)
+
+    def _sources(self) -> tuple[LogSource, ...]:
+        return log_sources(self._containers(), self._query)
+
+    def _source(self, container: str) -> LogSource | None:
+        return next((each for each in self._sources() if each.container == container), None)

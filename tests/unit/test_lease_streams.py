@@ -1,0 +1,54 @@
+"""Which containers a tenant's words mean."""
+
+from __future__ import annotations
+
+from moorage.streams import ExecRequest, LogQuery
+from provider_agent.core.containers import ContainerState, ObservedContainer, sorted_labels
+from provider_agent.core.lease_streams import LogSource, exec_target, log_sources
+
+
+def replica(
+    name: str, workload: str = "web", number: str = "0", state: ContainerState = ContainerState.RUNNING, **more: str
+) -> ObservedContainer:
+    labels = {"moorage.workload": workload, "moorage.replica": number}
+    return ObservedContainer(
+        name, sorted_labels(labels | {f"moorage.{key}": value for key, value in more.items()}), state
+    )
+
+
+OLD = replica("mw-web-0")
+NEW = replica("mw-web-0.next")
+DEAD = replica("mw-web-1", number="1", state=ContainerState.EXITED)
+DB = replica("mw-db-0", "db")
+GATEWAY = ObservedContainer("mg", sorted_labels({"moorage.role": "gateway"}), ContainerState.RUNNING)
+POSING = replica("mg-2", role="gateway")
+BY_HAND = replica("x", number="-1")
+ALL = (NEW, OLD, DEAD, DB, GATEWAY, POSING, BY_HAND)
+
+
+def test_h12_log_sources__all__are_replicas_and_never_the_agents_own() -> None:
+    found = log_sources(ALL, LogQuery())
+
+    assert found == (
+        LogSource("mw-web-0.next", "web", 0, True),
+        LogSource("mw-web-0", "web", 0, True),
+        LogSource("mw-web-1", "web", 1, False),
+        LogSource("mw-db-0", "db", 0, True),
+    )
+
+
+def test_log_sources__workload_or_replica__are_those_alone() -> None:
+    assert [each.container for each in log_sources(ALL, LogQuery(workload="db"))] == ["mw-db-0"]
+    assert [each.container for each in log_sources(ALL, LogQuery(replica=1))] == ["mw-web-1"]
+
+
+def test_exec_target__new_version_is_tried__is_the_one_that_serves() -> None:
+    assert exec_target(ALL, ExecRequest("web", ("a",))) == OLD
+    assert exec_target((NEW,), ExecRequest("web", ("a",))) == NEW
+
+
+def test_exec_target__nothing_to_run_in__says_why() -> None:
+    assert exec_target(ALL, ExecRequest("web", ("a",), replica=1)) == "replica 1 of web does not run"
+    assert exec_target(ALL, ExecRequest("web", ("a",), replica=7)) == "workload web has no replica 7 now, but 0, 1"
+    assert exec_target(ALL, ExecRequest("gateway", ("a",))) == "nothing of a workload 'gateway' is on the engine"
+    assert exec_target((POSING,), ExecRequest("web", ("a",))) == "nothing of a workload 'web' is on the engine"
