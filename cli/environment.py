@@ -46,6 +46,8 @@ class Environment:
     """Whether somebody can be asked."""
     is_terminal: bool
     """Whether the output is a terminal that can be drawn on."""
+    streams: tuple[int, int, int] = (0, 1, 2)
+    """Numbers of the files that a remote command reads from and writes to."""
     poll_seconds: float = 0.5
     scrypt_work: int = SCRYPT_WORK
     config_home: Path | None = None

@@ -22,6 +22,8 @@ class ExitStatus(IntEnum):
     AGENT = 8
     SIGNER = 9
     UNMATCHED = 10
+    NOT_RUN = 125
+    """Of `exec` alone, whose other codes are those of the command."""
     ABORTED = 130
 
 

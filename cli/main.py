@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+from asyncio import CancelledError
 from importlib import import_module
 
 import click
@@ -23,6 +24,8 @@ COMMANDS = {
     "deploy": "Order what a file asks for, deliver it, and watch over it.",
     "update": "Bring a deployment to what its file says now.",
     "status": "Show how a deployment is.",
+    "logs": "Show what the workloads write.",
+    "exec": "Run a command in a workload.",
     "list": "Show all deployments of the wallet.",
     "fund": "Prepay a deployment for longer.",
     "delete": "Give a deployment up and get back what was not used.",
@@ -72,20 +75,26 @@ def program() -> None:
     """Lease computing capacity: say what to run in moorage.yml, providers bid for it, the lowest price wins."""
 
 
-def run(arguments: list[str], environment: object = None) -> ExitStatus:
-    """Run the program and return how it ended; what went wrong is one line on the error output."""
+def run(arguments: list[str], environment: object = None) -> int:
+    """Run the program and return how it ended; what went wrong is one line on the error output.
+
+    Returns:
+        An ExitStatus, or the code of a command that was run somewhere else.
+    """
     try:
-        program.main(arguments or ["--help"], prog_name="moorage", standalone_mode=False, obj=environment)
+        code = program.main(arguments or ["--help"], prog_name="moorage", standalone_mode=False, obj=environment)
     except BrokenPipeError:
         # the reader of the output has gone; nothing is to be written at exit either
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (Exception, KeyboardInterrupt) as error:
+    except (Exception, KeyboardInterrupt, CancelledError) as error:
         if os.environ.get("MOORAGE_DEBUG") == "1":
             traceback.print_exc()
         failure = explain(error)
         is_list_of_problems = failure.status is ExitStatus.INVALID_FILE
         click.echo(failure.message if is_list_of_problems else f"moorage: {failure.message}", err=True)
         return failure.status
+    else:
+        return code if isinstance(code, int) else ExitStatus.OK
     return ExitStatus.OK
 
 

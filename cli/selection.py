@@ -12,6 +12,7 @@ from cli.core.view import DeploymentView, full
 from cli.failures import ExitStatus, Failure
 from cli.records import Record, Records
 from cli.session import Session
+from moorage.manifest import Workload, decode
 from moorage.types import Address, DeploymentId, DeploymentState, Manager
 
 
@@ -111,3 +112,27 @@ def _of_another(view: DeploymentView, manager: Manager | None, identifier: str, 
         return _unknown(identifier, wallet)
     text = f"deployment {full(view.id)} is of tenant {view.tenant}, and wallet {wallet} is a manager of it"
     return f"{text}: only the tenant can do this"
+
+
+def check_service(selected: Selected, service: str) -> None:
+    """See that a deployment has a service, if this machine has its manifest.
+
+    Raises:
+        Failure: it has not.
+    """
+    names = {workload.name for _, workload in _workloads(selected)}
+    if names and service not in names:
+        there = ", ".join(sorted(names))
+        raise Failure(ExitStatus.USAGE, f"no service {service!r} in this deployment: there are {there}")
+
+
+def datacenters_of(selected: Selected, service: str) -> frozenset[str]:
+    """Return in which datacenters a service runs; none if this machine does not have the deployment's manifest."""
+    return frozenset(group for group, workload in _workloads(selected) if workload.name == service)
+
+
+def _workloads(selected: Selected) -> tuple[tuple[str, Workload], ...]:
+    """Return the workloads of a deployment with their groups, if what this machine has is the version on chain."""
+    revision = selected.record.revision(selected.view.version) if selected.record is not None else None
+    groups = decode(revision.manifest).groups if revision is not None else ()
+    return tuple((group.name, workload) for group in groups for workload in group.workloads)
