@@ -12,6 +12,7 @@ from pathlib import Path
 import aiohttp
 import msgspec
 import pytest
+from aiohttp import web
 from yarl import URL
 
 from moorage import pki, tls
@@ -52,6 +53,7 @@ from tests.fakes.agent_world import (
     running,
     signed,
 )
+from tests.integration.test_agent_client import agent_that_answers
 
 CLIENT = AgentClient(DOMAIN, LocalSigner(TENANT))
 OTHER_LEASE = OrderId(b"\xbb" * 32)
@@ -594,3 +596,33 @@ async def test_h20_streams__root_of_another__are_unreachable(world: World) -> No
     with pytest.raises(AgentUnreachable, match="certificate verify failed"):
         async with CLIENT.exec(other, LEASE, CAT):
             pass
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b'{"kind":"now"}\n', "broke off"),
+        (b" " * 500_000, "too long"),
+        (b'{"kind":"line"}\n', "127.0.0.1"),
+        (b"[]\n", "127.0.0.1"),
+    ],
+    ids=["breaks off before its end", "endless line", "no line", "list"],
+)
+async def test_h16_logs__nonsense__are_unreachable(tmp_path: Path, body: bytes, words: str) -> None:
+    async with agent_that_answers(tmp_path, lambda: web.Response(body=body)) as agent:
+        with pytest.raises(AgentUnreachable, match=words):
+            _ = [each async for each in CLIENT.logs(agent, LEASE, LogQuery())]
+
+
+async def test_h18_streams__hostile_refusals__are_made_printable(tmp_path: Path) -> None:
+    headers = {"Moorage-Detail": "no\u009b2J"}
+    async with agent_that_answers(
+        tmp_path, lambda: web.Response(status=418, body=b'{"detail": "no\\u009b2J"}', headers=headers)
+    ) as agent:
+        with pytest.raises(AgentRefused) as refused:
+            await anext(CLIENT.logs(agent, LEASE, LogQuery()))
+        assert refused.value.detail == "no?2J"
+        with pytest.raises(AgentRefused) as refused:
+            async with CLIENT.exec(agent, LEASE, CAT):
+                pass
+        assert refused.value.detail.isprintable()
