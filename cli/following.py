@@ -28,12 +28,14 @@ async def follow(
     *,
     file: Path,
     is_detached: bool,
+    since_block: int = 0,
 ) -> None:
     """Follow a deployment until it ends, or until all its workloads run if detached.
 
     Args:
         revision: what its agents are to run.
         file: for words.
+        since_block: what happened before it is not told.
 
     Raises:
         Failure: it has ended, an agent does not take its manifest (detached), or it was interrupted.
@@ -47,6 +49,7 @@ async def follow(
         version=revision.version,
         clock=environment.clock,
         poll_seconds=environment.poll_seconds,
+        since_block=since_block,
     )
     try:
         await watch.run(deployment, is_detached=is_detached)

@@ -142,8 +142,8 @@ def table(heading: str, rows: tuple[Row, ...], width: int, height: int) -> Rende
 
     from cli.core.layout import laid_out
 
-    lines = [Text(heading), *(Text(line.text, style=line.style) for line in laid_out(rows, width, height - 3))]
-    return Group(*lines)
+    lines = laid_out(rows, width, height - 3) if rows else ()
+    return Group(Text(heading), *(Text(line.text, style=line.style) for line in lines))
 
 
 COLUMNS = ("GROUP", "STATE", "PROVIDER", "PRICE", "RUNWAY", "")

@@ -83,10 +83,11 @@ async def pay_in(session: Session, signer: TenantSigner, amount_base_units: int,
     """
     if not amount_base_units:
         return
-    sent = await deposit(session, signer, amount_base_units)
     paid = units.to_ledger_units(amount_base_units, session.market.parameters.token_decimals)
-    text = f"paid in {session.money.at_most(paid)}"
-    screen.tell(Line(sent.block_number, "deposited", text, {"amount": session.money.number(paid)}))
+    shown = session.money.at_most(paid)
+    screen.show(f"paying in {shown}: waiting for the block", ())
+    sent = await deposit(session, signer, amount_base_units)
+    screen.tell(Line(sent.block_number, "deposited", f"paid in {shown}", {"amount": session.money.number(paid)}))
     crash_point("after-paying-in")
 
 
@@ -110,6 +111,7 @@ async def submit(
     crash_point("after-recording")
     await pay_in(session, signer, plan.missing_base_units, screen)
     call = submission(session, record, compiled, plan)
+    screen.show("submitting: waiting for the block", ())
     outcome = await attempt(session, signer, call)
     if isinstance(outcome, Refused) and SALT_WAS_USED not in outcome.reason:
         records.remove(record.deployment)

@@ -196,6 +196,7 @@ async def _send(
     crash_point("after-recording")
     await pay_in(session, signer, plan.missing_base_units, screen)
     call = call_of(session, update, plan)
+    screen.show("updating: waiting for the block", ())
     outcome = await attempt(session, signer, call)
     if isinstance(outcome, Refused):
         if record is not None:

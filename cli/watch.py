@@ -60,12 +60,15 @@ class Watch:
         version: Version,
         clock: Callable[[], float],
         poll_seconds: float,
+        since_block: int = 0,
     ) -> None:
         """
         Args:
             version: of the manifest that can be delivered.
             clock: one that never goes back, in seconds.
+            since_block: what happened before it is not told.
         """
+        self._since_block = since_block
         self._views = views
         self._asker = asker
         self._screen = screen
@@ -155,7 +158,8 @@ class Watch:
 
     def _tell_all(self, lines: Iterable[Line]) -> None:
         for line in lines:
-            self._tell_once((line.block_number, line.event, line.text), line)
+            if line.block_number >= self._since_block:
+                self._tell_once((line.block_number, line.event, line.text), line)
 
     def _tell_hints(self, view: DeploymentView) -> None:
         for line in hints(view, self._money):

@@ -81,9 +81,16 @@ async def _update(
                 if signer.address != update.view.tenant:
                     tell_manager(update)
                     return
-                deployment, revision = update.view.id, update.revision
                 await follow(
-                    environment, session, signer, deployment, revision, screen, file=file, is_detached=is_detached
+                    environment,
+                    session,
+                    signer,
+                    update.view.id,
+                    update.revision,
+                    screen,
+                    file=file,
+                    is_detached=is_detached,
+                    since_block=update.view.block_number + 1,
                 )
 
 

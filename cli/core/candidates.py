@@ -119,7 +119,7 @@ def _unknown(
 ) -> Iterator[str]:
     told = candidate.advertisement
     if told is None:
-        yield "has not advertised lately: its price and what is free are not known"
+        yield "has not advertised lately"
         return
     most = terms.max_charge(group, parameters)
     if highest is not None and highest > most:

@@ -82,7 +82,8 @@ def describe_rate(rate: Rate, money: Money) -> list[str]:
 
 
 def _spans(charge_per_block: int, money: Money) -> str:
-    return ", ".join(f"{per_hours(charge_per_block, hours, money)} per {span}" for span, hours in HOURS.items())
+    words = {"hour": "/h", "day": "/day", "month": "/30 days"}
+    return ", ".join(f"{per_hours(charge_per_block, HOURS[span], money)}{word}" for span, word in words.items())
 
 
 def rate_document(rate: Rate, money: Money) -> dict[str, dict[str, str] | None]:

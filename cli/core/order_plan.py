@@ -106,8 +106,8 @@ def describe_plan(plan: OrderPlan, money: Money, missing_ledger_units: int) -> l
         f"taken from your account    {money.at_most(plan.total)}, tips of {money.at_most(plan.tips)} included",
         f"in your account now        {money.amount(plan.available)}",
         f"paid in from your wallet   {money.at_most(missing_ledger_units)}",
-        "what comes back            at `moorage delete` all that was not used, and the tips that nobody has earned;",
-        "                           if a provider fails also its collateral",
+        "what comes back            what was not used at `moorage delete`, unearned tips,",
+        "                           the collateral of a provider that fails",
     ]
     return lines
 

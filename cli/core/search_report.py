@@ -12,7 +12,7 @@ from moorage import regions
 from moorage.money import Money
 
 HEADER = ("GROUP", "PROVIDER", "REGION", "BIDS", "PRICE", "WHY")
-FOOTNOTE = "prices follow from what is advertised, without disk; a provider's own rules are known to it alone"
+FOOTNOTE = "prices follow from advertised ones, disk not included; own rules of a provider are not on chain"
 
 
 def describe_search(groups: Sequence[str], verdicts: Sequence[Verdict], money: Money) -> list[str]:

@@ -69,7 +69,7 @@ async def test_plan__nothing_deployed__says_what_deploy_would_order_and_sends_no
         assert planned.status is ExitStatus.OK, planned.err
         for words in (
             "2 x 500m cpu, 256MiB memory, 1GB disk",
-            "1 MOOR per hour, 24 MOOR per day, 720 MOOR per month",
+            "1 MOOR/h, 24 MOOR/day, 720 MOOR/30 days",
             "paid in from your wallet   1.003 MOOR",
             "next: `moorage deploy -f moorage.yml`",
         ):

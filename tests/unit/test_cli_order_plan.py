@@ -91,13 +91,13 @@ def test_plan__described__says_what_is_paid_and_what_comes_back():
     assert lines == [
         "group west in local, replaced if its provider fails: at most 2 MOOR/h, collateral 48 MOOR",
         "  2 x 500m cpu, 256MiB memory, 1GB disk, at most 1 MOOR/h each",
-        "cost at the maximum price  2 MOOR per hour, 48 MOOR per day, 1,440 MOOR per month",
+        "cost at the maximum price  2 MOOR/h, 48 MOOR/day, 1,440 MOOR/30 days",
         "prepaid                    1d (86400 blocks); lower bids make it last longer",
         "taken from your account    48 MOOR, tips of 0.000001 MOOR included",
         "in your account now        1 MOOR",
         "paid in from your wallet   47 MOOR",
-        "what comes back            at `moorage delete` all that was not used, and the tips that nobody has earned;",
-        "                           if a provider fails also its collateral",
+        "what comes back            what was not used at `moorage delete`, unearned tips,",
+        "                           the collateral of a provider that fails",
     ]
 
 

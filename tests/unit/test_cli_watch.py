@@ -263,3 +263,12 @@ async def test_watch__nobody_bids__one_that_stays_goes_on_waiting():
         await asyncio.wait_for(watch.run(DEPLOYMENT, is_detached=False), 0.5)
 
     assert screen.events[-1] == "running"
+
+
+async def test_watch__from_a_block_on__does_not_tell_what_was_before():
+    screen = Recorder()
+    watch = Watch(MemoryViews(LEASED), MemoryAgents(), screen, MONEY, VERSION, Clock(), 0, since_block=96)
+
+    await asyncio.wait_for(watch.run(DEPLOYMENT, is_detached=True), 20)
+
+    assert screen.events == ["matched", "delivered", "workload", "running"]
