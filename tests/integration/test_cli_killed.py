@@ -197,3 +197,20 @@ async def test_j04_create__killed_with_a_transaction_in_the_pool__waits_for_it_a
         assert "a run before this one was interrupted" in ended.err and "landed in block" in ended.err
         assert len(await here.deployments()) == 1
         assert await paid_in(here) == pytest.approx(ONE_HOUR, abs=10**15)
+
+
+async def test_update__landed__the_version_before_is_kept_until_the_new_one_is_final(tmp_path):
+    async with world(tmp_path) as here:
+        assert (await here.tenant.does("create", "--yes", "--fund", "1h")).status is ExitStatus.OK
+        (tmp_path / "moorage.yml").write_text(FILE.replace("nginx:1.22", "nginx:1.23"))
+        updated = await run(here, "while-watching", signal.SIGINT, 1, "update", "--yes")
+        assert_stopped(updated, signal.SIGINT)
+        (path,) = here.tenant.state.rglob("*.json")
+
+        assert (await here.tenant.does("create")).status is ExitStatus.OK
+        kept = versions(path.read_bytes())
+        await here.chain.mine(200)
+        assert (await here.tenant.does("create")).status is ExitStatus.OK
+
+        assert len(kept) == 2
+        assert versions(path.read_bytes()) == kept[:1]

@@ -26,7 +26,7 @@ from cli.core.agents import (
     tell_change,
 )
 from moorage.types import OrderState, ProviderNumber
-from tests.factories.deployments import ORDER, OTHER_VERSION, VERSION, attempt, view
+from tests.factories.deployments import ORDER, OTHER_VERSION, VERSION, attempt, event, view
 
 P1 = ProviderNumber(1)
 WEB = Workload("web", "running", None, ("http://203.0.113.1:80",))
@@ -222,6 +222,14 @@ def test_running_line__addresses__are_told_with_their_workloads():
 
     assert line.text == "all workloads run: web at http://203.0.113.1:80"
     assert line.fields == {"addresses": "http://203.0.113.1:80"}
+
+
+def test_all_running__group_that_an_update_removes_is_still_closing__does_not_count():
+    gone = attempt(OrderState.LEASE_CLOSING, 1, name="east")
+    here = view(attempt(), gone, story=(event(99, "LeaseClosing", lease=gone.id),))
+
+    assert is_all_running(here, {ORDER: Knowledge(RUNNING)})
+    assert running_line(here, {ORDER: Knowledge(RUNNING)}).text == "all workloads run: web at http://203.0.113.1:80"
 
 
 def test_running_line__nothing_exposed__says_so():

@@ -68,6 +68,13 @@ def test_verdict__something_is_in_the_way__says_what(changes, reason):
     assert len(found.reasons) == 1 and found.reasons[0].startswith(reason)
 
 
+def test_verdict__one_of_several_regions__is_right():
+    anywhere = replace(group(), regions=LOCAL | 1)
+
+    assert verdict(candidate(), anywhere).answer is Answer.YES
+    assert verdict(candidate(region=1), anywhere).answer is Answer.YES
+
+
 def test_verdict__several_things_in_the_way__says_all():
     assert len(verdict(candidate(region=1, account=Account(0, 0), price=16 * HOURLY)).reasons) == 3
 

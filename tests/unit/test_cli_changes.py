@@ -183,6 +183,14 @@ def closing(one):
     return event(99, "LeaseClosing", lease=one.id)
 
 
+def test_changes__two_live_under_one_name__the_one_with_other_terms_ends():
+    wrong, right = attempt(group=group(count=2)), attempt(nonce=1)
+
+    found = changes(view(wrong, right), group())
+
+    assert [(each.sign, each.before) for each in found.groups] == [(Sign.SAME, right), (Sign.REMOVED, wrong)]
+
+
 def test_changes__group_removed_and_named_again__is_added_beside_the_closing_one():
     gone = attempt(OrderState.LEASE_CLOSING)
 
