@@ -194,7 +194,7 @@ async def test_j04_create__killed_with_a_transaction_in_the_pool__waits_for_it_a
         ended = await again
 
         assert ended.status is ExitStatus.OK, ended.err
-        assert "a run before this one was interrupted" in ended.err and "landed in block" in ended.err
+        assert "has sent 1 transactions that are in no block yet: waiting" in ended.err
         assert len(await here.deployments()) == 1
         assert await paid_in(here) == pytest.approx(ONE_HOUR, abs=10**15)
 
@@ -202,6 +202,7 @@ async def test_j04_create__killed_with_a_transaction_in_the_pool__waits_for_it_a
 async def test_update__landed__the_version_before_is_kept_until_the_new_one_is_final(tmp_path):
     async with world(tmp_path) as here:
         assert (await here.tenant.does("create", "--yes", "--fund", "1h")).status is ExitStatus.OK
+        await here.chain.mine(200)
         (tmp_path / "moorage.yml").write_text(FILE.replace("nginx:1.22", "nginx:1.23"))
         updated = await run(here, "while-watching", signal.SIGINT, 1, "update", "--yes")
         assert_stopped(updated, signal.SIGINT)
@@ -214,3 +215,19 @@ async def test_update__landed__the_version_before_is_kept_until_the_new_one_is_f
 
         assert len(kept) == 2
         assert versions(path.read_bytes()) == kept[:1]
+
+
+async def test_update__killed_before_it_was_sent_and_the_file_put_back__changes_nothing(tmp_path):
+    async with world(tmp_path) as here:
+        assert (await here.tenant.does("create", "--yes", "--fund", "1h")).status is ExitStatus.OK
+        (tmp_path / "moorage.yml").write_text(NEWER)
+        assert_stopped(await run(here, "after-recording", signal.SIGKILL, 1, "update", "--yes"), signal.SIGKILL)
+        begun = await here.tenant.does("create")
+        (tmp_path / "moorage.yml").write_text(FILE)
+
+        planned = await here.tenant.does("plan")
+        taken = await here.tenant.does("create")
+
+        assert "was begun and is not on chain: `moorage update -f moorage.yml` goes on with it" in begun.err
+        assert "next: nothing to update" in planned.out
+        assert (taken.status, "taking up deployment" in taken.err) == (ExitStatus.OK, True)
