@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -117,21 +117,17 @@ def _unlike(changes: Changes, file: Path) -> list[str]:
 
 
 async def forget_replaced(session: Session, records: Records, record: Record, view: DeploymentView) -> Record:
-    """Drop the versions that can't come back: the newest one on chain is final.
-
-    Raises:
-        NodeUnavailable: the node does not answer.
-    """
+    """Drop the versions that can't come back, as far as the node tells that: the newest one on chain is final."""
     revision = record.revision(view.version)
     if not record.earlier or revision != record.revisions[0]:
         return record
-    final = await read_block(session.rpc, "finalized")
-    then, now = [(await session.exchange.deployments(block, [record.deployment]))[0] for block in (final, None)]
-    if then is None or now is None or then.update_number != now.update_number:
-        return record
-    narrowed = record.narrowed(revision)
-    records.save(narrowed)
-    return narrowed
+    with suppress(NodeUnavailable):
+        final = await read_block(session.rpc, "finalized")
+        then, now = [(await session.exchange.deployments(block, [record.deployment]))[0] for block in (final, None)]
+        if then is not None and now is not None and then.update_number == now.update_number:
+            record = record.narrowed(revision)
+            records.save(record)
+    return record
 
 
 def changes_to(

@@ -111,7 +111,14 @@ def update_lines(session: Session, update: Update, plan: OrderPlan) -> list[str]
 
 
 async def agree(
-    environment: Environment, options: Options, session: Session, signer: TenantSigner, update: Update, plan: OrderPlan
+    environment: Environment,
+    options: Options,
+    session: Session,
+    signer: TenantSigner,
+    records: Records,
+    record: Record,
+    update: Update,
+    plan: OrderPlan,
 ) -> bool:
     """Show what an update does and what is going to be signed; return whether it is to be sent now.
 
@@ -125,6 +132,8 @@ async def agree(
         emit_line({"event": "planned", **changes_document(update.view, update.changes, session.money)}, options.output)
     check_room(update.changes)
     await _check_money(session, signer, update, plan)
+    if options.unsigned_file is not None:
+        records.save(record)  # what is signed elsewhere has to find its manifest here
     calls = [call_of(session, update, plan)]
     if plan.missing_base_units:
         calls.insert(0, session.exchange.deposit(signer.address, plan.missing_base_units))
@@ -165,47 +174,52 @@ async def send_update(
     session: Session,
     signer: TenantSigner,
     records: Records,
-    record: Record | None,
-    file: Path,
+    before: Record | None,
+    record: Record,
     update: Update,
     plan: OrderPlan,
     screen: Screen,
 ) -> None:
     """Record the new version, pay in what is missing, and send what was agreed to.
 
+    Args:
+        before: the record as it was; it is that again if the exchange refuses.
+        record: see `recorded`.
+
     Raises:
         Failure: it is not known to have arrived; the message says how to go on.
         NotSent: a transaction was refused.
     """
     with resumable("interrupted while the update was sent, the version before goes on until it arrives"):
-        await _send(session, signer, records, record, file, update, plan, screen)
+        await _send(session, signer, records, before, record, update, plan, screen)
 
 
 async def _send(
     session: Session,
     signer: TenantSigner,
     records: Records,
-    record: Record | None,
-    file: Path,
+    before: Record | None,
+    record: Record,
     update: Update,
     plan: OrderPlan,
     screen: Screen,
 ) -> None:
     crash_point("before-recording")
-    records.save(_recorded(record, update, file))
+    records.save(record)
     crash_point("after-recording")
     await pay_in(session, signer, plan.missing_base_units, screen)
     call = call_of(session, update, plan)
     screen.show("updating: waiting for the block", ())
     outcome = await attempt(session, signer, call)
     if isinstance(outcome, Refused):
-        if record is not None:
-            records.save(record)
+        if before is not None:
+            records.save(before)
         raise NotSent(f"{call.description}: {outcome.reason}")
     crash_point("after-submitting")
 
 
-def _recorded(record: Record | None, update: Update, file: Path) -> Record:
+def recorded(record: Record | None, update: Update, file: Path) -> Record:
+    """Return the record of an update that is about to be sent: with what may be on chain until it is final."""
     revision = update.revision
     if record is None:
         now, identifier = int(time.time()), update.view.id

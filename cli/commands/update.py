@@ -20,7 +20,7 @@ from cli.selection import Selected, Whose, select
 from cli.session import Session, open_session
 from cli.signers import TenantSigner
 from cli.transacting import settle
-from cli.updating import agree, prepare, send_update, tell_manager, update_plan
+from cli.updating import agree, prepare, recorded, send_update, tell_manager, update_plan
 from moorage.deployment_file import DeploymentSpec, IncludeRules, load
 from moorage.types import DeploymentState
 
@@ -69,12 +69,15 @@ async def _update(
             selected = await _selected(session, records, signer, file, identifier)
             update = prepare(session, selected, spec)
             plan = await update_plan(session, update, fund_seconds)
-            if update.is_needed and not await agree(environment, options, session, signer, update, plan):
+            record = recorded(selected.record, update, file)
+            if update.is_needed and not await agree(
+                environment, options, session, signer, records, record, update, plan
+            ):
                 return
             await signer.unlock()
             with open_screen(environment, options.output) as screen:
                 if update.is_needed:
-                    await send_update(session, signer, records, selected.record, file, update, plan, screen)
+                    await send_update(session, signer, records, selected.record, record, update, plan, screen)
                 else:
                     note(f"{file} and deployment {full(update.view.id)} say the same: nothing to update")
                 locked.close()

@@ -208,6 +208,23 @@ async def test_update__exchange_refuses__the_record_is_as_before(tmp_path):
         assert record.read_bytes() == before
 
 
+async def test_update__to_be_signed_elsewhere__sends_nothing_and_keeps_the_manifest(tmp_path):
+    async with world(tmp_path) as here:
+        assert (await here.tenant.does("create", "--yes", "--fund", "1h")).status is ExitStatus.OK
+        (only,) = await here.deployments()
+        (tmp_path / "moorage.yml").write_text(NEWER)
+
+        shown = await here.tenant.does("update", "--dry-run")
+        (record,) = here.tenant.state.rglob(f"{str(only['deployment'])[2:]}.json")
+        before = record.read_text()
+        written = await here.tenant.does("update", "--unsigned-out", "update.json")
+
+        assert (shown.status, written.status) == (ExitStatus.OK, ExitStatus.OK), written.err
+        assert "nginx:1.23" not in before and "nginx:1.23" in record.read_text() and "nginx:1.22" in record.read_text()
+        assert (tmp_path / "update.json").exists()
+        assert (await here.deployments())[0]["version"] == only["version"]
+
+
 # ------------------------------------------------------------------ managers
 
 
