@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from moorage.request_auth import Action
+from moorage.told import printable
 from moorage.types import OrderId, ProviderNumber, Version
 
 MANIFEST_TYPE = "application/json"
@@ -115,11 +116,6 @@ def decode_status(body: bytes) -> LeaseStatus:
     )
     told = _printable(document.manifest) if document.manifest is not None else None
     return LeaseStatus(OrderId(bytes.fromhex(document.lease)), version, workloads, told)
-
-
-def printable(text: str) -> str:
-    """Return a stranger's text without the control characters that could drive a terminal or forge a log line."""
-    return "".join(character if character.isprintable() else "?" for character in text)
 
 
 def _printable(status: _Status) -> _Status:

@@ -16,6 +16,7 @@ from moorage.agent_api import LeaseStatus
 from moorage.agent_exec import AgentExec
 from moorage.request_auth import Action, Domain, sign
 from moorage.streams import SILENCE_SECONDS, Ended, ExecRequest, LogQuery, Record
+from moorage.told import printable
 from moorage.typed_data import TypedDataSigner
 from moorage.types import OrderId, ProviderNumber
 
@@ -148,7 +149,7 @@ class AgentClient:
             )
         except aiohttp.WSServerHandshakeError as error:
             detail = error.headers.get(stream_api.DETAIL_HEADER) if error.headers is not None else None
-            text = agent_api.printable(detail or "no reason given")[:MAX_DETAIL_CHARACTERS]
+            text = printable(detail or "no reason given")[:MAX_DETAIL_CHARACTERS]
             raise AgentRefused(error.status, text) from error
 
     async def _ask(self, agent: Agent, action: Action, body: bytes) -> bytes:
@@ -203,7 +204,7 @@ def _reaching(agent: Agent) -> Iterator[None]:
     try:
         yield
     except (aiohttp.ClientError, TimeoutError, OSError, ValueError, pki.PkiError) as error:
-        raise AgentUnreachable(agent_api.printable(f"{agent.endpoint}: {reason_of(error)}")) from error
+        raise AgentUnreachable(printable(f"{agent.endpoint}: {reason_of(error)}")) from error
 
 
 def reason_of(error: Exception) -> str:
@@ -263,4 +264,4 @@ def _detail(answer: bytes) -> str:
     except ValueError:
         return "no reason given"
     text = problem.detail or problem.title or "no reason given"
-    return agent_api.printable(text)[:MAX_DETAIL_CHARACTERS]
+    return printable(text)[:MAX_DETAIL_CHARACTERS]

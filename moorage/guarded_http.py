@@ -46,7 +46,7 @@ class _Guard(AbstractResolver):
 
 
 class GuardedHttp:
-    """Makes GET requests, without following where an answer leads, without cookies, proxies or .netrc."""
+    """Makes requests, without following where an answer leads, without cookies, proxies or .netrc."""
 
     def __init__(
         self, reachable: Reachable, resolver: AbstractResolver | None = None, tls: ssl.SSLContext | None = None
@@ -71,6 +71,20 @@ class GuardedHttp:
             Forbidden: the address is one that is not connected to.
             aiohttp.ClientError, TimeoutError
         """
+        return await self._request("GET", url, headers)
+
+    async def post(self, url: URL, headers: dict[str, str], body: bytes) -> aiohttp.ClientResponse:
+        """Send something, and return the answer as `get` does.
+
+        Raises:
+            Forbidden: the address is one that is not connected to.
+            aiohttp.ClientError, TimeoutError
+        """
+        return await self._request("POST", url, headers, body)
+
+    async def _request(
+        self, method: str, url: URL, headers: dict[str, str], body: bytes | None = None
+    ) -> aiohttp.ClientResponse:
         try:
             objection = self._reachable.objection(ip_address((url.host or "").partition("%")[0]))
         except ValueError:
@@ -78,7 +92,9 @@ class GuardedHttp:
         if objection is not None:
             raise Forbidden(f"{url.host} is not connected to: {objection}")
         headers = {"Accept-Encoding": "identity", "User-Agent": "moorage", **headers}
-        return await self._session.get(url, headers=headers, allow_redirects=False, auto_decompress=False)
+        return await self._session.request(
+            method, url, headers=headers, data=body, allow_redirects=False, auto_decompress=False
+        )
 
     async def close(self) -> None:
         await self._session.close()

@@ -11,9 +11,9 @@ from urllib.parse import parse_qsl, urlencode
 
 import msgspec
 
-from moorage.agent_api import printable
 from moorage.request_auth import Action
 from moorage.streams import MAX_REPLICA, MAX_TAIL, MAX_TEXT_BYTES, NAME, TIME, Ended, ExecEnd, LogLine, LogQuery, Record
+from moorage.told import printable
 from moorage.types import OrderId, ProviderNumber
 
 LOGS_ROUTE = "/v1/leases/{lease:[0-9a-f]{64}}/logs"

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from moorage.told import BEING_TRIED, VERSION_BEFORE
 from provider_agent.core.containers import ContainerSpec, ContainerState, Observed, ObservedContainer
 from provider_agent.core.gateway_state import ConnectionReport, ConnectionState
 from provider_agent.core.workload_health import crashes_in_a_row, is_sick, is_up, restart_due_seconds
@@ -68,10 +69,8 @@ class _Seen:
     def trial(self, workload: DesiredWorkload) -> tuple[WorkloadState, str | None]:
         """Return how a replica is that goes on with an earlier version while the new one is tried."""
         state, reason = self.replica(workload.beside[0])
-        said = "is tried" if state in (WorkloadState.RUNNING, WorkloadState.STARTING) else f"is {state}"
-        return WorkloadState.RUNNING, f"the version before goes on; the new one {said}" + (
-            f": {reason}" if reason else ""
-        )
+        said = BEING_TRIED if state in (WorkloadState.RUNNING, WorkloadState.STARTING) else f"is {state}"
+        return WorkloadState.RUNNING, f"{VERSION_BEFORE}; the new one {said}" + (f": {reason}" if reason else "")
 
     def is_up(self, workload: DesiredWorkload) -> bool:
         return any(is_up(spec, self.containers.get(spec.name)) for spec in workload.replicas)

@@ -11,8 +11,9 @@ import aiohttp
 from yarl import URL
 
 from moorage import pki, tls
-from moorage.agent_api import HOLDER_HEADER, printable
+from moorage.agent_api import HOLDER_HEADER
 from moorage.agent_client import Agent, origin, reason_of
+from moorage.told import printable
 from moorage.types import Address
 
 
