@@ -6,29 +6,19 @@ import asyncio
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
-from cli.core.agents import (
-    NOTHING_KNOWN,
-    Answer,
-    DeliverManifest,
-    Knowledge,
-    Step,
-    is_all_running,
-    learn,
-    next_steps,
-    running_line,
-    tell_change,
-)
+from cli.core.agents import is_all_running, running_line, tell_change
 from cli.core.ends import Why, end_of, end_of_waiting
 from cli.core.hints import hints
 from cli.core.report import heading, rows
 from cli.core.story import Line, tell
 from cli.core.view import DeploymentView
 from cli.failures import ExitStatus, Failure
+from cli.inquiry import Asker, Inquiry
 from cli.output import Screen
 from moorage.chain.rpc import NodeUnavailable
 from moorage.crash import crash_point
 from moorage.money import Money
-from moorage.types import DeploymentId, OrderId, Version
+from moorage.types import DeploymentId, Version
 
 RETRY_SECONDS = 2.0
 STATUSES = {Why.GONE: ExitStatus.ERROR, Why.NO_BIDS: ExitStatus.UNMATCHED, Why.AGENT: ExitStatus.AGENT}
@@ -40,12 +30,6 @@ class Views(Protocol):
     async def block_number(self) -> int: ...
 
     async def view(self, deployment: DeploymentId) -> DeploymentView | None: ...
-
-
-class Asker(Protocol):
-    """Who asks agents; cli.agents.Interpreter is the real one."""
-
-    async def ask(self, step: Step) -> Answer: ...
 
 
 class Watch:
@@ -70,15 +54,11 @@ class Watch:
         """
         self._since_block = since_block
         self._views = views
-        self._asker = asker
+        self._inquiry = Inquiry(asker, version, clock)
         self._screen = screen
         self._money = money
-        self._version = version
-        self._clock = clock
         self._poll_seconds = poll_seconds
         self._told: set[tuple[object, ...]] = set()
-        self._knowledge: dict[OrderId, Knowledge] = {}
-        self._asking: dict[OrderId, tuple[Step, asyncio.Task[Answer]]] = {}
         self._was_running = False
 
     async def run(self, deployment: DeploymentId, *, is_detached: bool) -> None:
@@ -106,8 +86,7 @@ class Watch:
                     return
                 await asyncio.sleep(self._poll_seconds)
         finally:
-            for _, task in self._asking.values():
-                task.cancel()
+            self._inquiry.close()
 
     async def _newer(self, deployment: DeploymentId, view: DeploymentView | None) -> DeploymentView | None:
         """Return the newest view, having told what is new in it."""
@@ -119,39 +98,21 @@ class Watch:
                 return None
             self._tell_all(tell(view, self._money))
             self._tell_hints(view)
-        self._take_answers(view)
-        self._ask(view)
-        self._screen.show(heading(view), rows(view, self._knowledge, self._money))
+        for lease, before, after in self._inquiry.take(view):
+            for line in tell_change(view, lease, before, after):
+                self._screen.tell(line)
+        self._inquiry.ask(view)
+        self._screen.show(heading(view), rows(view, self._inquiry.knowledge, self._money))
         return view
 
-    def _ask(self, view: DeploymentView) -> None:
-        delivering = {lease for lease, (step, _) in self._asking.items() if isinstance(step, DeliverManifest)}
-        for step in next_steps(view, self._version, self._knowledge, self._clock(), delivering):
-            if step.lease not in self._asking:
-                self._asking[step.lease] = step, asyncio.create_task(self._asker.ask(step))
-
-    def _take_answers(self, view: DeploymentView) -> None:
-        known = {attempt.id for attempt in view.attempts}
-        for lease, (_, task) in list(self._asking.items()):
-            if task.done():
-                del self._asking[lease]
-                answer = task.result()
-                if lease not in known:
-                    continue  # a reorganisation has taken the order away meanwhile
-                before = self._knowledge.get(lease, NOTHING_KNOWN)
-                after = learn(before, answer, view.version, self._clock())
-                self._knowledge[lease] = after
-                for line in tell_change(view, lease, before, after):
-                    self._screen.tell(line)
-
     def _is_over(self, view: DeploymentView, is_detached: bool) -> bool:
-        is_running = is_all_running(view, self._knowledge)
+        is_running = is_all_running(view, self._inquiry.knowledge)
         if is_running and not self._was_running:
-            self._screen.tell(running_line(view, self._knowledge))
+            self._screen.tell(running_line(view, self._inquiry.knowledge))
         self._was_running = is_running
         end = end_of(view)
         if end is None and is_detached and not is_running:
-            end = end_of_waiting(view, self._knowledge, self._money)
+            end = end_of_waiting(view, self._inquiry.knowledge, self._money)
         if end is not None:
             raise Failure(STATUSES[end.why], end.text)
         return is_running and is_detached
