@@ -1,0 +1,77 @@
+"""What a recipient is told: a fact with an id that is the same however often, and by whomever, it is derived."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+from cli.core.view import full
+from moorage.types import DeploymentId
+
+ID_DIGITS = 32
+NO_DEPLOYMENT = DeploymentId(bytes(32))
+Fields = Mapping[str, str | int | None]
+
+
+class Kind(StrEnum):
+    """The events of a deployment file's `notifications`; docs/notifications.md says what each means."""
+
+    CLUSTER_CREATED = "cluster.created"
+    CLUSTER_DOWN = "cluster.down"
+    NODE_CREATED = "cluster.node.created"
+    NODE_DOWN = "cluster.node.down"
+    DEPLOY_BEGIN = "deploy.begin"
+    DEPLOY_COMPLETE = "deploy.complete"
+    DEPLOY_FAILURE = "deploy.failure"
+    FUNDS_LOW = "funds.low"
+    LEASE_STALE = "lease.stale"
+    LEASE_HEALED = "lease.healed"
+    PROVIDER_CHANGED = "provider.changed"
+    DEPLOYMENT_CLOSED = "deployment.closed"
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One fact about a deployment."""
+
+    id: str
+    kind: Kind
+    block_number: int
+    """In which it has become so, or was first seen."""
+    text: str
+    fields: Fields = field(default_factory=dict)
+    """The same for programs; ids are complete."""
+
+
+def notice_id(deployment: DeploymentId, kind: Kind, *about: bytes | int | str) -> str:
+    """Return the id of a fact.
+
+    Args:
+        deployment: names the chain and the exchange, too.
+        about: what tells the fact from others of its kind, never a block: a reorganisation may move it.
+    """
+    parts = [part.hex() if isinstance(part, bytes) else part for part in (deployment, kind.value, *about)]
+    return f"evt_{hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:ID_DIGITS]}"
+
+
+def document(notice: Notice, deployment: DeploymentId, unix_seconds: int, *, is_test: bool = False) -> dict[str, Any]:
+    """Return what is sent; the names of fields never hide those of every notice.
+
+    Args:
+        unix_seconds: the time of the notice's block.
+    """
+    return {
+        **notice.fields,
+        "id": notice.id,
+        "event": notice.kind.value,
+        "deployment": full(deployment),
+        "time": datetime.fromtimestamp(unix_seconds, UTC).isoformat().replace("+00:00", "Z"),
+        "block": notice.block_number,
+        "text": notice.text,
+        "test": is_test,
+    }

@@ -1,0 +1,211 @@
+"""What agents say of workloads, as recipients are told it: no blinks, nothing twice, also after a new start."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from cli.core.agent_notices import Memory, Patience, agent_notices, kept
+from cli.core.agents import Knowledge, ManifestNews, Report, Workload
+from cli.core.notices import Kind, Notice
+from cli.core.view import DeploymentView
+from moorage.told import BEING_TRIED, VERSION_BEFORE
+from moorage.types import OrderState
+from tests.factories.deployments import DEPLOYMENT, ORDER, OTHER_VERSION, VERSION, attempt, event, view
+
+SUBMITTED = event(90, "DeploymentSubmitted", deployment=DEPLOYMENT, version=VERSION)
+UPDATED = event(150, "DeploymentUpdated", deployment=DEPLOYMENT, version=OTHER_VERSION, update_number=2)
+SEEN = view(attempt(), block=100, story=(SUBMITTED,))
+PATIENCE = Patience(again_seconds=60, complete_seconds=10, failing_seconds=60, absent_seconds=300)
+
+
+def says(state: str, reason: str | None = None, version: bytes | None = VERSION) -> Knowledge:
+    workloads = (Workload("web", state, reason, ("http://203.0.113.1:80",)),) if version is not None else ()
+    return Knowledge(Report(version, workloads))
+
+
+class Story:
+    """Looks one after the other; the memory goes from one to the next."""
+
+    def __init__(self, seen: DeploymentView = SEEN) -> None:
+        self.seen = seen
+        self.memory = Memory()
+
+    def at(self, seconds: float, known: Knowledge) -> list[Notice]:
+        """Return what is told at a time."""
+        self.memory, notices = agent_notices(self.seen, {ORDER: known}, self.memory, seconds, PATIENCE)
+        return list(notices)
+
+    def kinds(self, seconds: float, known: Knowledge) -> list[str]:
+        return [notice.kind.value for notice in self.at(seconds, known)]
+
+
+def running() -> Story:
+    """Return a deployment of which everything was told."""
+    story = Story()
+    story.at(0, says("running"))
+    story.at(10, says("running"))
+    return story
+
+
+def test_agent_notices__workload_comes_up__is_told_at_once_and_complete_when_it_lasts():
+    story = Story()
+
+    assert story.at(0, says("starting")) == []
+    (created,) = story.at(5, says("running"))
+    assert story.at(14, says("running")) == []
+    (complete,) = story.at(15, says("running"))
+    assert story.at(16, says("running")) == []
+
+    assert created.kind is Kind.NODE_CREATED and created.fields["workload"] == "web"
+    assert complete.kind is Kind.DEPLOY_COMPLETE and complete.fields["addresses"] == "http://203.0.113.1:80"
+
+
+def test_agent_notices__runs_for_a_moment_only__is_not_complete():
+    story = Story()
+
+    told = [kind for second in range(60) for kind in story.kinds(second, says("failed" if second % 9 else "running"))]
+
+    assert "deploy.complete" not in told
+
+
+def test_agent_notices__workload_goes_down_and_comes_up_again__is_told_when_it_stays_up():
+    story = running()
+
+    (down,) = story.at(20, says("restarting", "exited with code 3"))
+    assert story.kinds(30, says("restarting")) == []
+    assert story.kinds(40, says("running")) == []
+    assert story.kinds(99, says("running")) == []
+    (up,) = story.at(100, says("running"))
+
+    assert down.kind is Kind.NODE_DOWN and down.fields["reason"] == "exited with code 3"
+    assert up.kind is Kind.NODE_CREATED and "again" in up.text
+
+
+def test_agent_notices__crash_loop__is_told_once():
+    story = running()
+
+    told = [
+        kind for second in range(20, 600) for kind in story.kinds(second, says("running" if second % 30 else "failed"))
+    ]
+
+    assert told == ["cluster.node.down"]
+
+
+def test_agent_notices__starting_after_running__says_nothing():
+    story = running()
+
+    assert story.kinds(20, says("starting")) == [] and story.kinds(30, says("running")) == []
+
+
+def test_h33_agent_notices__down_twice__are_two_facts():
+    story = running()
+
+    (created,) = Story().at(0, says("running"))
+    (first,) = story.at(20, says("failed"))
+    story.at(30, says("running"))
+    (again,) = story.at(90, says("running"))
+    (second,) = story.at(100, says("failed"))
+
+    assert len({each.id for each in (created, first, again, second)}) == 4
+
+
+def test_h33_agent_notices__watcher_started_again__repeats_nothing_and_goes_on():
+    story = running()
+    story.memory = kept(story.memory)
+
+    assert story.at(0, says("running")) == [] and story.at(10, says("running")) == []
+    assert story.kinds(20, says("failed")) == ["cluster.node.down"]
+
+
+def test_h33_agent_notices__crash_before_it_was_written_down__derives_the_same_again():
+    one, other = Story(), Story()
+
+    assert one.at(0, says("running")) == other.at(1_000, says("running"))
+
+
+def test_agent_notices__new_version__is_complete_when_nothing_of_the_old_one_runs():
+    story = running()
+    story.seen = view(attempt(), block=151, story=(SUBMITTED, UPDATED), version=OTHER_VERSION)
+    tried = says("running", f"{VERSION_BEFORE}; the new one {BEING_TRIED}", OTHER_VERSION)
+
+    told = [kind for second in (20, 40, 200) for kind in story.kinds(second, tried)]
+    told += [kind for second in (210, 220, 230) for kind in story.kinds(second, says("running", None, OTHER_VERSION))]
+
+    assert told == ["deploy.complete"]
+
+
+def test_agent_notices__new_version_does_not_work__is_a_failure_though_the_old_one_runs():
+    story = running()
+    story.seen = view(attempt(), block=151, story=(SUBMITTED, UPDATED), version=OTHER_VERSION)
+    broken = says("running", f"replica 0: {VERSION_BEFORE}; the new one is failed: image not found", OTHER_VERSION)
+
+    assert story.kinds(20, broken) == [] and story.kinds(79, broken) == []
+    (failure,) = story.at(80, broken)
+
+    assert failure.kind is Kind.DEPLOY_FAILURE and "image not found" in failure.text
+
+
+def test_agent_notices__first_version_fails_then_works__is_failure_and_completion():
+    story = Story()
+    broken = says("failed", "image not found")
+
+    assert story.kinds(0, broken) == []
+    failures = [story.at(60, broken), story.at(70, broken)]
+    told = story.kinds(80, says("running")) + story.kinds(90, says("running"))
+
+    assert [each.id for each in failures[0]] == [each.id for each in failures[1]]  # the journal has it once
+    assert told == ["cluster.node.created", "deploy.complete"]
+
+
+def test_agent_notices__manifest_never_arrives__is_a_failure_with_advice():
+    story = Story()
+    lacking = Knowledge(Report(None, (), ManifestNews("waiting", None, "nobody has it")))
+
+    assert story.kinds(0, lacking) == [] and story.kinds(299, lacking) == []
+    (failure,) = story.at(300, lacking)
+
+    assert "nobody has it" in failure.text and "`moorage deploy`" in failure.text
+
+
+def test_agent_notices__agent_unreachable__is_a_failure_if_it_never_came_up_and_no_node_goes_down():
+    silent = Knowledge(problem="connection refused", failures=9)
+    story = Story()
+    up = running()
+    lost = replace(says("running"), problem="connection refused", failures=9)
+
+    assert story.kinds(0, silent) == []
+    (failure,) = story.at(300, silent)
+
+    assert "connection refused" in failure.text
+    assert [up.kinds(second, lost) for second in (20, 400, 800)] == [[], [], []]
+
+
+def test_agent_notices__agent_silent_after_one_good_word__is_not_complete():
+    story = Story()
+    lost = replace(says("running"), problem="connection refused", failures=1)
+
+    story.at(0, lost)
+
+    assert story.kinds(20, lost) == []
+
+
+def test_agent_notices__lease_has_ended__its_workloads_are_forgotten_silently():
+    story = running()
+    story.seen = view(attempt(OrderState.LEASE_CLOSING), block=120, story=(SUBMITTED,))
+
+    assert story.kinds(20, says("failed")) == []
+    assert story.memory.nodes == {} and story.memory.came_up == {}
+
+
+def test_agent_notices__workload_taken_out_by_the_tenant__is_no_node_that_is_down():
+    story = running()
+
+    assert story.kinds(20, Knowledge(Report(VERSION, ()))) == []
+    assert story.memory.nodes == {}
+
+
+def test_agent_notices__one_of_two_groups_runs__is_not_complete():
+    east = attempt(OrderState.OPEN, 1, name="east")
+    story = Story(view(attempt(), east, block=100, story=(SUBMITTED,)))
+
+    assert "deploy.complete" not in story.kinds(0, says("running")) + story.kinds(20, says("running"))
