@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import ssl
 import sys
 import threading
 import time
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from cli.failures import ExitStatus, Failure
+from moorage.reachable import PUBLIC, Reachable
 
 if TYPE_CHECKING:
     from cli.agents import Agents
@@ -53,6 +55,10 @@ class Environment:
     config_home: Path | None = None
     """$XDG_CONFIG_HOME; None for what stands for it."""
     clock: Callable[[], float] = field(default=time.monotonic)
+    reachable: Reachable = PUBLIC
+    """Where webhooks may be."""
+    tls: ssl.SSLContext | None = None
+    """Whom webhooks and mail servers are believed by; None: this machine's authorities."""
     connect_agents: Callable[[Domain, TypedDataSigner], Agents] = field(default=_connect_agents)
 
     @classmethod

@@ -40,6 +40,7 @@ COMMANDS = {
     "finish": "End leases and deployments that are overdue, for a tip.",
     "claim": "Move what leases have earned to their providers.",
     "release": "Free the collateral of bids that have lost.",
+    "notify": "Tell people and programs what happens to deployments.",
 }
 """Name -> one line. A command lives in cli/commands under its name and is imported when it runs."""
 

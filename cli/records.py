@@ -86,6 +86,11 @@ class Records:
     def __init__(self, state_directory: Path, market: Market, tenant: Address) -> None:
         self._directory = state_directory / "moorage" / f"{market.chain_id}-{market.exchange}" / tenant
 
+    @property
+    def notifications(self) -> Path:
+        """The directory of what was notified, a journal for each deployment."""
+        return self._directory / "notifications"
+
     def all(self) -> tuple[Record, ...]:
         """Return every record, the newest first.
 

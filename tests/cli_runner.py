@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,9 +15,11 @@ from click.testing import CliRunner
 from cli.environment import Environment
 from cli.failures import ExitStatus
 from cli.main import run
+from moorage.reachable import PUBLIC, Reachable
 
 FAST_SCRYPT = 2
 VARIABLES = ("RPC", "MARKET", "WALLET", "KEY_FILE", "PASSWORD_FILE", "KEY", "SIGNER", "ADDRESS", "CONTEXT", "DEBUG")
+VARIABLES += ("SMTP", "SMTP_PASSWORD_FILE", "MAIL_FROM")
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,8 @@ class Person:
     variables: Mapping[str, str | None]
     is_interactive: bool = False
     scrypt_work: int = FAST_SCRYPT
+    reachable: Reachable = PUBLIC
+    tls: ssl.SSLContext | None = None
 
     @property
     def state(self) -> Path:
@@ -57,6 +62,8 @@ class Person:
             is_terminal=False,
             poll_seconds=0.05,
             scrypt_work=self.scrypt_work,
+            reachable=self.reachable,
+            tls=self.tls,
         )
         cleared: dict[str, str | None] = {f"MOORAGE_{name}": None for name in VARIABLES}
         with CliRunner().isolation(input=typed, env=cleared | dict(self.variables)) as (out, err, _):

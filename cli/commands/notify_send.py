@@ -1,0 +1,63 @@
+"""`moorage notify send`: tries out whether a recipient is reached, by a notice that is marked as a test."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from cli.core.notices import NO_DEPLOYMENT, Kind, Notice, document
+from cli.core.retries import Arrived, Outcome
+from cli.delivery_options import DeliveryOptions, delivery_options, open_post, warn_unsigned
+from cli.environment import Environment
+from cli.failures import ExitStatus, Failure
+from cli.options import DEFAULT_FILE, path_option
+from cli.output import say
+from cli.recipients import Recipient
+
+
+@click.command()
+@click.argument("name", required=False)
+@click.option(
+    "--event", "event", type=click.Choice([each.value for each in Kind]), default=Kind.DEPLOY_COMPLETE.value,
+    show_default=True, help="What it is said to be.",
+)  # fmt: skip
+@path_option("-f", "--file", metavar="FILE", default=DEFAULT_FILE, show_default=True, help="Deployment file.")
+@delivery_options()
+@click.pass_context
+def command(context: click.Context, name: str | None, event: str, file: Path, delivery: DeliveryOptions) -> None:
+    """Send a test to one notification of a deployment file, or to all, whether it has asked for the event or not."""
+    environment = context.find_object(Environment) or Environment.of_process()
+    found = delivery.recipients(file)
+    chosen = [each for each in found if name in (None, each.entry)]
+    if not chosen:
+        names = ", ".join(dict.fromkeys(each.entry for each in found)) or "none"
+        wanted = f"{name!r} is no notification of {file}" if name is not None else f"{file} has no notifications"
+        raise Failure(ExitStatus.USAGE, f"{wanted}; there are: {names}")
+    warn_unsigned(file, chosen)
+    problems = environment.run(_send(environment, delivery, chosen, Kind(event)))
+    if problems:
+        raise Failure(ExitStatus.ERROR, f"not delivered to {len(problems)} of {len(chosen)}: {'; '.join(problems)}")
+
+
+async def _send(
+    environment: Environment, delivery: DeliveryOptions, recipients: Sequence[Recipient], kind: Kind
+) -> list[str]:
+    """Return what has gone wrong."""
+    notice = Notice(
+        f"evt_test_{secrets.token_hex(12)}", kind, 0, f"this is what {kind} looks like; nothing has happened"
+    )
+    body = json.dumps(document(notice, NO_DEPLOYMENT, int(time.time()), is_test=True)).encode()
+    problems = []
+    async with open_post(environment, delivery) as post:
+        for recipient in recipients:
+            outcome: Outcome = await post.send(recipient, notice.id, body)
+            if isinstance(outcome, Arrived):
+                say(f"{recipient.name} ({recipient.shown}): delivered {notice.id}")
+            else:
+                problems.append(f"{recipient.name}: {outcome.reason}")
+    return problems

@@ -1,0 +1,102 @@
+"""The options that say how recipients are reached, as one value; none of them can come from a deployment file."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import click
+
+from cli.courier import Post
+from cli.environment import Environment
+from cli.failures import ExitStatus, Failure
+from cli.options import Command, path_option
+from cli.output import note
+from cli.recipients import Mailbox, Recipient, Webhook, recipients_of
+from cli.smtp import MailSender, MailServer, mail_server
+from cli.webhook import WebhookSender
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryOptions:
+    """How recipients are reached."""
+
+    mail_server: MailServer | None
+    is_http_allowed: bool
+
+    def recipients(self, file: Path) -> tuple[Recipient, ...]:
+        """Return the recipients of a deployment file, all of which can be reached with these options.
+
+        Raises:
+            DeploymentFileError: the file is not valid.
+            Failure: one of them can't.
+        """
+        found = recipients_of(file, is_http_allowed=self.is_http_allowed)
+        for each in found:
+            if isinstance(each, Mailbox) and self.mail_server is None:
+                text = f"{file}: notification {each.entry!r} is an email: give --smtp (MOORAGE_SMTP)"
+                raise Failure(ExitStatus.USAGE, text)
+        return found
+
+
+def warn_unsigned(file: Path, recipients: Sequence[Recipient]) -> None:
+    """Say which webhooks can't know who calls them."""
+    for each in recipients:
+        if isinstance(each, Webhook) and each.key is None:
+            note(f"{file}: notification {each.entry!r} has no secret: nobody can tell its requests from forged ones")
+
+
+@asynccontextmanager
+async def open_post(environment: Environment, delivery: DeliveryOptions) -> AsyncIterator[Post]:
+    """Give what sends to recipients."""
+    server = delivery.mail_server
+    mails = MailSender(server, environment.tls) if server is not None else None
+    post = Post(WebhookSender(environment.reachable, environment.tls, time.time), mails)
+    try:
+        yield post
+    finally:
+        await post.close()
+
+
+_OPTIONS = (
+    click.option(
+        "--smtp", "smtp_url", envvar="MOORAGE_SMTP", show_envvar=True, metavar="URL",
+        help="The server that mails are sent by: smtps://user@host:465, or smtp://user@host:587 with STARTTLS.",
+    ),
+    path_option(
+        "--smtp-password-file", variable="MOORAGE_SMTP_PASSWORD_FILE", metavar="FILE",
+        help="File with the user's password, mode 0600.",
+    ),
+    click.option(
+        "--mail-from", envvar="MOORAGE_MAIL_FROM", show_envvar=True, metavar="ADDRESS",
+        help="The address that mails come from.  [default: the user of --smtp]",
+    ),
+    click.option("--allow-http", "is_http_allowed", is_flag=True, help="For development: webhooks without TLS too."),
+)  # fmt: skip
+
+
+def delivery_options() -> Callable[[Command], Command]:
+    """Give a command these options as `delivery`."""
+
+    def decorate(command: Command) -> Command:
+        @wraps(command)
+        def run(**given: Any) -> None:
+            command(delivery=_collected(given), **given)
+
+        decorated: Command = run
+        for option in reversed(_OPTIONS):
+            decorated = option(decorated)
+        return decorated
+
+    return decorate
+
+
+def _collected(given: dict[str, Any]) -> DeliveryOptions:
+    url, password_file, sender = given.pop("smtp_url"), given.pop("smtp_password_file"), given.pop("mail_from")
+    server = mail_server(url, password_file, sender) if url is not None else None
+    return DeliveryOptions(server, given.pop("is_http_allowed"))

@@ -1,0 +1,141 @@
+"""The journal of notices: whole or not at all, one writer, and everything is still there after kill -9."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import stat
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from cli.core.agent_notices import Memory, Node
+from cli.core.retries import Arrived, Delivery, DeliveryState, after
+from cli.failures import Failure
+from cli.notification_journal import Held, NotificationJournal, Written
+
+ROOT = Path(__file__).resolve().parents[2]
+NOTICE = Written("evt_1", "lease.stale", 120, b'{"id": "evt_1"}')
+OTHER = Written("evt_2", "lease.healed", 127, b'{"id": "evt_2"}')
+MEMORY = Memory(2, {"0xab/web": Node(True, 3)}, {"0xab": "0x01"}, {"up 0xab": 5.0})
+
+
+def waiting(notice: str = "evt_1", recipient: str = "ops", due_seconds: float = 1_000) -> Delivery:
+    return Delivery(notice, recipient, DeliveryState.WAITING, 1_000, due_seconds)
+
+
+def opened(folder: Path) -> NotificationJournal:
+    return NotificationJournal(folder / "ab.sqlite")
+
+
+@pytest.fixture
+def journal(tmp_path):
+    journal = opened(tmp_path)
+    yield journal
+    journal.close()
+
+
+def test_journal__new__is_empty_and_private(tmp_path, journal):
+    assert (journal.file, journal.is_over, journal.memory, journal.deliveries()) == (None, False, Memory(), [])
+    journal.add([NOTICE], [waiting()], MEMORY, False)
+    assert {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()} == {0o600}
+
+
+def test_journal__opened_again__has_everything_but_what_lasts(tmp_path, journal):
+    journal.begin(Path("/srv/moorage.yml"))
+    journal.add([NOTICE, OTHER], [waiting(), waiting("evt_2")], MEMORY, True)
+    journal.close()
+
+    again = opened(tmp_path)
+
+    assert (again.file, again.is_over) == (Path("/srv/moorage.yml"), True)
+    assert again.memory == replace(MEMORY, since_seconds={})
+    assert again.notice("evt_1") == NOTICE and again.notice("evt_3") is None
+    assert again.known() == {("evt_1", "ops"), ("evt_2", "ops")}
+    again.close()
+
+
+def test_h33_journal__same_notice_again__stays_as_it_was(journal):
+    journal.add([NOTICE], [waiting()], Memory(), False)
+    done = after(waiting(), Arrived(), 1_001, 0.0)
+    journal.update(done)
+
+    journal.add([replace(NOTICE, body=b"other")], [waiting()], Memory(), False)
+
+    assert journal.notice("evt_1") == NOTICE and journal.deliveries() == [done]
+
+
+def test_journal__due__are_those_whose_time_has_come_in_the_order_of_their_making(journal):
+    later = waiting("evt_2", due_seconds=2_000)
+    journal.add([NOTICE, OTHER], [waiting("evt_2", "b"), waiting("evt_1", "a"), later], Memory(), False)
+    journal.update(after(waiting("evt_1", "a"), Arrived(), 1_001, 0.0))
+
+    assert [(each.notice, each.recipient) for each in journal.due(1_000)] == [("evt_2", "b")]
+    assert [(each.notice, each.recipient) for each in journal.due(2_000)] == [("evt_2", "b"), ("evt_2", "ops")]
+
+
+def test_h33_journal__second_watcher__is_kept_out_until_the_first_ends(tmp_path, journal):
+    with pytest.raises(Held, match=f"process {os.getpid()}"):
+        opened(tmp_path)
+    looker = NotificationJournal(tmp_path / "ab.sqlite", is_shared=True)
+    looker.close()
+
+    journal.close()
+    opened(tmp_path).close()
+
+
+def test_journal__not_a_database__is_one_line_that_says_what_to_do(tmp_path):
+    (tmp_path / "ab.sqlite").write_bytes(b"no database at all, but long enough to be read as one" * 40)
+
+    with pytest.raises(Failure, match="put it aside"):
+        opened(tmp_path)
+    with pytest.raises(Failure, match="put it aside"):  # and the lock is free
+        opened(tmp_path)
+
+
+def test_journal__of_a_newer_version__is_left_alone(tmp_path, journal):
+    journal.close()
+    with sqlite3.connect(tmp_path / "ab.sqlite") as database:
+        database.execute("PRAGMA user_version = 2")
+
+    with pytest.raises(Failure, match="newer version"):
+        opened(tmp_path)
+
+
+def test_h33_journal__failure_in_the_middle__nothing_of_it_is_written(journal):
+    with pytest.raises(Failure):
+        journal.add([NOTICE], [waiting(), replace(waiting("evt_2"), due_seconds=None)], MEMORY, True)
+
+    assert (journal.notice("evt_1"), journal.known(), journal.memory, journal.is_over) == (None, set(), Memory(), False)
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from cli.core.agent_notices import Memory
+from cli.core.retries import Delivery, DeliveryState
+from cli.notification_journal import NotificationJournal, Written
+journal = NotificationJournal(Path(sys.argv[1]))
+for number in range(50):
+    name = f"evt_{number}"
+    delivery = Delivery(name, "ops", DeliveryState.WAITING, 1, 1)
+    journal.add([Written(name, "x", 1, b"{}")], [delivery], Memory(number), False)
+journal._database.execute("BEGIN IMMEDIATE")
+journal._database.execute("INSERT INTO notices VALUES ('half', 'x', 1, '')")
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_h33_journal__killed_while_it_writes__keeps_what_was_written_and_nothing_of_the_rest(tmp_path):
+    path = tmp_path / "ab.sqlite"
+
+    ended = subprocess.run([sys.executable, "-c", KILLED, str(path)], cwd=ROOT, check=False)
+    journal = NotificationJournal(path)
+
+    assert ended.returncode == -signal.SIGKILL
+    assert len(journal.due(1)) == 50 and journal.memory == Memory(49) and journal.notice("half") is None
+    journal.close()

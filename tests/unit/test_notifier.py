@@ -1,0 +1,392 @@
+"""The loop of `notify watch` over a chain in memory: at least once, the same id, whenever it is killed and started."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli.core.agent_notices import Patience
+from cli.core.agents import Answer, Report, Step, Workload
+from cli.core.notices import Kind
+from cli.core.retries import Arrived, DeliveryState, Outcome, Refused, Unanswered
+from cli.core.story import Line
+from cli.core.view import DeploymentView
+from cli.courier import Courier
+from cli.followed import Rules, Surroundings
+from cli.notification_journal import NotificationJournal
+from cli.notifier import Notifier, journal_path, unfinished
+from cli.recipients import Mailbox, Recipient, Webhook
+from moorage.chain.rpc import NodeUnavailable
+from moorage.types import DeploymentId, DeploymentState, OrderState
+from tests.factories.deployments import DEPLOYMENT, MONEY, ORDER, RENEWED, VERSION, attempt, event, lease, view
+
+SUBMITTED = event(90, "DeploymentSubmitted", deployment=DEPLOYMENT, version=VERSION)
+MATCHED = event(96, "LeaseCreated", lease=ORDER, provider=1, charge=40, blocks=10_000)
+CONFIRMED = event(98, "LeaseConfirmed", lease=ORDER)
+STALE = event(120, "LeaseStale", lease=ORDER, provider=1, earned=0, slashed=5, refund=0)
+RECREATED = event(120, "OrderRecreated", order=RENEWED, replaced=ORDER, deposit=1, excluded_provider=1)
+REMATCHED = event(126, "LeaseCreated", lease=RENEWED, provider=2, charge=40, blocks=10_000)
+RECONFIRMED = event(127, "LeaseConfirmed", lease=RENEWED)
+CLOSING = event(130, "DeploymentClosing", deployment=DEPLOYMENT)
+LEASED = (SUBMITTED, MATCHED, CONFIRMED)
+HEALED = (*LEASED, STALE, RECREATED, REMATCHED, RECONFIRMED)
+RICH = lease(funded_block=1_000_000)
+FAILED = attempt(OrderState.LEASE_STALE)
+AGAIN = attempt(nonce=ORDER, replaced=ORDER, lease=lease(RENEWED, provider=2, funded_block=1_000_000))
+VIEWS = (
+    view(attempt(OrderState.OPEN), block=90, story=(SUBMITTED,)),
+    view(attempt(lease=RICH), block=99, story=LEASED),
+    view(FAILED, AGAIN, block=127, story=HEALED),
+    view(FAILED, AGAIN, block=140, story=(*HEALED, CLOSING), state=DeploymentState.CLOSED),
+)
+TOLD = [
+    "deploy.begin",
+    "cluster.created",
+    "lease.stale",
+    "cluster.down",
+    "provider.changed",
+    "cluster.created",
+    "lease.healed",
+    "deployment.closed",
+]
+ALL = frozenset(kind.value for kind in Kind)
+OPS = Webhook("ops", "ops", ALL, "https://ops.example/", None)
+ME = Mailbox("me", "me", frozenset({"lease.stale"}), "me@tenant.example")
+FILE = Path("/srv/moorage.yml")
+RULES = Rules(low_blocks=10, oldest_blocks=1_000, patience=Patience(0, 0, 0, 0))
+
+
+class Chain:
+    """Shows one view until it is told to go on."""
+
+    def __init__(self, *views: DeploymentView | Exception) -> None:
+        self.views = list(views)
+
+    @property
+    def now(self) -> DeploymentView:
+        if isinstance(self.views[0], Exception):
+            raise self.views[0]
+        return self.views[0]
+
+    async def block_number(self) -> int:
+        return self.now.block_number
+
+    async def view(self, deployment: DeploymentId) -> DeploymentView | None:
+        return self.now if deployment == DEPLOYMENT else None
+
+    def go_on(self) -> bool:
+        """Go to the next view, if there is one."""
+        if len(self.views) > 1:
+            self.views.pop(0)
+            return True
+        return False
+
+
+class Killed(BaseException):
+    """The process is gone: nothing is tidied up."""
+
+
+class MemoryPost:
+    """Keeps what is sent; can be killed before or after, and answer as it is told."""
+
+    def __init__(self, *outcomes: Outcome) -> None:
+        self.sent: list[tuple[str, dict[str, Any]]] = []
+        self.outcomes = list(outcomes)
+        self.kill_after = -1
+        """Of how many more, the process ends before it can write that they have arrived."""
+
+    async def send(self, recipient: Recipient, identity: str, body: bytes) -> Outcome:
+        document = json.loads(body)
+        assert document["id"] == identity
+        self.sent.append((recipient.name, document))
+        self.kill_after -= 1
+        if self.kill_after == 0:
+            raise Killed
+        await asyncio.sleep(0)
+        return self.outcomes.pop(0) if self.outcomes else Arrived()
+
+    async def close(self) -> None:
+        pass
+
+    def kinds(self, recipient: str = "ops") -> list[str]:
+        return [document["event"] for name, document in self.sent if name == recipient]
+
+    @property
+    def ids(self) -> list[str]:
+        return [document["id"] for _, document in self.sent]
+
+
+class Agents:
+    """Says that everything runs."""
+
+    async def ask(self, step: Step) -> Answer:
+        return Report(VERSION, (Workload("web", "running", None, ()),))
+
+
+class World:
+    """One machine; watchers come and go."""
+
+    def __init__(
+        self, folder: Path, chain: Chain, post: MemoryPost, recipients: tuple[Recipient, ...] = (OPS,)
+    ) -> None:
+        self.folder, self.chain, self.post, self.recipients = folder, chain, post, recipients
+        self.lines: list[Line] = []
+        self.now = 1_700_000_000.0
+        self.agents: Agents | None = None
+        self.rules = RULES
+
+    @property
+    def events(self) -> list[str]:
+        return [line.event for line in self.lines]
+
+    def notifier(self) -> Notifier:
+        courier = Courier(self.post, lambda: self.now, lambda: 0.0, self.lines.append)  # type: ignore[arg-type]
+        here = Surroundings(
+            views=self.chain,
+            block_time=self._block_time,
+            asker=self.agents,
+            money=MONEY,
+            courier=courier,
+            tell=self.lines.append,
+            clock=lambda: self.now,
+            unix_time=lambda: self.now,
+        )
+        return Notifier(lambda: {DEPLOYMENT: FILE}, self.folder, lambda _: self.recipients, self.rules, here, 0)
+
+    async def _block_time(self, number: int) -> int:
+        return 1_600_000_000 + number
+
+    async def once(self) -> None:
+        await self.notifier().run(is_once=True, ends=False)
+
+    async def until(self, is_enough: Callable[[], bool]) -> None:
+        """Run a watcher until something is so, then stop it as Ctrl-C does."""
+        task = asyncio.create_task(self.notifier().run(is_once=False, ends=True))
+        for _ in range(2_000):
+            if is_enough() or task.done():
+                break
+            await asyncio.sleep(0)
+        assert is_enough(), self.lines
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    def deliveries(self) -> list[Any]:
+        journal = NotificationJournal(journal_path(self.folder, DEPLOYMENT), is_shared=True)
+        found = journal.deliveries()
+        journal.close()
+        return found
+
+
+@pytest.fixture(autouse=True)
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr("cli.notifier.RETRY_SECONDS", 0)
+    yield
+
+
+async def looked(world: World) -> None:
+    """Have a new watcher look once at each view."""
+    await world.once()
+    while world.chain.go_on():
+        await world.once()
+
+
+async def test_watch__whole_life__tells_each_fact_once_in_order_and_ends(tmp_path):
+    world = World(tmp_path, Chain(*VIEWS), MemoryPost())
+    task = asyncio.create_task(world.notifier().run(is_once=False, ends=True))
+    for _ in range(200):
+        await asyncio.sleep(0)
+        if world.chain.now.block_number == 90 or len(world.post.sent) >= 2:
+            world.chain.go_on()
+    await asyncio.wait_for(task, 5)
+
+    assert world.post.kinds() == TOLD
+    assert world.events[0] == "following" and world.events[-1] == "ended"
+    assert world.post.sent[0][1]["time"] == "2020-09-13T12:28:10Z"
+
+
+async def test_h33_watch__started_anew_at_each_block__tells_the_same_once(tmp_path):
+    world = World(tmp_path, Chain(*VIEWS), MemoryPost())
+
+    await looked(world)
+
+    assert world.post.kinds() == TOLD
+
+
+async def test_h33_watch__off_until_the_end__tells_everything_then(tmp_path):
+    world = World(tmp_path, Chain(VIEWS[-1]), MemoryPost())
+
+    await world.once()
+    await world.once()
+
+    assert world.post.kinds() == TOLD
+
+
+@pytest.mark.parametrize("step", range(1, len(TOLD) + 1))
+async def test_h33_watch__killed_after_each_sending__repeats_at_most_that_one_with_its_id(tmp_path, step):
+    world = World(tmp_path, Chain(VIEWS[-1]), MemoryPost())
+    world.post.kill_after = step
+
+    with pytest.raises(Killed):
+        await world.once()
+    await world.once()
+
+    assert sorted(set(world.post.kinds())) == sorted(set(TOLD)) and len(world.post.sent) == len(TOLD) + 1
+    assert world.post.ids[step - 1] == world.post.ids[step] and len(set(world.post.ids)) == len(TOLD)
+
+
+async def test_h33_watch__killed_before_anything_was_sent__loses_nothing(tmp_path, monkeypatch):
+    world = World(tmp_path, Chain(VIEWS[1]), MemoryPost())
+    with monkeypatch.context() as patched:
+        patched.setattr(Courier, "start", lambda *_: (_ for _ in ()).throw(Killed))
+        with pytest.raises(Killed):
+            await world.once()
+
+    await world.once()
+
+    assert world.post.kinds() == TOLD[:2]
+
+
+async def test_watch__happened_too_long_ago__is_not_sent_but_known(tmp_path):
+    world = World(tmp_path, Chain(view(attempt(lease=RICH), block=1_098, story=LEASED)), MemoryPost())
+
+    await world.once()
+
+    assert world.post.kinds() == ["cluster.created"]  # 1,000 blocks ago; the submission was 1,008
+    assert [each.state for each in world.deliveries()] == [DeliveryState.TOO_OLD, DeliveryState.DELIVERED]
+
+
+async def test_watch__recipient_wants_some_events__gets_those(tmp_path):
+    world = World(tmp_path, Chain(VIEWS[2]), MemoryPost(), (OPS, ME))
+
+    await world.once()
+
+    assert world.post.kinds("me") == ["lease.stale"] and world.post.kinds("ops") == TOLD[:-1]
+
+
+async def test_h33_watch__recipient_is_down__keeps_trying_without_holding_up_others(tmp_path):
+    post = MemoryPost()
+
+    async def send(recipient: Recipient, identity: str, body: bytes) -> Outcome:
+        post.sent.append((recipient.name, json.loads(body)))
+        return Unanswered("it answers 503") if recipient.name == "ops" and world.now < 1_700_000_100 else Arrived()
+
+    post.send = send  # type: ignore[method-assign]
+    world = World(tmp_path, Chain(VIEWS[2]), post, (OPS, ME))
+
+    await world.once()
+    assert (post.kinds("ops"), post.kinds("me")) == (["deploy.begin"], ["lease.stale"])
+    assert "delivery-problem" in world.events
+    world.now += 4
+    await world.once()
+    world.now += 200
+    await world.once()
+
+    assert [kind for kind in TOLD[:-1] if kind not in post.kinds("ops")] == []
+    assert post.kinds("me") == ["lease.stale"]
+    assert {each.state for each in world.deliveries()} == {DeliveryState.DELIVERED}
+
+
+async def test_watch__recipient_refuses__is_final_and_told(tmp_path):
+    world = World(tmp_path, Chain(VIEWS[0]), MemoryPost(Refused("it answers 404")))
+
+    await world.once()
+    world.now += 100_000
+    await world.once()
+
+    assert len(world.post.sent) == 1
+    (line,) = [line for line in world.lines if line.event == "not-delivered"]
+    assert line.text == "deploy.begin to ops: not delivered, it answers 404"
+
+
+async def test_watch__recipient_added_later__gets_what_is_not_too_old(tmp_path):
+    world = World(tmp_path, Chain(VIEWS[2]), MemoryPost(), (ME,))
+    await world.once()
+    world.recipients = (ME, OPS)
+
+    await world.once()
+
+    assert world.post.kinds("ops") == TOLD[:-1] and world.post.kinds("me") == ["lease.stale"]
+
+
+async def test_watch__node_fails__waits_says_so_once_and_goes_on(tmp_path):
+    silent = NodeUnavailable("no answer from the node")
+    world = World(tmp_path, Chain(silent, VIEWS[1]), MemoryPost())
+
+    task = asyncio.create_task(world.notifier().run(is_once=False, ends=False))
+    for _ in range(100):
+        await asyncio.sleep(0)
+    world.chain.go_on()
+    for _ in range(100):
+        await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+    assert world.events.count("node") == 1 and world.post.kinds() == TOLD[:2]
+
+
+async def test_watch__node_fails_in_the_only_look__is_the_failure(tmp_path):
+    with pytest.raises(NodeUnavailable):
+        await World(tmp_path, Chain(NodeUnavailable("no answer")), MemoryPost()).once()
+
+
+async def test_h33_watch__two_at_once__only_one_sends_and_the_other_takes_over(tmp_path):
+    world = World(tmp_path, Chain(VIEWS[1]), MemoryPost())
+    first = asyncio.create_task(world.notifier().run(is_once=False, ends=False))
+    second = asyncio.create_task(world.notifier().run(is_once=False, ends=False))
+    for _ in range(100):
+        await asyncio.sleep(0)
+
+    assert world.post.kinds() == TOLD[:2] and world.events.count("held") == 1
+    first.cancel()
+    await asyncio.gather(first, return_exceptions=True)
+    world.chain.views = [VIEWS[2]]
+    for _ in range(100):
+        await asyncio.sleep(0)
+    second.cancel()
+    await asyncio.gather(second, return_exceptions=True)
+
+    assert world.post.kinds() == TOLD[:-1]
+
+
+async def test_watch__agents_are_asked__tells_workloads_and_completion_once_over_restarts(tmp_path):
+    world = World(tmp_path, Chain(VIEWS[1]), MemoryPost())
+    world.agents = Agents()
+
+    for _ in range(2):
+        followed = len(world.lines)
+        await world.until(lambda start=followed: "deploy.complete" in world.post.kinds() and len(world.lines) > start)
+
+    assert sorted(world.post.kinds()) == ["cluster.created", "cluster.node.created", "deploy.begin", "deploy.complete"]
+
+
+async def test_watch__record_is_gone__goes_on_with_what_its_journal_says(tmp_path):
+    world = World(tmp_path, Chain(VIEWS[1]), MemoryPost())
+    await world.once()
+
+    assert unfinished(tmp_path) == {DEPLOYMENT: FILE}
+    world.chain.views = [VIEWS[-1]]
+    await world.once()
+
+    assert unfinished(tmp_path) == {}
+
+
+async def test_watch__funds_fall__are_told_with_the_hours(tmp_path):
+    poor = view(attempt(lease=lease(funded_block=104)), block=99, story=LEASED)
+    world = World(tmp_path, Chain(poor), MemoryPost())
+
+    await world.once()
+
+    document = world.post.sent[-1][1]
+    assert (document["event"], document["hours_left"], document["block"]) == ("funds.low", "0.0", 99)
+
+
+async def test_watch__node_leaves_out_logs__is_taken_for_silent(tmp_path):
+    torn = view(attempt(lease=RICH), block=99, story=(SUBMITTED, CONFIRMED))
+
+    with pytest.raises(NodeUnavailable, match="not complete"):
+        await World(tmp_path, Chain(torn), MemoryPost()).once()

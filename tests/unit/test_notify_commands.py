@@ -1,0 +1,159 @@
+"""`moorage notify send` and `list`: no chain, no wallet, and nothing secret on the screen."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from cli.failures import ExitStatus
+from tests.cli_runner import Person, Result, person
+from tests.recipients import HERE, PASSWORD, Hook, certificates, hook, mail_host
+
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+SERVICES = """version: "0.1"
+services: {web: {image: nginx}}
+deployment:
+  datacenters:
+    dock:
+      region: local
+      profiles:
+        small:
+          compute: {cpu: 500m, memory: 256MiB, disk: 1GB}
+          pricing: {max-price: 0.5, collateral: 1d}
+  services: {web: {dock: {profile: small, nodes: 1}}}
+"""
+
+
+@pytest.fixture
+def tenant(tmp_path, monkeypatch) -> Person:
+    monkeypatch.chdir(tmp_path)
+    return replace(person(tmp_path), reachable=HERE, tls=certificates().client)
+
+
+def write(tenant: Person, *notifications: str, secret: str = SECRET) -> None:
+    (tenant.home / "hook.secret").write_text(secret)
+    (tenant.home / "hook.secret").chmod(0o600)
+    entries = "".join(f"  - {{{each}}}\n" for each in notifications)
+    (tenant.home / "moorage.yml").write_text(SERVICES + (f"notifications:\n{entries}" if notifications else ""))
+
+
+def webhook(here: Hook, name: str = "ops", *, is_signed: bool = True) -> str:
+    secret = ", secret: {file: hook.secret}" if is_signed else ""
+    return f'name: {name}, type: webhook, url: "{here.url}"{secret}'
+
+
+def assert_failed(result: Result, status: ExitStatus, *words: str) -> None:
+    assert (result.status, result.err.count("\n")) == (status, 1), result.err
+    assert all(word in result.err for word in words), result.err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("send", "ops", "--event", "cluster.down"),
+        ("ops", "--event", "cluster.down"),
+        ("ops", "--event", "cluster.down", "-f", "moorage.yml"),
+        ("--event", "cluster.down"),
+    ],
+)
+async def test_send__event__arrives_marked_as_a_test(tenant, arguments):
+    async with hook() as here:
+        write(tenant, webhook(here))
+        result = await tenant.does("notify", *arguments)
+
+    assert result.status is ExitStatus.OK, result.err
+    document = json.loads(here.requests[0].body)
+    assert (document["event"], document["test"]) == ("cluster.down", True) and here.ids[0].startswith("evt_test_")
+    assert here.ids[0] in result.out and "secret-path" not in result.out and "signed" in result.out
+
+
+async def test_send__mail__arrives(tenant):
+    (tenant.home / "password").write_text(PASSWORD)
+    (tenant.home / "password").chmod(0o600)
+    write(tenant, "name: me, type: email, to: [a@tenant.example, b@tenant.example]")
+    async with mail_host(has_tls=True) as mails:
+        server = f"smtps://moorage%40tenant.example@localhost:{mails.port}"
+        result = await tenant.having(SMTP=server).does("notify", "me", "--smtp-password-file", "password")
+
+    assert result.status is ExitStatus.OK, result.err
+    assert [envelope[1] for envelope in mails.envelopes] == [["a@tenant.example"], ["b@tenant.example"]]
+
+
+async def test_send__one_of_two_is_down__is_told_and_fails(tenant):
+    async with hook() as here, hook() as down:
+        down.answers = [(500, {})]
+        write(tenant, webhook(here), webhook(down, "chat"))
+        result = await tenant.does("notify", "send")
+
+    assert_failed(result, ExitStatus.ERROR, "not delivered to 1 of 2: chat: it answers 500")
+    assert "ops" in result.out and len(here.requests) == 1
+
+
+async def test_h33_send__private_target__is_refused(tenant):
+    async with hook() as here:
+        write(tenant, webhook(here))
+        result = await replace(tenant, reachable=person(tenant.home).reachable).does("notify", "ops")
+
+    assert_failed(result, ExitStatus.ERROR, "127.0.0.1 is not a public address")
+    assert here.requests == []
+
+
+async def test_h33_send__http__only_if_allowed(tenant):
+    async with hook(has_tls=False) as here:
+        write(tenant, webhook(here))
+        refused = await tenant.does("notify", "ops")
+        allowed = await tenant.does("notify", "ops", "--allow-http")
+
+    assert_failed(refused, ExitStatus.INVALID_FILE, "not https", "--allow-http")
+    assert allowed.status is ExitStatus.OK and len(here.requests) == 1
+
+
+async def test_send__no_secret__warns_and_sends_unsigned(tenant):
+    async with hook() as here:
+        write(tenant, webhook(here, is_signed=False))
+        result = await tenant.does("notify", "ops")
+
+    assert result.status is ExitStatus.OK and "has no secret" in result.err
+    assert "webhook-signature" not in here.requests[0].headers
+
+
+async def test_send__weak_secret__is_refused_and_not_shown(tenant):
+    async with hook() as here:
+        write(tenant, webhook(here), secret="pass-phrase")
+        result = await tenant.does("notify", "ops")
+
+    assert_failed(result, ExitStatus.INVALID_FILE, "'ops'", "openssl rand")
+    assert "pass-phrase" not in result.err
+
+
+def test_send__unknown_name_event_or_file__is_one_line(tenant):
+    write(tenant, "name: me, type: email, to: me@tenant.example")
+    smtp = tenant.having(SMTP="smtp://localhost:1", MAIL_FROM="a@b.example")
+
+    assert_failed(smtp.moorage("notify", "you"), ExitStatus.USAGE, "'you'", "there are: me")
+    assert_failed(smtp.moorage("notify", "me", "--event", "storm"), ExitStatus.USAGE, "--event", "cluster.created")
+    assert_failed(tenant.moorage("notify", "me"), ExitStatus.USAGE, "--smtp (MOORAGE_SMTP)")
+    write(tenant)
+    assert_failed(tenant.moorage("notify", "send"), ExitStatus.USAGE, "has no notifications")
+    assert tenant.moorage("notify", "send", "-f", "none.yml").status is ExitStatus.INVALID_FILE
+
+
+def test_list__nothing_sent_yet__shows_recipients_and_events_and_no_path(tenant):
+    write(
+        tenant,
+        'name: ops, type: webhook, url: "https://hooks.example/T0/secret-path", secret: {file: hook.secret}',
+        "name: me, type: email, to: [a@tenant.example, b@tenant.example], events: [funds.low]",
+    )
+
+    text, documents = tenant.moorage("notify", "list").out, tenant.moorage("notify", "list", "-o", "json").json
+
+    assert text.splitlines()[1].split()[:2] == ["ops", "webhook"] and "never" in text and "secret-path" not in text
+    assert [each["name"] for each in documents] == ["ops", "me a@tenant.example", "me b@tenant.example"]
+    assert documents[1]["events"] == ["funds.low"] and len(documents[0]["events"]) == 12
+    assert documents[0]["recipient"] == "webhook at hooks.example, signed" and documents[0]["last_delivery"] is None
+
+
+def test_notify__nothing_said__is_its_help(tenant):
+    assert "watch" in tenant.moorage("notify", "--help").out
