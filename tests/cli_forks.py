@@ -9,15 +9,21 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import os
+import signal
 import sys
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from tests.bytecode import ROOT
+
+PATIENCE_SECONDS = 150.0
+POLL_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +44,10 @@ class Outcome:
 
 
 async def moorage_at_once(runs: Sequence[Run]) -> list[Outcome]:
-    """Start all of them at the same time, and return how they have ended once all have."""
+    """Start all of them at the same time, and return how they have ended once all have.
+
+    Those that take longer than `PATIENCE_SECONDS` are interrupted.
+    """
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "tests.cli_forks"),
         cwd=ROOT,
@@ -64,12 +73,25 @@ def _main() -> None:
         runs = json.load(sys.stdin)
         outputs = [Path(folder) / str(index) for index in range(len(runs))]
         places = {_start(run, output): index for index, (run, output) in enumerate(zip(runs, outputs, strict=True))}
-        statuses = [0] * len(runs)
-        while places:
-            process, status = os.wait()
-            statuses[places.pop(process)] = os.waitstatus_to_exitcode(status)
+        statuses = _ends(places)
         texts = [output.read_text(encoding="utf-8", errors="replace") for output in outputs]
     json.dump([{"status": status, "output": text} for status, text in zip(statuses, texts, strict=True)], sys.stdout)
+
+
+def _ends(places: Mapping[int, int]) -> list[int]:
+    """Wait for processes, pid -> place, and return their exit codes, each in its place."""
+    running, statuses, until = dict(places), [0] * len(places), time.monotonic() + PATIENCE_SECONDS
+    while running:
+        process, status = os.waitpid(-1, os.WNOHANG)
+        if process:
+            statuses[running.pop(process)] = os.waitstatus_to_exitcode(status)
+        elif time.monotonic() < until:
+            time.sleep(POLL_SECONDS)
+        else:
+            until = math.inf
+            for late in running:
+                os.kill(late, signal.SIGTERM)
+    return statuses
 
 
 def _start(run: Mapping[str, Any], output: Path) -> int:

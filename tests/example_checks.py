@@ -133,11 +133,11 @@ async def check_batch_job(visit: Visit) -> None:
 
 
 async def check_linux_box(visit: Visit) -> None:
-    said = await ssh(visit, GUEST, f"echo kept > note; {INTRUDE}; cat note; id -un")
+    said = await ssh(visit, GUEST, f"echo kept > note; {INTRUDE}; cat note; id -un; grep -c $HOME /proc/mounts")
     terminal = await ssh(visit, GUEST, "tty && exit 7", "-tt")
     stranger = await ssh(visit, STRANGER, "id")
 
-    assert said == (0, "kept\nbox")
+    assert said == (0, "kept\nbox\n1")  # the home is a volume
     assert terminal == (7, "/dev/pts/0")
     assert stranger[0] == 255 and "Permission denied (publickey)" in stranger[1]
 

@@ -81,13 +81,13 @@ async def providers_everywhere(folder: Path) -> AsyncIterator[tuple[Site, Hosts]
         await asyncio.gather(hosts.start(2), asyncio.to_thread(build_images, site.docker_url))
         america, europe = hosts.machines
         await hosts.load([APPLICATION, DEFAULT_IMAGE])
-        await hosts.load([DATABASE], [america])
         await site.add_provider(capacity=CAPACITY)
         for region, host in (("us-east", america), ("europe-west", europe)):
             await site.add_provider(region, host.docker, f'publish_address = "{host.address}"')
         for index in (LOCAL, AMERICA, EUROPE):
             site.start_agent(index)
         site.start_facilitator()
+        await hosts.load([DATABASE], [america])  # while the agents start
         yield site, hosts
 
 

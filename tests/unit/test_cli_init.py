@@ -114,6 +114,19 @@ def test_init__a_link_that_leads_nowhere__is_not_followed(tmp_path: Path) -> Non
     assert not (tmp_path / "elsewhere").exists()
 
 
+def test_init__a_file_comes_while_it_writes__is_not_overwritten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "moorage.yml").write_text("mine")
+    monkeypatch.setattr("os.path.lexists", lambda _: False)  # as it was a moment ago
+
+    result = person(tmp_path).moorage("init", str(tmp_path))
+
+    assert result.status is ExitStatus.ERROR
+    assert result.err == f"moorage: {tmp_path}/moorage.yml: File exists\n"
+    assert (tmp_path / "moorage.yml").read_text() == "mine"
+
+
 def test_init__secrets__are_new_each_time_and_only_their_owner_reads_them(tmp_path: Path) -> None:
     files = [written("app-postgresql", tmp_path / each).parent / "secrets/database-password" for each in "ab"]
 
