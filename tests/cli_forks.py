@@ -22,7 +22,7 @@ from typing import Any
 
 from tests.bytecode import ROOT
 
-PATIENCE_SECONDS = 150.0
+PATIENCE_SECONDS = 240.0
 POLL_SECONDS = 0.05
 
 

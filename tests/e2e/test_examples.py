@@ -27,7 +27,7 @@ from tests.hosts import needs_hosts
 pytestmark = [
     needs_hosts,
     pytest.mark.skipif(engine_url() is None, reason="no Docker engine at DOCKER_HOST or /var/run/docker.sock"),
-    pytest.mark.timeout(400),
+    pytest.mark.timeout(600),
 ]
 
 LOCAL, AMERICA, EUROPE = range(3)
