@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from cli.environment import Environment
 from cli.failures import ExitStatus
 from moorage.chain import permit
 from moorage.chain.rpc import Rpc
@@ -351,6 +352,21 @@ async def test_send__wallet_has_sent_something_else_since__is_refused(tmp_path):
         assert (await here.account()).available == ONE_TOKEN
 
 
+async def test_send__something_is_missing_before_it__is_refused(tmp_path):
+    async with world(tmp_path) as here:
+        cold = here.tenant.having(MARKET="deployments/31337.json")
+        await cold.does("register", "--deposit", "2.5", "--unsigned-out", "pay.json")
+        document = json.loads((tmp_path / "pay.json").read_text())
+        document["transactions"] = document["transactions"][1:]
+        (tmp_path / "pay.json").write_text(json.dumps(document))
+        assert (await cold.does("wallet", "sign", "pay.json", "--yes")).status is ExitStatus.OK
+
+        result = await here.tenant.does("send", "pay.json.signed", "--yes")
+
+        assert_failed(result, ExitStatus.REFUSED, "goes on at transaction number 1", "the next one is 0")
+        assert await sent_by(here) == 0
+
+
 # ------------------------------------------------------------------ nothing twice
 
 
@@ -414,6 +430,31 @@ async def test_j04_revoke__killed_and_pressed_again__is_told_and_sent_where_that
 
         assert again.status is ExitStatus.OK and "nothing to revoke" in again.err
         assert await here.allowance() == 0
+
+
+async def test_j04_deposit__pressed_again_after_it_was_told__is_paid_again(tmp_path):
+    async with world(tmp_path) as here:
+        for _ in range(2):
+            result = await here.tenant.does("register", "--deposit", "2", "--yes")
+            assert result.status is ExitStatus.OK and "another run" not in result.err
+
+        assert (await here.account()).available == 4 * ONE_TOKEN
+
+
+async def test_j04_deposit__another_run_pays_while_this_one_asks__is_not_sent(tmp_path, monkeypatch):
+    async with world(tmp_path) as here:
+        loop, confirm = asyncio.get_running_loop(), Environment.confirm
+
+        def slow(self, question, *, is_agreed):
+            confirm(self, question, is_agreed=is_agreed)
+            paying = pressed(here, "register", "--deposit", "2", "--yes")
+            assert asyncio.run_coroutine_threadsafe(paying, loop).result(60)[0] == ExitStatus.OK
+
+        monkeypatch.setattr(Environment, "confirm", slow)
+        result = await here.tenant.does("register", "--deposit", "2", typed="y\n")
+
+        assert_failed(result, ExitStatus.REFUSED, "has sent something else since this was shown: nothing was sent now")
+        assert (await here.account()).available == 2 * ONE_TOKEN
 
 
 async def test_j04_deposit__pressed_twice_at_once__second_one_is_told(tmp_path):
