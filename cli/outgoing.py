@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from cli.core.decoding import PermitTerms
+from cli.core.naming import PermitTerms
 from cli.environment import Environment
 from moorage.typed_data import TypedData
 from moorage.types import Address

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from cli.core import reviewing
-from cli.core.decoding import Contract, Decoded, Names, PermitTerms, Words, words_of, words_of_permit
+from cli.core.decoding import words_of, words_of_permit
+from cli.core.naming import Contract, Decoded, Names, PermitTerms, Words
 from cli.core.reviewing import Balances
 from cli.environment import Environment
 from cli.failures import ExitStatus, Failure

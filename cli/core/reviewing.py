@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cli.core.decoding import Names, Words, ledger, tokens
+from cli.core.naming import Names, Words, ledger, tokens
 from moorage import units
 
 COIN_DECIMALS = 18
