@@ -83,6 +83,7 @@ def _of_library(error: BaseException) -> Failure | None:
         return Failure(ExitStatus.INVALID_FILE, str(error))
 
     from moorage.agent_client import AgentError
+    from moorage.chain.journal import JournalFault
     from moorage.chain.market import MarketError
     from moorage.chain.rpc import NodeRefused, NodeUnavailable
     from moorage.chain.sender import NotSent
@@ -98,6 +99,8 @@ def _of_library(error: BaseException) -> Failure | None:
             return Failure(ExitStatus.CHAIN_UNAVAILABLE, f"{text}: check --rpc (MOORAGE_RPC)")
         case NodeRefused():
             return Failure(ExitStatus.CHAIN_UNAVAILABLE, f"the node refuses: {text}")
+        case JournalFault():
+            return Failure(ExitStatus.ERROR, text)
         case MarketError():
             return Failure(ExitStatus.WRONG_MARKET, text)
         case NotSent():

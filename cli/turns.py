@@ -178,7 +178,7 @@ async def _opened(session: Session, signer: TenantSigner) -> AsyncIterator[tuple
 
 async def _open(sender: Sender, environment: Environment, mark: Path) -> int | None:
     until = environment.clock() + WAIT_SECONDS
-    since = None
+    since, has_waited = None, False
     while True:
         try:
             await sender.open()
@@ -186,6 +186,9 @@ async def _open(sender: Sender, environment: Environment, mark: Path) -> int | N
         except KeyInUse as error:
             if environment.clock() > until:
                 raise Failure(ExitStatus.CHAIN_UNAVAILABLE, f"{error}; nothing was sent") from error
+            if not has_waited:
+                note(f"waiting for another run: {error}")
+        has_waited = True
         since = _first_nonce(mark) if since is None else since
         await asyncio.sleep(POLL_SECONDS)
 

@@ -432,6 +432,26 @@ async def test_j04_revoke__killed_and_pressed_again__is_told_and_sent_where_that
         assert await here.allowance() == 0
 
 
+@pytest.mark.parametrize("problem", ["damaged", "another chain's"])
+async def test_j04_journal__cannot_be_used__is_one_line_and_nothing_is_sent(tmp_path, problem):
+    async with world(tmp_path) as here:
+        await here.tenant.does("allowance", "revoke", here.market.exchange, "--yes")
+        await here.tenant.does("register", "--deposit", "1", "--yes")
+        (journal,) = here.tenant.state.rglob("*.db")
+        if problem == "damaged":
+            journal.write_bytes(b"nonsense" * 1_000)
+        else:
+            await here.chain.mine(4)
+            await here.tenant.does("register", "--deposit", "1", "--yes")
+            await here.chain.rpc.call("anvil_setNonce", here.address, "0x0")
+        before = await sent_by(here)
+
+        result = await here.tenant.does("register", "--deposit", "2", "--yes")
+
+        assert_failed(result, ExitStatus.ERROR, str(journal))
+        assert await sent_by(here) == before
+
+
 async def test_j04_deposit__pressed_again_after_it_was_told__is_paid_again(tmp_path):
     async with world(tmp_path) as here:
         for _ in range(2):
