@@ -63,7 +63,7 @@ def _new_wallet(environment: Environment, options: Options, import_file: Path | 
             text = "--import-key-file fills a wallet, --key-file goes without one: give one of them"
             raise Failure(ExitStatus.USAGE, text)
         return wallet.import_key(environment, options, import_file)
-    if wallet.is_file_needed(options) and not options.wallet_file.exists():
+    if wallet.is_file_needed(options) and not options.wallet_file.exists() and not options.is_dry_run:
         account = wallet.create(environment, options)
         note(f"new wallet {options.wallet_file}: keep a copy of it and its password, nobody can restore them")
         return account

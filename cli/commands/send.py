@@ -18,8 +18,10 @@ from cli.session import Session, open_session
 from cli.signers import NobodySigns
 from cli.transacting import show
 from cli.unsigned import Loaded, read_signed
+from moorage.chain.refusals import PoolAnswer, pool_answer
 from moorage.chain.rpc import NodeRefused, NodeUnavailable, as_number
 from moorage.chain.sender import NotSent
+from moorage.chain.transactions import Signed
 
 TIME_LIMIT_SECONDS = 120.0
 
@@ -45,7 +47,7 @@ async def _send(environment: Environment, options: Options, file: Path) -> None:
         count = len(pending.transactions)
         question = f"Send {'this transaction' if count == 1 else f'these {count} transactions'}?"
         environment.confirm(question, is_agreed=options.is_agreed)
-        landed = [await _landed(session, raw.raw) for _, raw in pending.transactions]
+        landed = [await _landed(session, raw) for _, raw in pending.transactions]
     if options.output is not Format.TEXT:
         emit([{"transaction": each, "block": block} for each, block in landed], options.output)
         return
@@ -82,17 +84,19 @@ async def _still_to_send(session: Session, file: Path, signed: Loaded) -> Loaded
     return Loaded(signed.sender, tuple(left))
 
 
-async def _landed(session: Session, raw: str) -> tuple[str, int]:
-    """Send one transaction and return its hash and block.
+async def _landed(session: Session, signed: Signed) -> tuple[str, int]:
+    """Send one transaction, which the node may have already, and return its hash and block.
 
     Raises:
         NotSent: it is refused, reverted, or not in a block in time.
         NodeUnavailable: the node does not answer.
     """
     try:
-        transaction = str(await session.rpc.call("eth_sendRawTransaction", raw))
+        await session.rpc.call("eth_sendRawTransaction", signed.raw)
     except NodeRefused as error:
-        raise NotSent(f"the node refuses it: {error.message}") from error
+        if pool_answer(error) is not PoolAnswer.KNOWN:
+            raise NotSent(f"transaction {signed.hash}: the node refuses it: {error.message}") from error
+    transaction = signed.hash
     loop = asyncio.get_running_loop()
     until = loop.time() + TIME_LIMIT_SECONDS
     while loop.time() < until:

@@ -254,6 +254,14 @@ async def test_j06_signer__nobody_there__is_one_line(tmp_path):
         assert "canary" not in result.err
 
 
+async def test_dry_run__no_wallet__makes_none(tmp_path):
+    async with world(tmp_path) as here:
+        result = await here.tenant.having(KEY_FILE=None).does("register", "--dry-run", typed="one\none\n")
+
+        assert_failed(result, ExitStatus.WALLET, "no wallet")
+        assert not (tmp_path / ".config").exists()
+
+
 async def test_address_alone__for_what_is_only_looked_at__needs_no_key(tmp_path):
     async with world(tmp_path) as here:
         watcher = here.tenant.having(KEY_FILE=None, ADDRESS=here.address)
@@ -350,6 +358,25 @@ async def test_send__wallet_has_sent_something_else_since__is_refused(tmp_path):
 
         assert_failed(result, ExitStatus.REFUSED, "transaction number 0", "was another one")
         assert (await here.account()).available == ONE_TOKEN
+
+
+async def test_j04_send__interrupted_and_run_again__goes_on_with_what_the_node_has(tmp_path):
+    async with world(tmp_path) as here:
+        cold = here.tenant.having(MARKET="deployments/31337.json")
+        await cold.does("register", "--deposit", "2.5", "--unsigned-out", "pay.json")
+        assert (await cold.does("wallet", "sign", "pay.json", "--yes")).status is ExitStatus.OK
+        first, _ = json.loads((tmp_path / "pay.json.signed").read_text())["transactions"]
+        await here.chain.rpc.call("evm_setAutomine", False)
+        await here.chain.rpc.call("eth_sendRawTransaction", first)
+
+        sending = asyncio.create_task(here.tenant.does("send", "pay.json.signed", "--yes", "-o", "json"))
+        await asyncio.sleep(1)
+        await here.chain.rpc.call("evm_setAutomine", True)
+        await here.chain.mine(1)
+        result = await sending
+
+        assert (result.status, len(result.json)) == (ExitStatus.OK, 2), result.err
+        assert (await here.account()).available == 5 * ONE_TOKEN // 2
 
 
 async def test_send__something_is_missing_before_it__is_refused(tmp_path):
