@@ -110,6 +110,7 @@ async def _content(response: aiohttp.ClientResponse) -> bytes:
 
 
 def _reason(error: Exception) -> str:
-    if isinstance(error, aiohttp.ClientConnectorError) and isinstance(error.os_error, Exception):
+    if isinstance(error, aiohttp.ClientConnectorError):
         error = error.os_error
-    return printable(str(error) or type(error).__name__)[:MAX_REASON_CHARACTERS]
+    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return printable(text or type(error).__name__)[:MAX_REASON_CHARACTERS]

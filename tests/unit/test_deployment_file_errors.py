@@ -445,6 +445,47 @@ def test_error__more_than_fifty__are_counted() -> None:
     assert str(caught.value).endswith("\n... and 10 more errors")
 
 
+DRAFTS = {
+    "draft_2017_09": [
+        "67:11: error: pricing.max-price is missing",
+        "72:11: error: pricing.max-price is missing",
+        "78:11: error: pricing.max-price is missing",
+        "86:11: error: pricing.max-price is missing",
+        "105:18: error: datacenter 'westcoast' has no profile 'db-pool'; known are db, web",
+        "108:18: error: datacenter 'eastcoast' has no profile 'db-pool'; known are db, web",
+    ],
+    "draft_2018_03": [
+        "117:18: error: datacenter 'westcoast' has no profile 'db-pool'; known are db, web",
+        "120:18: error: datacenter 'eastcoast' has no profile 'db-pool'; known are db, web",
+    ],
+}
+
+
+@pytest.mark.parametrize("name", DRAFTS)
+def test_load__examples_of_the_drafts__are_refused_for_what_was_decided_since(name: str) -> None:
+    path, problems = FILES / f"{name}.yml", DRAFTS[name]
+
+    found = heads_of(path)
+
+    assert found[1].startswith(f"{name}.yml:6:5: error: 'https://foo.yml' can't be included: it is not in {name}.lock")
+    assert [found[0], *found[2:]] == [
+        f"{name}.yml:5:5: error: the file '{FILES}/foo.yml' can't be read: No such file or directory",
+        f"{name}.yml:45:5: error: unknown key 'port': write it under expose: expose: [{{port: 80}}]",
+        *(f"{name}.yml:{problem}" for problem in problems),
+    ]
+
+
+def test_load__example_of_the_second_draft_without_what_is_refused__is_valid() -> None:
+    text = (FILES / "draft_2018_03.yml").read_text("utf-8").replace("    port: 80\n", "", 1)
+    text = text.replace('include:\n  - "foo.yml"\n  - "https://foo.yml"\n', "").replace(
+        "profile: db-pool", "profile: db"
+    )
+
+    spec = deployment_file.load_text(text, FILES / "draft_2018_03.yml")
+
+    assert [service.name for service in spec.services] == ["db-master", "db-slave", "db-pool", "web"]
+
+
 def test_load__what_the_first_draft_had__is_refused_as_the_format_says() -> None:
     assert heads_of(FILES / "first_draft.yml") == [
         f"first_draft.yml:6:5: error: the file '{FILES}/missing.yml' can't be read: No such file or directory",

@@ -156,7 +156,18 @@ def test_fetch__nobody_listens__is_told() -> None:
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]
 
-    assert "Connect" in refusal(f"http://127.0.0.1:{port}/")
+    assert "Connect call failed" in refusal(f"http://127.0.0.1:{port}/")
+
+
+class Nowhere(Names):
+    """A resolver that knows no name."""
+
+    async def resolve(self, *_: object) -> list[ResolveResult]:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+
+def test_fetch__name_that_nobody_knows__is_told() -> None:
+    assert refusal("https://files.example/", resolver=Nowhere()) == "Name or service not known"
 
 
 def endless(request: BaseHTTPRequestHandler) -> None:
