@@ -15,11 +15,12 @@ import click
 from cli.courier import Post
 from cli.environment import Environment
 from cli.failures import ExitStatus, Failure
-from cli.options import Command, path_option
+from cli.options import Command, include_options, path_option
 from cli.output import note
 from cli.recipients import Mailbox, Recipient, Webhook, recipients_of
 from cli.smtp import MailSender, MailServer, mail_server
 from cli.webhook import WebhookSender
+from moorage.deployment_file import IncludeRules
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,8 @@ class DeliveryOptions:
 
     mail_server: MailServer | None
     is_http_allowed: bool
+    rules: IncludeRules
+    """What deployment files may include."""
 
     def recipients(self, file: Path) -> tuple[Recipient, ...]:
         """Return the recipients of a deployment file, all of which can be reached with these options.
@@ -36,7 +39,7 @@ class DeliveryOptions:
             DeploymentFileError: the file is not valid.
             Failure: one of them can't.
         """
-        found = recipients_of(file, is_http_allowed=self.is_http_allowed)
+        found = recipients_of(file, self.rules, is_http_allowed=self.is_http_allowed)
         for each in found:
             if isinstance(each, Mailbox) and self.mail_server is None:
                 text = f"{file}: notification {each.entry!r} is an email: give --smtp (MOORAGE_SMTP)"
@@ -81,14 +84,14 @@ _OPTIONS = (
 
 
 def delivery_options() -> Callable[[Command], Command]:
-    """Give a command these options as `delivery`."""
+    """Give a command these options, and those of what a file may include, as `delivery`."""
 
     def decorate(command: Command) -> Command:
         @wraps(command)
         def run(**given: Any) -> None:
             command(delivery=_collected(given), **given)
 
-        decorated: Command = run
+        decorated: Command = include_options(run)
         for option in reversed(_OPTIONS):
             decorated = option(decorated)
         return decorated
@@ -99,4 +102,4 @@ def delivery_options() -> Callable[[Command], Command]:
 def _collected(given: dict[str, Any]) -> DeliveryOptions:
     url, password_file, sender = given.pop("smtp_url"), given.pop("smtp_password_file"), given.pop("mail_from")
     server = mail_server(url, password_file, sender) if url is not None else None
-    return DeliveryOptions(server, given.pop("is_http_allowed"))
+    return DeliveryOptions(server, given.pop("is_http_allowed"), given.pop("rules"))

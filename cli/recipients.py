@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from cli.core.webhook_signature import NoSecret, key_of
 from cli.failures import ExitStatus, Failure
-from moorage.deployment_file import Notification, NotificationType, load
+from moorage.deployment_file import IncludeRules, Notification, NotificationType, load
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +51,14 @@ class Mailbox:
 Recipient = Webhook | Mailbox
 
 
-def recipients_of(file: Path, *, is_http_allowed: bool) -> tuple[Recipient, ...]:
+def recipients_of(file: Path, rules: IncludeRules, *, is_http_allowed: bool) -> tuple[Recipient, ...]:
     """Return the recipients that a deployment file names.
 
     Raises:
         DeploymentFileError: the file is not valid.
         Failure: a webhook that nothing can be sent to safely.
     """
-    entries = load(file).notifications
+    entries = load(file, rules).notifications
     return tuple(each for entry in entries for each in _recipients(file, entry, is_http_allowed))
 
 

@@ -14,24 +14,26 @@ from cli.core.report import columns
 from cli.core.retries import Delivery, DeliveryState
 from cli.environment import Environment
 from cli.notification_journal import NotificationJournal
-from cli.options import DEFAULT_FILE, Format, path_option
+from cli.options import DEFAULT_FILE, Format, include_options, path_option
 from cli.output import emit, say
 from cli.recipients import Recipient, recipients_of
+from moorage.deployment_file import IncludeRules
 
 COLUMNS = ("NAME", "RECIPIENT", "EVENTS", "DELIVERED", "WAITING", "FAILED", "LAST")
 
 
 @click.command()
 @path_option("-f", "--file", metavar="FILE", default=DEFAULT_FILE, show_default=True, help="Deployment file.")
+@include_options
 @click.option(
     "-o", "--output", type=click.Choice([each.value for each in Format]), default=Format.TEXT.value,
     show_default=True, help="For people or for programs.",
 )  # fmt: skip
 @click.pass_context
-def command(context: click.Context, file: Path, output: str) -> None:
+def command(context: click.Context, file: Path, rules: IncludeRules, output: str) -> None:
     """Show the recipients of a deployment file, and what was sent to them from this machine."""
     environment = context.find_object(Environment) or Environment.of_process()
-    recipients = recipients_of(file, is_http_allowed=True)
+    recipients = recipients_of(file, rules, is_http_allowed=True)
     deliveries = list(_deliveries(environment.state_directory, file.resolve()))
     documents = [_document(each, [one for one in deliveries if one.recipient == each.name]) for each in recipients]
     if Format(output) is not Format.TEXT:

@@ -177,7 +177,8 @@ class _Deriver:
             text = f"the funds of group {group} are used up: its provider may stop it; `moorage fund` revives it"
             about = ("used up", funds.fundings)
         elif left < self._low_blocks:
-            text = f"the funds of group {group} last for {self._money.span(left)} more ({hours} h): fund it in time"
+            span = self._money.span(left)
+            text = f"the funds of group {group} last for {span} more ({hours} h): `moorage fund` prolongs it"
             about = ("low", funds.refill)
         else:
             return

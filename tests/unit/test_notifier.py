@@ -122,10 +122,12 @@ class MemoryPost:
 
 
 class Agents:
-    """Says that everything runs."""
+    """Says that everything is in one state."""
+
+    state = "running"
 
     async def ask(self, step: Step) -> Answer:
-        return Report(VERSION, (Workload("web", "running", None, ()),))
+        return Report(VERSION, (Workload("web", self.state, None, ()),))
 
 
 class World:
@@ -362,6 +364,32 @@ async def test_watch__agents_are_asked__tells_workloads_and_completion_once_over
         await world.until(lambda start=followed: "deploy.complete" in world.post.kinds() and len(world.lines) > start)
 
     assert sorted(world.post.kinds()) == ["cluster.created", "cluster.node.created", "deploy.begin", "deploy.complete"]
+
+
+async def test_h33_watch__started_again_between_down_and_up__tells_each_change(tmp_path):
+    world = World(tmp_path, Chain(VIEWS[1]), MemoryPost())
+    world.agents = Agents()
+
+    def changes() -> list[str]:
+        nodes = {each["id"]: each["event"] for _, each in world.post.sent if "node" in each["event"]}
+        return list(nodes.values())
+
+    for count, state in enumerate(("running", "failed", "running", "failed"), 1):
+        world.agents.state = state
+        await world.until(lambda count=count: len(changes()) == count)
+        world.now += 60
+
+    assert changes() == ["cluster.node.created", "cluster.node.down"] * 2
+
+
+async def test_watch__started_again__shows_nothing_that_it_has_shown(tmp_path):
+    world = World(tmp_path, Chain(VIEWS[2]), MemoryPost())
+    await world.once()
+    world.lines.clear()
+
+    await world.once()
+
+    assert world.events == ["following"]
 
 
 async def test_watch__record_is_gone__goes_on_with_what_its_journal_says(tmp_path):
