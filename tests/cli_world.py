@@ -149,3 +149,34 @@ async def until(process: asyncio.subprocess.Process, event: str) -> dict[str, ob
         if document["event"] == event:
             return document
     raise AssertionError(f"the run ended before {event}: {(await process.communicate())[1]!r}")
+
+
+async def sent_by(here: World) -> int:
+    """Return how many transactions the tenant has sent."""
+    return int(await here.chain.rpc.call("eth_getTransactionCount", here.address, "pending"), 16)
+
+
+async def press(here: World, *arguments: str, dies_at: str = "") -> asyncio.subprocess.Process:
+    """Start a command in a process of its own, which may kill itself at a place."""
+    variables = {name: value for name, value in here.tenant.variables.items() if value is not None}
+    environment = {
+        **os.environ,
+        **variables,
+        "HOME": str(here.tenant.home),
+        "XDG_STATE_HOME": str(here.tenant.state),
+        "PYTHONPATH": str(ROOT),
+        "MOORAGE_CRASH_AT": dies_at,
+    }
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "cli.main", *arguments),
+        env=environment,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
+    )
+
+
+async def pressed(here: World, *arguments: str, dies_at: str = "") -> tuple[int | None, str]:
+    """Run a command as `press` starts it; return how it ended and what it said."""
+    process = await press(here, *arguments, dies_at=dies_at)
+    _, error = await process.communicate()
+    return process.returncode, error.decode()
