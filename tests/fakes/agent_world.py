@@ -26,8 +26,8 @@ from moorage.types import Address, ComputeUnit, Group, Lease, OrderId, OrderStat
 from provider_agent.core.containers import ContainerSpec, ObservedContainer
 from provider_agent.core.image_policy import ImagePolicy
 from provider_agent.core.lease_names import LEASE_LABEL, Identity, LeaseNames
-from provider_agent.shell.connection_guard import ConnectionLimits
-from provider_agent.shell.https_server import serving
+from provider_agent.shell.connection_guard import ConnectionLimits, GuardedListener
+from provider_agent.shell.https_server import GUARD, serving
 from provider_agent.shell.lease_access import LeaseContext, LeaseGate, NoLease
 from provider_agent.shell.manifest_intake import ManifestIntake
 from provider_agent.shell.manifest_service import ManifestService
@@ -138,6 +138,7 @@ class World:
     accepted: list[OrderId] = field(default_factory=list)
     service: ManifestService = field(init=False)
     streams: StreamService = field(init=False)
+    guards: list[GuardedListener] = field(init=False)
     engine: MemoryEngine = field(
         default_factory=lambda: MemoryEngine(IDENTITY.labels, lambda: 1_000_000, images={"nginx:1.22"})
     )
@@ -241,5 +242,6 @@ async def running(
     world.streams = StreamService(door, world.engine, world.containers)
     application = world.service.application(world.streams.routes())
     application.on_shutdown.append(world.streams.stop)
+    world.guards = application.setdefault(GUARD, [])
     async with serving(application, "127.0.0.1", 0, certificate.context, limits) as world.port:
         yield world

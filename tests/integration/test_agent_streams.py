@@ -236,12 +236,17 @@ async def test_h34_logs__fault_inside__shows_nothing_of_it(world: World, monkeyp
     assert end == Ended("the agent could not go on", is_retryable=True)
 
 
-async def test_h16_logs__followed_for_longer_than_a_connection_lives__go_on(tmp_path: Path) -> None:
+async def test_h16_streams__longer_than_a_connection_lives__go_on(tmp_path: Path) -> None:
     async with running(tmp_path, limits=replace(LIMITS, life_seconds=1)) as world:
         name = await world.run()
-        async with aclosing(CLIENT.logs(world.agent, LEASE, FOLLOW)) as records:
+        async with (
+            aclosing(CLIENT.logs(world.agent, LEASE, FOLLOW)) as records,
+            CLIENT.exec(world.agent, LEASE, CAT) as command,
+        ):
             assert await next_text(records) == "ready"
             await asyncio.sleep(1.2)
+            await command.write(b"still")
+            assert await command.read() == (Channel.STDOUT, b"still")
             world.engine.write(name, "later")
             assert await next_text(records) == "later"
 
@@ -343,7 +348,7 @@ async def test_h18_logs__flood_and_a_reader_who_reads_nothing__hold_up_nobody_an
             await asyncio.sleep(0.2)
 
         assert flood.told < 20_000  # what fits into the buffers of two kernels, and a batch
-        await until(lambda: not world.streams._logs._leases)
+        await until(lambda: not world.streams._logs._leases and not world.guards[0]._open)
         writer.close()
 
 
