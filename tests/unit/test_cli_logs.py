@@ -100,6 +100,8 @@ class Agents:
     answers: dict[OrderId, list[Any]]
     """Of each lease, lists of records and exceptions."""
     asked: list[tuple[OrderId, LogQuery]] = field(default_factory=list)
+    following: set[OrderId] = field(default_factory=set)
+    """Leases of which somebody waits for more."""
 
     async def logs(self, agent: Any, lease: OrderId, query: LogQuery) -> AsyncGenerator[Record, None]:
         self.asked.append((lease, query))
@@ -109,7 +111,11 @@ class Agents:
                 raise each
             yield each
         if query.is_following and not answers:
-            await asyncio.Event().wait()
+            self.following.add(lease)
+            try:
+                await asyncio.Event().wait()
+            finally:
+                self.following.remove(lease)
 
 
 class Book:
@@ -246,7 +252,7 @@ async def test_follow__lease_moves_to_another_provider__follows_it_there() -> No
     following = asyncio.create_task(
         run.reader.follow(DEPLOYMENT, Views([leased(DOCK), NodeUnavailable("silent"), leased(), leased(moved)]))
     )
-    await until(lambda: len(run.shown) == 2)
+    await until(lambda: len(run.shown) == 2 and run.agents.following == {moved.lease})
     following.cancel()
 
     assert run.shown == ["dock line 1", "dock line 2"]
