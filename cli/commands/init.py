@@ -13,6 +13,7 @@ from pathlib import Path
 import click
 
 from cli.core.templates import DEFAULT, DEPLOYMENT_FILE, MARK, SECRETS, TEMPLATES, described
+from cli.core.webhook_signature import new_secret
 from cli.failures import ExitStatus, Failure
 from cli.output import say
 from moorage.deployment_file.problems import quoted, suggestion
@@ -56,11 +57,11 @@ def contents_of(name: str) -> dict[str, bytes]:
     template = TEMPLATES[name]
     shipped: Traversable = files("cli") / SHIPPED / name
     contents = {path: (shipped / path).read_bytes() for path in (DEPLOYMENT_FILE, *template.files)}
-    if template.secrets:
-        contents[f"{SECRETS}/.gitignore"] = KEPT_OUT_OF_GIT.encode()
-    for secret in template.secrets:
-        contents[f"{SECRETS}/{secret}"] = secrets.token_hex(SECRET_BYTES).encode()
-    return contents
+    made = {name: secrets.token_hex(SECRET_BYTES) for name in template.secrets}
+    made |= {name: new_secret(secrets.token_bytes(SECRET_BYTES)) for name in template.webhook_secrets}
+    if made:
+        made = {".gitignore": KEPT_OUT_OF_GIT, **made}
+    return contents | {f"{SECRETS}/{name}": content.encode() for name, content in made.items()}
 
 
 def write_new(directory: Path, contents: Mapping[str, bytes]) -> None:

@@ -21,6 +21,8 @@ class Template:
     """What is written beside the deployment file."""
     secrets: tuple[str, ...] = ()
     """Files in `secrets` that are made anew, of random text."""
+    webhook_secrets: tuple[str, ...] = ()
+    """Likewise, as keys that requests of `moorage notify` are signed with."""
 
 
 TEMPLATES = {
@@ -37,7 +39,7 @@ TEMPLATES = {
         files=("nginx.conf", "signer.py"),
         secrets=("signing-key",),
     ),
-    "notifications": Template("a site whose owner hears of what happens to it", secrets=("webhook-key",)),
+    "notifications": Template("a site whose owner hears of what happens to it", webhook_secrets=("webhook-key",)),
     "batch-job": Template("a job that is done once and serves its result", files=("job.py",)),
     "linux-box": Template("a Linux box with ssh", files=("authorized_keys", "Dockerfile", "sshd_config", "start-sshd")),
 }

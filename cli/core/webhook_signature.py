@@ -34,6 +34,11 @@ def key_of(secret: str) -> bytes:
     return key
 
 
+def new_secret(key: bytes) -> str:
+    """Return a key as a secret is written."""
+    return f"{PREFIX}{base64.b64encode(key).decode()}"
+
+
 def headers(identity: str, unix_seconds: int, body: bytes, key: bytes | None) -> dict[str, str]:
     """Return the headers that say what a request is, and with a key prove who has made it.
 

@@ -14,6 +14,7 @@ import pytest
 
 from cli.commands.init import contents_of
 from cli.core.templates import DEFAULT, MARK, TEMPLATES
+from cli.core.webhook_signature import key_of
 from cli.failures import ExitStatus
 from moorage.deployment_file import DeploymentSpec, compile, load
 from moorage.manifest import Workload
@@ -134,6 +135,15 @@ def test_init__secrets__are_new_each_time_and_only_their_owner_reads_them(tmp_pa
     assert files[0].read_text() != files[1].read_text()
     assert all(stat.S_IMODE(file.stat().st_mode) == 0o600 for file in files)
     assert (files[0].parent / ".gitignore").read_text() == "*\n"
+
+
+def test_init__webhook_secret__is_one_that_requests_are_signed_with(tmp_path: Path) -> None:
+    keys = [
+        key_of((written("notifications", tmp_path / each).parent / "secrets/webhook-key").read_text()) for each in "ab"
+    ]
+
+    assert len(keys[0]) == 32
+    assert keys[0] != keys[1]
 
 
 def test_init__unknown_template__names_the_one_that_was_meant(tmp_path: Path) -> None:
