@@ -275,6 +275,13 @@ def test_dump__of_a_file_with_edits__loads_as_the_same(text: str) -> None:
     is_dumped_and_read_again(text)
 
 
+@pytest.mark.parametrize("character", [" ", "\t", "a", '"', "\\", "\U0001f30a"])
+def test_dump__of_text_that_takes_several_lines__loads_as_the_same(character: str) -> None:
+    text = f"x{escaped(character * 1_900)[1:-1]}"
+
+    assert is_dumped_and_read_again(TEXTS[1].replace("  web:\n", f'  web:\n    args: ["{text}"]\n', 1))
+
+
 def test_deployment_file__the_files_to_edit__are_valid_before() -> None:
     assert [read(text) for text in TEXTS] == ["valid", "valid", "refused"]
     assert [is_dumped_and_read_again(text) for text in (*TEXTS, json.dumps(COMPLETE))] == [True, True, False, True]

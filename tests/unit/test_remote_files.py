@@ -177,8 +177,8 @@ def endless(request: BaseHTTPRequestHandler) -> None:
 
 
 def slow(request: BaseHTTPRequestHandler) -> None:
-    send_head(request, 200, Content_Length="100")
-    while True:
+    send_head(request, 200, Content_Length="20")
+    for _ in range(20):  # who waits for a second gets it
         request.wfile.write(b"a")
         time.sleep(0.05)
 
