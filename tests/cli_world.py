@@ -15,6 +15,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import structlog
 from eth_account.signers.local import LocalAccount
 
 from cli.failures import ExitStatus
@@ -101,6 +102,8 @@ async def world(
     chain_id: int = 31337,
     **parameters: int,
 ) -> AsyncIterator[World]:
+    # what providers log in this process must not come between what a command prints
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.__stderr__))
     async with start_chain(block_time=block_time, chain_id=chain_id) as chain:
         market = await deploy_market(chain, period=period, token=token, decimals=decimals, **parameters)
         write_market(market, folder / "deployments" / f"{chain_id}.json")
