@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from cli.core.agents import NOTHING_KNOWN, RUNNING, Knowledge, Report
+from cli.core.agents import NOTHING_KNOWN, RUNNING, Knowledge, Report, is_up
 from cli.core.chain_notices import stages
 from cli.core.notices import Fields, Kind, Notice, notice_id
 from cli.core.view import Attempt, DeploymentView, full
-from moorage.told import BEING_TRIED, VERSION_BEFORE
 from moorage.types import OrderId, OrderState
 
 DOWN = ("restarting", "failed")
@@ -105,8 +104,8 @@ class _Look:
             known = self._knowledge.get(attempt.id, NOTHING_KNOWN)
             if known.report is not None:
                 yield from self._node_notices(attempt, known.report)
-            is_up = known.report is not None and known.failures == 0 and _is_up(known.report, self._view)
-            if self._lasting("up", full(attempt.id), is_up, self._patience.complete_seconds):
+            runs = known.report is not None and known.failures == 0 and is_up(known.report, self._view.version)
+            if self._lasting("up", full(attempt.id), runs, self._patience.complete_seconds):
                 self._came_up[full(attempt.id)] = full(self._view.version)
             yield from self._failure(attempt, known)
         yield from self._completion()
@@ -182,22 +181,12 @@ def kept(memory: Memory) -> Memory:
     return replace(memory, since_seconds={})
 
 
-def _is_up(report: Report, view: DeploymentView) -> bool:
-    """Return whether all workloads of the newest version run, and none of the version before."""
-    return (
-        report.version == view.version
-        and bool(report.workloads)
-        and all(each.state == RUNNING and VERSION_BEFORE not in (each.reason or "") for each in report.workloads)
-    )
-
-
 def _trouble(report: Report | None, view: DeploymentView) -> str | None:
     """Return which workload of the newest version does not work, and why."""
     if report is None or report.version != view.version:
         return None
     for each in report.workloads:
-        is_kept_back = VERSION_BEFORE in (each.reason or "") and BEING_TRIED not in (each.reason or "")
-        if each.state in DOWN or is_kept_back:
+        if each.state in DOWN or each.is_kept_back:
             return f"workload {each.name} {each.state}" + (f": {each.reason}" if each.reason else "")
     return None
 

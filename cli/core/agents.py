@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from cli.core.story import Line
 from cli.core.view import Attempt, DeploymentView, full
+from moorage.told import BEING_TRIED, VERSION_BEFORE
 from moorage.types import OrderId, OrderState, ProviderNumber, Version
 
 FIRST_RETRY_SECONDS = 1.0
@@ -54,6 +55,20 @@ class Workload:
     reason: str | None
     addresses: tuple[str, ...]
     connections: tuple[Connection, ...] = ()
+
+    @property
+    def is_up(self) -> bool:
+        """Whether it runs, as the version that is wanted."""
+        return self.state == RUNNING and not self._is_before
+
+    @property
+    def is_kept_back(self) -> bool:
+        """Whether its new version does not work, so that the one before goes on."""
+        return self._is_before and BEING_TRIED not in (self.reason or "")
+
+    @property
+    def _is_before(self) -> bool:
+        return VERSION_BEFORE in (self.reason or "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +178,7 @@ def learn(known: Knowledge, answer: Answer, wanted: Version, now_seconds: float)
     """Return what is known after an answer."""
     match answer:
         case Report():
-            wait = RUNNING_SECONDS if _runs(answer, wanted) else COMING_UP_SECONDS
+            wait = RUNNING_SECONDS if is_up(answer, wanted) else COMING_UP_SECONDS
             if answer.version == wanted:
                 return Knowledge(answer, deliveries=known.deliveries, next_seconds=now_seconds + wait)
             if known.lacking_seconds is None and not known.is_delivered:
@@ -214,7 +229,7 @@ def _workload_changes(view: DeploymentView, attempt: Attempt, before: Report | N
     lines = []
     for workload in after.workloads:
         old = known.get(workload.name)
-        if old is not None and (old.state, old.addresses) == (workload.state, workload.addresses):
+        if old is not None and _noteworthy(old) == _noteworthy(workload):
             continue  # a reason alone counts down or up
         where = f" at {', '.join(workload.addresses)}" if workload.addresses else ""
         why = f": {workload.reason}" if workload.reason else ""
@@ -223,6 +238,10 @@ def _workload_changes(view: DeploymentView, attempt: Attempt, before: Report | N
         text = f"workload {workload.name} {workload.state}{where}{why}"
         lines.append(_line(view, attempt, "workload", text, **fields))
     return lines
+
+
+def _noteworthy(workload: Workload) -> tuple[str, tuple[str, ...], bool, bool]:
+    return workload.state, workload.addresses, workload.is_up, workload.is_kept_back
 
 
 def paid_for(view: DeploymentView) -> str:
@@ -238,7 +257,7 @@ def is_all_running(view: DeploymentView, knowledge: Mapping[OrderId, Knowledge])
     return bool(view.wanted) and all(
         attempt.state is OrderState.LEASE_ACTIVE
         and (report := knowledge.get(attempt.id, NOTHING_KNOWN).report) is not None
-        and _runs(report, view.version)
+        and is_up(report, view.version)
         for attempt in view.wanted
     )
 
@@ -257,12 +276,9 @@ def _holds(report: Report | None, wanted: Version) -> bool:
     return report is not None and report.version == wanted
 
 
-def _runs(report: Report, wanted: Version) -> bool:
-    return (
-        report.version == wanted
-        and bool(report.workloads)
-        and all(workload.state == RUNNING for workload in report.workloads)
-    )
+def is_up(report: Report, wanted: Version) -> bool:
+    """Return whether all workloads of a version run, and none of the version before in their place."""
+    return report.version == wanted and bool(report.workloads) and all(each.is_up for each in report.workloads)
 
 
 def _line(view: DeploymentView, attempt: Attempt, event: str, text: str, **fields: str | int | None) -> Line:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from cli.core.agents import NOTHING_KNOWN, REFUSALS_THAT_COUNT, Knowledge, paid_for
+from cli.core.agents import NOTHING_KNOWN, REFUSALS_THAT_COUNT, Knowledge, Workload, paid_for
 from cli.core.view import Attempt, DeploymentView, short
 from moorage import terms
 from moorage.money import Money
@@ -64,6 +64,15 @@ def _of_attempt(
     elif known.failures >= FAILURES_THAT_COUNT and attempt.state is OrderState.LEASE_ACTIVE:
         text = f"provider {attempt.provider} is not to be reached (lease {short(attempt.id)}): {_agent(view, known)}"
         yield End(Why.AGENT, text)
+    elif known.report is not None and known.report.version == view.version:
+        yield from (End(Why.AGENT, _kept_back(each)) for each in known.report.workloads if each.is_kept_back)
+
+
+def _kept_back(workload: Workload) -> str:
+    return (
+        f"workload {workload.name}: {workload.reason}; its provider goes on trying: `moorage logs {workload.name}` "
+        "shows what it writes, `moorage update` brings another version, or the one before again"
+    )
 
 
 def _nobody_bids(attempt: Attempt, money: Money) -> str:

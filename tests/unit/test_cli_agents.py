@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -25,11 +26,14 @@ from cli.core.agents import (
     running_line,
     tell_change,
 )
+from moorage.told import BEING_TRIED, VERSION_BEFORE
 from moorage.types import OrderState, ProviderNumber
 from tests.factories.deployments import ORDER, OTHER_VERSION, VERSION, attempt, event, view
 
 P1 = ProviderNumber(1)
 WEB = Workload("web", "running", None, ("http://203.0.113.1:80",))
+TRIED = replace(WEB, reason=f"{VERSION_BEFORE}; the new one {BEING_TRIED}: not healthy yet")
+KEPT_BACK = replace(WEB, reason=f"{VERSION_BEFORE}; the new one is restarting: exited with 1")
 RUNNING = Report(VERSION, (WEB,))
 EMPTY = Report(None, ())
 LEASED = view(attempt())
@@ -179,6 +183,15 @@ def test_tell_change__another_problem__is_told_too():
     assert texts(before, after) == ["no use of provider 1's agent yet, trying again: 404: unknown"]
 
 
+def test_tell_change__new_version_is_tried_and_fails__both_are_told_once():
+    reports = [TRIED, TRIED, KEPT_BACK, replace(KEPT_BACK, reason=f"{KEPT_BACK.reason} next attempt in 4 s")]
+    known = [Knowledge(Report(VERSION, (each,))) for each in (WEB, *reports)]
+
+    told = [text for before, after in pairwise(known) for text in texts(before, after)]
+
+    assert told == [f"workload web running at {WEB.addresses[0]}: {each.reason}" for each in (TRIED, KEPT_BACK)]
+
+
 @pytest.mark.parametrize(
     ("old", "new", "told"),
     [
@@ -206,6 +219,8 @@ def test_tell_change__workload__is_told_when_state_or_addresses_differ(old, new,
         ((attempt(),), Report(VERSION, ()), False),
         ((attempt(),), Report(OTHER_VERSION, (WEB,)), False),
         ((attempt(),), Report(VERSION, (WEB, Workload("db", "starting", None, ()))), False),
+        ((attempt(),), Report(VERSION, (WEB, TRIED)), False),
+        ((attempt(),), Report(VERSION, (WEB, KEPT_BACK)), False),
         ((attempt(OrderState.LEASE_CLOSING),), RUNNING, False),
         ((attempt(), attempt(OrderState.OPEN, 1)), RUNNING, False),
         ((), RUNNING, False),

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from cli.core.agents import NOTHING_KNOWN, REFUSALS_THAT_COUNT, Knowledge
+from cli.core.agents import NOTHING_KNOWN, REFUSALS_THAT_COUNT, Knowledge, Report, Workload
 from cli.core.ends import BIDDING_BLOCKS, FAILURES_THAT_COUNT, Why, end_of, end_of_waiting
+from moorage.told import BEING_TRIED, VERSION_BEFORE
 from moorage.types import DeploymentState, OrderState
-from tests.factories.deployments import MONEY, ONE, ORDER, attempt, bid, event, view
+from tests.factories.deployments import MONEY, ONE, ORDER, OTHER_VERSION, VERSION, attempt, bid, event, view
 
 MATCH = 96
 
@@ -64,6 +65,21 @@ def test_end__agent_does_not_take_the_manifest__says_what_is_safe_and_what_next(
 )
 def test_end__agent_may_still_come__is_waited_for(known):
     assert waiting(attempt(), **known) is None
+
+
+@pytest.mark.parametrize(
+    ("said", "version", "is_over"),
+    [("is restarting: exited with 1", VERSION, True), (BEING_TRIED, VERSION, False), ("failed", OTHER_VERSION, False)],
+)
+def test_end__new_version_does_not_work__says_that_the_one_before_goes_on(said, version, is_over):
+    reason = f"{VERSION_BEFORE}; the new one {said}"
+
+    end = waiting(attempt(), report=Report(version, (Workload("web", "running", reason, ()),)))
+
+    assert (end is not None) == is_over
+    if end is not None:
+        assert end.why is Why.AGENT
+        assert end.text.startswith(f"workload web: {reason}; its provider goes on trying: `moorage logs web`")
 
 
 def test_end__group_that_an_update_has_removed__is_not_waited_for():
