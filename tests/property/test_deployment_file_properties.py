@@ -282,6 +282,12 @@ def test_dump__of_text_that_takes_several_lines__loads_as_the_same(character: st
     assert is_dumped_and_read_again(TEXTS[1].replace("  web:\n", f'  web:\n    args: ["{text}"]\n', 1))
 
 
+def test_dump__of_more_text_than_a_line_may_have__loads_as_the_same() -> None:
+    lines = "".join(f"        {'x' * 1_000}\n" for _ in range(30))
+
+    assert is_dumped_and_read_again(TEXTS[1].replace("  web:\n", f"  web:\n    env:\n      V: |\n{lines}", 1))
+
+
 def test_deployment_file__the_files_to_edit__are_valid_before() -> None:
     assert [read(text) for text in TEXTS] == ["valid", "valid", "refused"]
     assert [is_dumped_and_read_again(text) for text in (*TEXTS, json.dumps(COMPLETE))] == [True, True, False, True]
