@@ -32,8 +32,8 @@ class DeliveryOptions:
     rules: IncludeRules
     """What deployment files may include."""
 
-    def recipients(self, file: Path) -> tuple[Recipient, ...]:
-        """Return the recipients of a deployment file, all of which can be reached with these options.
+    def recipients(self, file: Path, name: str | None = None) -> tuple[Recipient, ...]:
+        """Return the recipients of a deployment file; those of one notification, or all, can be reached as asked for.
 
         Raises:
             DeploymentFileError: the file is not valid.
@@ -41,7 +41,7 @@ class DeliveryOptions:
         """
         found = recipients_of(file, self.rules, is_http_allowed=self.is_http_allowed)
         for each in found:
-            if isinstance(each, Mailbox) and self.mail_server is None:
+            if isinstance(each, Mailbox) and self.mail_server is None and name in (None, each.entry):
                 text = f"{file}: notification {each.entry!r} is an email: give --smtp (MOORAGE_SMTP)"
                 raise Failure(ExitStatus.USAGE, text)
         return found

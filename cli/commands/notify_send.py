@@ -32,7 +32,7 @@ from cli.recipients import Recipient
 def command(context: click.Context, name: str | None, event: str, file: Path, delivery: DeliveryOptions) -> None:
     """Send a test to one notification of a deployment file, or to all, whether it has asked for the event or not."""
     environment = context.find_object(Environment) or Environment.of_process()
-    found = delivery.recipients(file)
+    found = delivery.recipients(file, name)
     chosen = [each for each in found if name in (None, each.entry)]
     if not chosen:
         names = ", ".join(dict.fromkeys(each.entry for each in found)) or "none"

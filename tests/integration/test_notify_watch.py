@@ -165,6 +165,8 @@ async def test_watch__what_was_asked_for_can_not_be_done__is_one_line_that_says_
         unknown = await here.tenant.does(*watch, "--deployment", "0x" + "12" * 32)
         mailing = here.tenant.having(SMTP=f"smtp://localhost:{mails.port}", MAIL_FROM="a@b.example")
         idle = await mailing.does(*watch, "-o", "json")
+        mail = await here.tenant.does("notify", "send", "me")
+        hooked = await here.tenant.does("notify", "send", "ops")
         async with watcher(here, mails, "--mail-from", "a@b.example") as process:
             assert process.stderr is not None
             while b"watching" not in await process.stderr.readline():
@@ -176,6 +178,8 @@ async def test_watch__what_was_asked_for_can_not_be_done__is_one_line_that_says_
     assert error.decode() == "moorage: stopped: what was not delivered is sent by the next `moorage notify watch`\n"
     assert_failed(nobody, ExitStatus.USAGE, "moorage.yml has no notifications")
     assert_failed(no_server, ExitStatus.USAGE, "notification 'me' is an email: give --smtp")
+    assert_failed(mail, ExitStatus.USAGE, "notification 'me' is an email: give --smtp")
+    assert "--smtp" not in hooked.err
     assert_failed(both, ExitStatus.USAGE, "--all is without")
     assert_failed(odd, ExitStatus.USAGE, "--low")
     assert_failed(unknown, ExitStatus.USAGE, "no deployment")
