@@ -6,10 +6,8 @@ import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 
-from facilitator_bot.core.summary import Summary, summarise
+from facilitator_bot.core.summary import summarise
 from facilitator_bot.settings import Settings
-from moorage.chain import abi
-from moorage.chain.logs import EventLog
 from moorage.chain.market import Market, load_market
 from moorage.chain.reader import MarketReader
 from moorage.chain.rpc import ChainError, Rpc
@@ -21,9 +19,10 @@ from moorage.doctor.chain import (
     check_contracts,
     compare_endpoints,
 )
-from moorage.doctor.finding import Check, Finding, at_once, examine, ok, warning
+from moorage.doctor.finding import Check, Finding, at_once, examine
 from moorage.doctor.host import check_data_dir, check_port
 from moorage.doctor.key import check_sending
+from moorage.doctor.work import judge_work, last_act
 from moorage.money import Money
 from moorage.snapshot import Block
 
@@ -31,10 +30,6 @@ EXPECTED = (ChainError, OSError)
 GAS_PER_HOUR = 2_000_000
 """A guess: some ten full batches. What a facilitator spends depends on the market."""
 LEAST_HOURS = 72
-LATE_BLOCKS = 5
-LOOK_BACK_BLOCKS = 5_000
-ACTS = ("LeaseCreated", "LeaseStale", "DeploymentClosed")
-"""Events of what a facilitator does."""
 
 
 async def diagnose(settings: Settings, clock: Callable[[], float] = time.time) -> list[Finding]:
@@ -73,28 +68,6 @@ async def diagnose(settings: Settings, clock: Callable[[], float] = time.time) -
 async def check_work(rpc: Rpc, market: Market, head: Block) -> list[Finding]:
     """See whether anybody turns the market's crank: what has been waiting, and when a facilitator acted last."""
     summary = summarise(await MarketReader(rpc, market).snapshot())
-    last = await _last_act(rpc, market, head)
     money = Money(market.token_symbol, market.parameters.token_decimals, market.seconds_per_block)
-    return [judge_work(summary, last, head, money)]
-
-
-def judge_work(summary: Summary, last_act_block: int | None, head: Block, money: Money) -> Finding:
-    """Return whether work waits that any facilitator could have done."""
-    where = "market's work"
-    acted = (
-        f"no facilitator has acted in the last {LOOK_BACK_BLOCKS} blocks"
-        if last_act_block is None
-        else f"a facilitator acted {money.span(head.number - last_act_block)} ago, in block {last_act_block}"
-    )
-    waiting = sum(summary.due.values())
-    if summary.oldest_due_blocks <= LATE_BLOCKS:
-        return ok(where, f"nothing has been waiting; {acted}")
-    what = f"{waiting} items are due, the oldest for {summary.oldest_due_blocks} blocks; {acted}"
-    return warning(where, what, "run a facilitator with a key: nobody else seems to; anyone may")
-
-
-async def _last_act(rpc: Rpc, market: Market, head: Block) -> int | None:
-    log = EventLog(rpc, market.exchange, abi.load("Exchange"))
-    first = max(market.first_block, head.number - LOOK_BACK_BLOCKS + 1)
-    happenings = await log.between(first, head.number)
-    return max((each.block_number for each in happenings if each.name in ACTS), default=None)
+    waiting, oldest = sum(summary.due.values()), summary.oldest_due_blocks
+    return [judge_work(waiting, oldest, await last_act(rpc, market, head), head, money)]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from facilitator_bot.core.decisions import decide
 from moorage.snapshot import Block, Snapshot
 from moorage.types import DeploymentState, OrderState
+from moorage.waiting import oldest_due_blocks
 
 NAMES = {
     "SubmitLeases": "submit_lease",
@@ -47,7 +48,7 @@ def summarise(snapshot: Snapshot) -> Summary:
         deployments=len(deployments),
         closing_deployments=deployments.count(DeploymentState.CLOSING),
         due=_due(snapshot),
-        oldest_due_blocks=_oldest(snapshot),
+        oldest_due_blocks=oldest_due_blocks(snapshot),
     )
 
 
@@ -57,10 +58,3 @@ def _due(snapshot: Snapshot) -> dict[str, int]:
         items = next(getattr(intent, name) for name in ("orders", "leases", "deployments") if hasattr(intent, name))
         due[NAMES[type(intent).__name__]] += len(items)
     return due
-
-
-def _oldest(snapshot: Snapshot) -> int:
-    block, period = snapshot.block.number, snapshot.parameters.reconfirmation_period_blocks
-    matches = (order.match_block for order in snapshot.orders.values() if order.bid_count)
-    stale = (lease.deadline_block(period) + 1 for lease in snapshot.leases.values() if lease.is_stale(block, period))
-    return max(0, block - min([*matches, *stale], default=block))

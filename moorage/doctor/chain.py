@@ -31,6 +31,17 @@ class Endpoint:
     finding: Finding
 
 
+async def ask_node(rpc: Rpc) -> tuple[Block | None, list[Finding]]:
+    """Ask a node which chain it is on before any market is known; the block is None if it does not answer."""
+    where = f"node {rpc.name}"
+    try:
+        chain_id = as_number(await rpc.call("eth_chainId"))
+        head = await read_block(rpc)
+    except (NodeUnavailable, NodeRefused) as error:
+        return None, [failure(where, str(error), "start it, or name another one with --rpc (MOORAGE_RPC)")]
+    return head, [ok(where, f"chain {chain_id}, block {head.number}")]
+
+
 async def ask_endpoint(rpc: Rpc, market: Market) -> Endpoint:
     """Ask one node for its chain and its newest block."""
     where = f"rpc {rpc.name}"

@@ -19,20 +19,21 @@ LEAST_FREE_BYTES = 2**30
 CONNECT_SECONDS = 3.0
 
 
-def check_data_dir(path: Path, precious: Sequence[str]) -> list[Finding]:
+def check_data_dir(path: Path, precious: Sequence[str], name: str = "data_dir") -> list[Finding]:
     """See that the data directory is private and writable, and say what of it has to be backed up.
 
     Args:
         precious: names of files that nothing can bring back.
+        name: what the directory is called where it is set.
     """
-    where = f"data_dir {path}"
+    where = f"{name} {path}"
     if not path.exists():
         parent = next(each for each in path.parents if each.exists())
         if not os.access(parent, os.W_OK):
             return [failure(where, f"is not there, and {parent} may not be written", "make it, owned by this user")]
         return [ok(where, "is made at the first start")]
     if not path.is_dir():
-        return [failure(where, "is not a directory", "name another data_dir")]
+        return [failure(where, "is not a directory", f"name another {name}")]
     if not os.access(path, os.W_OK | os.X_OK):
         return [failure(where, "may not be written by this user", f"chown it: chown -R $USER {path}")]
     findings = []

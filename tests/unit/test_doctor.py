@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import math
 import socket
 from collections.abc import Sequence
 from dataclasses import replace
@@ -24,7 +25,7 @@ from moorage.doctor.chain import (
 )
 from moorage.doctor.finding import Check, Finding, Level, at_once, examine, failure, is_sound, ok, warning
 from moorage.doctor.host import check_data_dir, check_key, check_port
-from moorage.doctor.table import as_json, show
+from moorage.doctor.table import as_json, lines, show
 from moorage.snapshot import Block
 from moorage.types import Address
 from tests.fakes.market_node import MARKET
@@ -90,6 +91,27 @@ def test_show__findings__are_a_table_with_the_worst_first_and_no_markup() -> Non
         "ok rpc block 7",
         "failures: 1, warnings: 1, in order: 1",
     ]
+
+
+MAKE_ONE = "`moorage register` makes one, --wallet names another"
+LONG = failure("wallet /home/you/.config/moorage/wallet.json", "no wallet", MAKE_ONE)
+
+
+def test_lines__narrow_terminal__stand_below_each_other_and_no_path_is_cut() -> None:
+    assert lines([LONG], 40) == [
+        (Level.FAILURE, "failure  wallet /home/you/.config/moorage/wallet.json"),
+        (None, "         no wallet"),
+        (None, "         -> `moorage register` makes"),
+        (None, "         one, --wallet names another"),
+    ]
+
+
+def test_lines__wide_terminal_or_none__are_columns() -> None:
+    table = lines([LONG, ok("rpc", "block 7")], math.inf)
+
+    assert table == lines([LONG, ok("rpc", "block 7")], 120)
+    assert [level for level, _ in table] == [None, Level.FAILURE, None, Level.OK]
+    assert len({line.index(word) for (_, line), word in zip(table, ("WHAT", "no w", "->", "block"), strict=True)}) == 1
 
 
 def test_as_json__findings__say_whether_all_is_sound() -> None:

@@ -9,13 +9,13 @@ import pytest
 
 from facilitator_bot.core.decisions import SubmitLeases
 from facilitator_bot.core.summary import Summary, summarise
-from facilitator_bot.doctor import judge_work
 from facilitator_bot.settings import Given, Settings, SettingsError, load_settings
 from facilitator_bot.shell.executor import to_job
 from facilitator_bot.status import Status, Wallet, as_text, document
 from moorage.chain.contracts import Exchange
 from moorage.chain.rpc import Rpc
 from moorage.doctor.finding import Level
+from moorage.doctor.work import judge_work
 from moorage.money import Money
 from moorage.sending import Sending
 from moorage.types import DeploymentState, OrderState
@@ -65,9 +65,9 @@ def test_summarise__quiet_market__has_nothing_waiting() -> None:
 
 
 def test_d07_doctor__no_facilitator_alive__says_what_waits_and_since_when_somebody_acted() -> None:
-    alone = judge_work(summarise(BUSY), None, BUSY.block, MONEY)
-    late = judge_work(summarise(BUSY), 700, BUSY.block, MONEY)
-    quiet = judge_work(summarise(make_snapshot()), 999, BUSY.block, MONEY)
+    alone = judge_work(3, 40, None, BUSY.block, MONEY)
+    late = judge_work(3, 40, 700, BUSY.block, MONEY)
+    quiet = judge_work(0, 0, 999, BUSY.block, MONEY)
 
     assert alone.level is Level.WARNING
     assert alone.what == ("3 items are due, the oldest for 40 blocks; no facilitator has acted in the last 5000 blocks")
