@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
 import ssl
@@ -82,6 +81,8 @@ class Environment:
 
     def run(self, program: Coroutine[None, None, Value]) -> Value:
         """Run a program to its end; Ctrl-C and SIGTERM cancel it."""
+        import asyncio  # imported here: what needs no node starts faster without
+
         return asyncio.run(_cancelled_by_sigterm(program))
 
     def ask_password(self, prompt: str, *, is_new: bool = False) -> str:
@@ -112,6 +113,8 @@ class Environment:
 
 
 async def _cancelled_by_sigterm(program: Coroutine[None, None, Value]) -> Value:
+    import asyncio
+
     task = asyncio.current_task()
     if task is not None and _is_main_thread():
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from enum import IntEnum
 
 import click
@@ -62,17 +61,21 @@ def explain(error: BaseException) -> Failure:
     """Return what the person at the terminal is told about an error, and the exit status."""
     if isinstance(error, Failure):
         return error
-    if isinstance(error, click.Abort | KeyboardInterrupt | asyncio.CancelledError):
+    from asyncio import CancelledError  # imported here: runs that do not fail may go without asyncio
+
+    if isinstance(error, click.Abort | KeyboardInterrupt | CancelledError):
         return Failure(ExitStatus.ABORTED, "aborted")
     if isinstance(error, click.ClickException):
-        return Failure(ExitStatus.USAGE, error.format_message().rstrip(".") + _help_of(error))
+        return Failure(ExitStatus.USAGE, _with_help(error.format_message().rstrip("."), error))
     return _of_library(error) or _of_system(error)
 
 
-def _help_of(error: click.ClickException) -> str:
-    """Return where the options are described, for an error that click itself has found on the command line."""
+def _with_help(text: str, error: click.ClickException) -> str:
+    """Add where the options are described, for an error that click itself has found on the command line."""
     context = error.ctx if isinstance(error, click.UsageError) else None
-    return f": see `{context.command_path} --help`" if context is not None else ""
+    if context is None:
+        return text
+    return f"{text}{' See' if text.endswith('?') else ': see'} `{context.command_path} --help`"
 
 
 def _of_library(error: BaseException) -> Failure | None:

@@ -7,19 +7,25 @@ import sys
 import traceback
 from asyncio import CancelledError
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 import click
 
+from cli.completing import add_offers
+from cli.examples import add_examples
 from cli.failures import ExitStatus, explain
 from moorage import __version__
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 COMMANDS = {
     "init": "Write a deployment file to begin with.",
     "validate": "Check a deployment file, and say what it would cost.",
     "schema": "Print the JSON Schema of the deployment file, for editors.",
     "register": "Create or import a wallet, check the market, and pay in.",
-    "plan": "Show what a file would change, what it costs and what comes back.",
-    "search": "Show which providers would bid for a file, and why others would not.",
+    "plan": "Show what a file would change, cost, and bring back.",
+    "search": "Show which providers would bid for a file, and why others not.",
     "create": "Order what a file asks for, and no more.",
     "deploy": "Order what a file asks for, deliver it, and watch over it.",
     "update": "Bring a deployment to what its file says now.",
@@ -31,7 +37,9 @@ COMMANDS = {
     "delete": "Give a deployment up and get back what was not used.",
     "withdraw": "Take tokens out of the account on the exchange.",
     "manager": "Let other keys act for a deployment.",
-    "wallet": "Keys: new, import, list, export, and signing for a machine that has none.",
+    "doctor": "Say what keeps this program from working, and what to do.",
+    "completion": "Print what makes a shell complete commands and ids.",
+    "wallet": "Keys: new, import, list, export, sign for a machine without.",
     "context": "Named settings: which node, which market, whose key.",
     "send": "Send what was signed elsewhere.",
     "allowance": "Who may take tokens of the wallet, and how to end that.",
@@ -43,6 +51,16 @@ COMMANDS = {
     "notify": "Tell people and programs what happens to deployments.",
 }
 """Name -> one line. A command lives in cli/commands under its name and is imported when it runs."""
+SECTIONS = {
+    "Begin": ("init", "schema", "validate", "search", "plan", "register"),
+    "Run": ("deploy", "create", "update", "status", "list", "logs", "exec", "delete"),
+    "Watch over it": ("notify",),
+    "Money": ("fund", "withdraw", "send", "allowance"),
+    "Wallets and who else may": ("wallet", "context", "manager"),
+    "Turn the market's crank, for a tip": ("match", "stale", "finish", "claim", "release"),
+    "This program": ("doctor", "completion"),
+}
+"""How `--help` groups the commands."""
 
 
 class LazyCommands(click.Group):
@@ -56,18 +74,30 @@ class LazyCommands(click.Group):
             return None
         command: click.Command = import_module(f"cli.commands.{name}").command
         command.name = name
+        add_examples(name, command)
+        add_offers(name, command)
         return command
 
     def resolve_command(
         self, context: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and args[0] not in COMMANDS:
-            raise click.UsageError(f"no command {args[0]!r}; there are {', '.join(COMMANDS)}")
+        if args and args[0] not in COMMANDS and args[0][:1].isalnum():
+            raise click.NoSuchCommand(args[0], possibilities=COMMANDS, ctx=context)
         return super().resolve_command(context, args)
 
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+        width = max(map(len, COMMANDS))
+        for title, names in SECTIONS.items():
+            known = [(f"{name:<{width}}", COMMANDS[name]) for name in names if name in COMMANDS]
+            if known:
+                with formatter.section(title):
+                    formatter.write_dl(known)
+
+    def shell_complete(self, context: click.Context, incomplete: str) -> list[CompletionItem]:
+        from click.shell_completion import CompletionItem
+
+        names = [CompletionItem(name, help=line) for name, line in COMMANDS.items() if name.startswith(incomplete)]
+        return [*names, *click.Command.shell_complete(self, context, incomplete)]
 
 
 @click.group(cls=LazyCommands, context_settings={"help_option_names": ["-h", "--help"]})

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import math
+import shutil
 from typing import TYPE_CHECKING, Any, Protocol
 
 import click
@@ -130,7 +132,26 @@ def as_text(line: Line) -> str:
     return f"{f'block {line.block_number}':<{BLOCK_WIDTH + 2}}  {line.text}"
 
 
-def table(heading: str, rows: tuple[Row, ...], width: int, height: int) -> RenderableType:
+def show_rows(environment: Environment, heading: str, rows: tuple[Row, ...]) -> None:
+    """Write how things are: in colours and as wide as the terminal, or in plain columns where there is none."""
+    if not environment.is_terminal:
+        from cli.core.report import columns
+
+        for line in (heading, *columns([COLUMNS, *map(cells, rows)])):
+            click.echo(line)
+        return
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    console.print(table(heading, rows, console.width, math.inf))
+
+
+def terminal_width(environment: Environment) -> float:
+    """Return how many columns there are; where there is no terminal, as many as anybody wants."""
+    return shutil.get_terminal_size().columns if environment.is_terminal else math.inf
+
+
+def table(heading: str, rows: tuple[Row, ...], width: int, height: float) -> RenderableType:
     """Return rows for a terminal: whatever its width, no word and no address is cut. All of it is text, never markup.
 
     Args:

@@ -136,7 +136,8 @@ class Records:
         Raises:
             Failure: another run is at it.
         """
-        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for each in (*reversed(self._directory.parents[:2]), self._directory):  # not even their names are for others
+            each.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(self._directory / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             try:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import click
 
 from cli import wallet
-from cli.core.report import charge_per_block, columns, document, listing
+from cli.core.report import charge_per_block, document, fitted, listing
 from cli.environment import Environment
 from cli.options import Format, Options, market_options
-from cli.output import emit, say
+from cli.output import emit, say, terminal_width
 from cli.records import Records
 from cli.session import open_session
 from moorage.types import DeploymentState
@@ -40,6 +40,6 @@ async def _list(environment: Environment, options: Options, is_all: bool) -> Non
         say(f"wallet {tenant} has no deployments{closed}")
     else:
         rows = [HEADER, *(listing(view, files.get(view.id, ""), session.money) for view in shown)]
-        for line in columns(rows):
+        for line in fitted(rows, terminal_width(environment)):
             say(line)
         say(f"all together {session.money.per_hour(sum(map(charge_per_block, shown)))}")

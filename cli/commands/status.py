@@ -12,13 +12,13 @@ from cli.agents import Interpreter
 from cli.core.agents import NOTHING_KNOWN, Knowledge, learn, next_steps
 from cli.core.hints import hints
 from cli.core.permissions import describe_manager
-from cli.core.report import columns, document, heading, rows
+from cli.core.report import document, heading, rows
 from cli.core.story import tell
 from cli.core.view import DeploymentView
 from cli.environment import Environment
 from cli.failures import ExitStatus, Failure
 from cli.options import DEFAULT_FILE, Format, Options, market_options, path_option
-from cli.output import COLUMNS, as_text, cells, emit, note, say
+from cli.output import as_text, emit, note, say, show_rows
 from cli.records import Records
 from cli.selection import Whose, select
 from cli.session import Session, open_session
@@ -59,9 +59,7 @@ async def _status(
         events = [{"block": line.block_number, "event": line.event, "text": line.text} for line in history]
         emit({**document(view, knowledge, money), **({"history": events} if is_verbose else {})}, options.output)
         return
-    say(heading(view))
-    for line in columns([COLUMNS, *map(cells, rows(view, knowledge, money))]):
-        say(line)
+    show_rows(environment, heading(view), rows(view, knowledge, money))
     for hint in hints(view, money):
         say(f"note: {hint.text}")
     for told in history:

@@ -7,19 +7,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from cli.core.report import Row
+from moorage.palette import BAD, CAUTION, GOOD
 
 HEADER = Row("GROUP", "STATE", "PROVIDER", "PRICE", "RUNWAY")
 INDENT = 6
 STYLES = {
-    "leased": "green",
-    "running": "green",
-    "lowest": "green",
-    "up": "green",
-    "failed": "red",
-    "down": "red",
-    "stale, not replaced": "red",
-    "restarting": "yellow",
-    "waiting": "yellow",
+    "leased": GOOD,
+    "running": GOOD,
+    "lowest": GOOD,
+    "up": GOOD,
+    "failed": BAD,
+    "down": BAD,
+    "stale, not replaced": BAD,
+    "restarting": CAUTION,
+    "waiting": CAUTION,
 }
 """By state."""
 DETAILS_OF_WORKLOADS = "    "
@@ -32,7 +33,7 @@ class StyledLine:
     style: str = ""
 
 
-def laid_out(rows: tuple[Row, ...], width: int, height: int) -> tuple[StyledLine, ...]:
+def laid_out(rows: tuple[Row, ...], width: int, height: float) -> tuple[StyledLine, ...]:
     """Return lines no wider than the terminal; connections are left out where there would be more than it has."""
     for shown in (rows, _without_connections(rows, "up"), _without_connections(rows)):
         lines = tuple(_lines(shown, width))

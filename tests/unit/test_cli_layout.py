@@ -6,6 +6,7 @@ import pytest
 
 from cli.core.layout import StyledLine, laid_out
 from cli.core.report import Row
+from moorage.palette import BAD, GOOD
 
 ADDRESS = "https://web.3f2a9c4e.provider-one.example:443"
 GROUP = Row("europe-frontend", "leased", "1", "0.8 MOOR/h", "23.9 h", "2/2 workloads healthy, confirmed 4 blocks ago")
@@ -44,7 +45,7 @@ def test_layout__narrow_terminal__has_the_detail_below_its_row():
 def test_layout__states__have_colours():
     lines = laid_out(ROWS, 120, 99)
 
-    assert [line.style for line in lines] == ["bold", "green", "green", "green", "red", ""]
+    assert [line.style for line in lines] == ["bold", GOOD, GOOD, GOOD, BAD, ""]
 
 
 @pytest.mark.parametrize(("height", "left_out"), [(6, set()), (5, {"up"}), (4, {"up", "down"}), (1, {"up", "down"})])

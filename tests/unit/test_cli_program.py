@@ -65,8 +65,9 @@ def test_program__help_of_a_command__is_there(tenant, name):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("depoly",), "no command 'depoly'; there are init, validate"),
-        (("deploy", "--fnud", "1h"), "see `moorage deploy --help`"),
+        (("depoly",), "No such command 'depoly'. Did you mean 'deploy'? See `moorage --help`"),
+        (("xyz",), "No such command 'xyz': see `moorage --help`"),
+        (("deploy", "--fnud", "1h"), "Did you mean '--fund'? See `moorage deploy --help`"),
         (("deploy", "extra"), "Got unexpected extra argument (extra): see `moorage deploy --help`"),
         (("deploy", "--fund", "1 fortnight"), "--fund: '1 fortnight' is not a time"),
         (("status", "-o", "xml"), "'xml' is not one of"),

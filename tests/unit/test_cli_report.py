@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from cli.core.agents import Connection, Knowledge, ManifestNews, Report, Workload
-from cli.core.report import Row, columns, document, heading, listing, rows
+from cli.core.report import Row, columns, document, fitted, heading, listing, rows
 from cli.core.story import Line
 from cli.core.view import full
 from cli.output import LiveScreen, as_text, table
@@ -221,3 +221,20 @@ def test_live_screen__lines_and_rows__both_are_shown(capsys):
 
 def test_line__as_text__has_its_block_in_front():
     assert as_text(Line(57, "matched", "lease matched")) == "block 57    lease matched"
+
+
+LISTED = [
+    ("DEPLOYMENT", "STATE", "PRICE", "FILE"),
+    ("0xde", "active", "1 MOOR/h", "/app/a.yml"),
+    ("0xdf", "closed", "", ""),
+]
+
+
+def test_fitted__wide_enough__is_a_table():
+    table = ["DEPLOYMENT  STATE   PRICE     FILE", "0xde        active  1 MOOR/h  /app/a.yml", "0xdf        closed"]
+
+    assert fitted(LISTED, 40) == fitted(LISTED, float("inf")) == table
+
+
+def test_fitted__too_narrow__is_a_paragraph_each_and_nothing_is_cut():
+    assert fitted(LISTED, 39) == ["0xde", "  active  1 MOOR/h", "  /app/a.yml", "0xdf", "  closed"]
