@@ -92,6 +92,10 @@ lint: environments ## style, types, layering, and what contracts must not contai
 threats: environments ## rows of docs/threats.md with their tests; fails when one is without the other
 	@$(python) -m tests.threats
 
+.PHONY: docs
+docs: setup ## run what docs/tour.md shows in the demo, and write what is printed into it
+	THEN="$(python) -m tests.tour --write" $(python) -m demo
+
 .PHONY: compile
 compile: environments ## contracts with Brownie, and the ABIs that the daemons read
 	$(brownie_environment) .venv-brownie/bin/brownie compile

@@ -6,14 +6,13 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from click.shell_completion import CompletionItem
 
-from cli.contexts import Contexts
-from cli.environment import Environment
-from cli.failures import Failure
-from cli.options import DEFAULT_FILE
+if TYPE_CHECKING:
+    from cli.environment import Environment
 
 RECORD = re.compile(r"[0-9a-f]{64}\.json")
 SERVICE = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
@@ -45,7 +44,7 @@ def add_offers(words: str, command: click.Command) -> None:
 
 def deployments(context: click.Context, incomplete: str) -> list[CompletionItem]:
     """Return the deployments that were submitted from this machine, with their files, the newest first."""
-    environment = context.find_object(Environment) or Environment.of_process()
+    environment = _environment(context)
     records = [path for path in environment.state_directory.glob("moorage/*/*/*.json") if RECORD.fullmatch(path.name)]
     newest = sorted(records, key=_age_of, reverse=True)
     offered = [CompletionItem(f"0x{path.stem}", help=_file_of(path)) for path in newest]
@@ -54,18 +53,28 @@ def deployments(context: click.Context, incomplete: str) -> list[CompletionItem]
 
 def services(context: click.Context, incomplete: str) -> list[CompletionItem]:
     """Return the services that a deployment file names itself; what it includes is not looked at."""
+    from cli.options import DEFAULT_FILE
+
     file = context.params.get("file") or DEFAULT_FILE
     return [CompletionItem(name) for name in _services_in(Path(file)) if name.startswith(incomplete)]
 
 
 def contexts(context: click.Context, incomplete: str) -> list[CompletionItem]:
     """Return the names of the person's contexts."""
-    environment = context.find_object(Environment) or Environment.of_process()
+    from cli.contexts import Contexts
+    from cli.failures import Failure
+
     try:
-        known = Contexts(environment.config_directory).all
+        known = Contexts(_environment(context).config_directory).all
     except (Failure, OSError):
         return []
     return [CompletionItem(name) for name in known if name.startswith(incomplete)]
+
+
+def _environment(context: click.Context) -> Environment:
+    from cli.environment import Environment  # all of this is for shells that ask: other runs need not wait for it
+
+    return context.find_object(Environment) or Environment.of_process()
 
 
 def _age_of(path: Path) -> float:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from cli.core.hints import hints
 from cli.core.report import runway_blocks
+from cli.core.story import Line
 from cli.core.view import Attempt, DeploymentView, full, short
 from cli.options import DEFAULT_FILE
 from cli.records import Record
@@ -27,7 +28,7 @@ REMEDIES = {
     "not-ended": "run `moorage stale`: the provider's collateral is yours",
     "exhausted": "prepay it with `moorage fund`",
 }
-"""What to do about what cli.core.hints has seen."""
+"""What to do about what cli.core.hints has seen, where it does not say so itself."""
 
 
 def judge_file(file: Path | None, problems: Sequence[Problem]) -> list[Finding]:
@@ -92,18 +93,18 @@ def judge_manifests(live: Sequence[DeploymentView], records: Sequence[Record]) -
 
 def judge_leases(live: Sequence[DeploymentView], money: Money) -> list[Finding]:
     """Find leases that end soon, and orders that nobody takes."""
-    findings = [
-        warning(f"deployment {short(view.id)}", hint.text, REMEDIES[hint.event])
-        for view in live
-        for hint in hints(view, money)
-        if hint.event in REMEDIES
-    ]
+    findings = [_of_hint(view, hint) for view in live for hint in hints(view, money) if hint.event in REMEDIES]
     leases = [(view, each) for view in live for each in view.current if each.state is OrderState.LEASE_ACTIVE]
     findings += [each for view, attempt in leases for each in _of_lease(view, attempt, money)]
     if findings:
         return findings
     orders = sum(attempt.state is OrderState.OPEN for view in live for attempt in view.current)
     return [ok("deployments", f"{len(live)} live, with {len(leases)} leases and {orders} open orders")]
+
+
+def _of_hint(view: DeploymentView, hint: Line) -> Finding:
+    what, _, remedy = hint.text.partition(": ")
+    return warning(f"deployment {short(view.id)}", what, remedy or REMEDIES[hint.event])
 
 
 def _of_lease(view: DeploymentView, attempt: Attempt, money: Money) -> Iterator[Finding]:

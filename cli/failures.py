@@ -75,7 +75,7 @@ def _with_help(text: str, error: click.ClickException) -> str:
     context = error.ctx if isinstance(error, click.UsageError) else None
     if context is None:
         return text
-    return f"{text}{' See' if text.endswith('?') else ': see'} `{context.command_path} --help`"
+    return f"{text}{' See' if text.endswith(('?', '?)')) else ': see'} `{context.command_path} --help`"
 
 
 def _of_library(error: BaseException) -> Failure | None:

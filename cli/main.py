@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 import traceback
-from asyncio import CancelledError
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -117,7 +116,9 @@ def run(arguments: list[str], environment: object = None) -> int:
     except BrokenPipeError:
         # the reader of the output has gone; nothing is to be written at exit either
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (Exception, KeyboardInterrupt, CancelledError) as error:
+    except (SystemExit, GeneratorExit):
+        raise
+    except BaseException as error:  # asyncio's CancelledError too, which is not imported here: that would take long
         if os.environ.get("MOORAGE_DEBUG") == "1":
             traceback.print_exc()
         failure = explain(error)

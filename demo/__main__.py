@@ -1,4 +1,7 @@
-"""`python -m demo` plays the demo, `python -m demo stop` ends one that was left running with KEEP=1."""
+"""`python -m demo` plays the demo, `python -m demo stop` ends one that was left running with KEEP=1.
+
+THEN="command" is run as the tenant before it deletes its deployment.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ async def play(must_keep: bool) -> int:
     if must_keep:
         world.check_none_kept()
     processes = Processes(Path(tempfile.mkdtemp(prefix="moorage-demo-")))
-    story = Story(Narrator(), processes, must_keep)
+    story = Story(Narrator(), processes, must_keep, os.environ.get("THEN", ""))
 
     def keep() -> bool:
         if must_keep and story.engine is not None:

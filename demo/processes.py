@@ -16,6 +16,8 @@ ENDS_WITH_US = ("setpriv", "--pdeathsig", "KILL")
 """What stands before a command that is not to outlive us, not even if we are killed (setpriv(1))."""
 END_SECONDS = 10.0
 POLL_SECONDS = 0.1
+MAX_SHOWN = 10_000
+"""Characters of what a failed program has printed."""
 
 
 class DemoFailed(Exception):
@@ -163,5 +165,5 @@ async def run(
         await process.wait()
         raise
     if process.returncode != 0:
-        raise DemoFailed(f"{what or command[0]} failed with code {process.returncode}:\n{output.strip()[-2000:]}")
+        raise DemoFailed(f"{what or command[0]} failed with code {process.returncode}:\n{output.strip()[-MAX_SHOWN:]}")
     return output

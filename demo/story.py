@@ -31,6 +31,8 @@ class Story:
     narrator: Narrator
     processes: Processes
     must_keep: bool
+    then: str = ""
+    """What to run in a shell, as the tenant, before it deletes its deployment."""
     engine: Engine | None = None
     chain_id: int = 0
     before: list[ledger.Entry] = field(default_factory=list)
@@ -65,6 +67,8 @@ class Story:
                 await self._run(rpc, market, actors, watcher)
                 await self._heal(customer, market, watcher, centers)
                 await self._return(centers, market, watcher)
+                if self.then:
+                    await self._visit(customer)
                 if self.must_keep:
                     self._leave(customer, url)
                     return
@@ -151,6 +155,11 @@ class Story:
         await watcher.until("the claim of a stale lease", lambda: watcher.has_paid(stale))
         earned = Wording(market, {}).amount(stale.arguments["earned"])
         self.narrator.say(f"provider {stale.arguments['provider']} has the {earned} that its stale lease kept for it")
+
+    async def _visit(self, customer: Tenant) -> None:
+        self.narrator.act(f"As you have asked for: {self.then}")
+        said = await run(["bash", "-c", self.then], ROOT, customer.environment, self.then)
+        self.narrator.say(said.strip())
 
     async def _delete(self, customer: Tenant, watcher: Watcher) -> None:
         self.narrator.act("The tenant deletes the deployment")

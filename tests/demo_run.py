@@ -14,12 +14,16 @@ from tests.bytecode import ROOT
 
 
 @contextmanager
-def playing(module: str, folder: Path) -> Iterator[subprocess.Popen[str]]:
-    """Start a demo whose files are in a folder; it is killed in the end if it still runs."""
+def playing(module: str, folder: Path, then: str = "") -> Iterator[subprocess.Popen[str]]:
+    """Start a demo whose files are in a folder; it is killed in the end if it still runs.
+
+    Args:
+        then: what its tenant runs before the end.
+    """
     process = subprocess.Popen(
         [sys.executable, "-m", module],
         cwd=ROOT,
-        env={**os.environ, "TMPDIR": str(folder), "KEEP": ""},
+        env={**os.environ, "TMPDIR": str(folder), "KEEP": "", "THEN": then},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

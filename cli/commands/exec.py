@@ -42,7 +42,9 @@ class Wish:
 @click.argument("words", metavar="[--] COMMAND...", nargs=-1, type=click.UNPROCESSED)
 @click.option("-i", "--interactive", "has_input", is_flag=True, help="Pass the standard input on.")
 @click.option("-t", "--tty", "has_terminal", is_flag=True, help="Give the command this terminal, with all its keys.")
-@click.option("--replica", type=click.IntRange(0, MAX_REPLICA), default=0, show_default=True, metavar="N")
+@click.option(
+    "--replica", type=click.IntRange(0, MAX_REPLICA), default=0, show_default=True, metavar="N", help="Which replica."
+)
 @click.option("--datacenter", metavar="NAME", help="Where, if the service is in several.")
 @path_option("-f", "--file", metavar="FILE", default=DEFAULT_FILE, show_default=True, help="Deployment file.")
 @click.option("--deployment", "identifier", metavar="ID", help="A deployment by its id, in place of the file.")

@@ -24,7 +24,7 @@ from cli.recipients import Recipient
 @click.argument("name", required=False)
 @click.option(
     "--event", "event", type=click.Choice([each.value for each in Kind]), default=Kind.DEPLOY_COMPLETE.value,
-    show_default=True, help="What it is said to be.",
+    show_default=True, metavar="EVENT", help="What it is said to be.",
 )  # fmt: skip
 @path_option("-f", "--file", metavar="FILE", default=DEFAULT_FILE, show_default=True, help="Deployment file.")
 @delivery_options()

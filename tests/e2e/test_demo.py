@@ -1,10 +1,11 @@
-"""The demo as a user runs it: the whole story to the end, and interrupted in the middle."""
+"""The demo as a user runs it, with the tour through the command line: to the end, and interrupted in the middle."""
 
 from __future__ import annotations
 
 import re
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ from tests.demo_run import check_story, playing, read_until
 
 BROWNIE = ROOT / "build/deployments"
 """Where Brownie remembers contracts in the project."""
+TOUR = f"{sys.executable} -m tests.tour"
 STORY = (
     r"Brownie deployed the exchange at 0x",
     r"block +\d+  deployment 0x\w+ submitted by the tenant",
@@ -35,6 +37,7 @@ STORY = (
     r"The power is back",
     r"block +\d+  lease 0x\w+: [\d.]+ MOOR moved to its provider",
     r"provider 1 has the 0\.\d+ MOOR that its stale lease kept for it",
+    r"tour\.md: \d+ commands run, 0 not as it says",
     r"block +\d+  deployment 0x\w+ closing",
     r"closed: [\d.]+ MOOR to provider 2 with its collateral",
     r"closed by the facilitator",
@@ -47,15 +50,15 @@ STORY = (
 @pytest.fixture
 def demo(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     """Start the demo; its files are in the test's folder."""
-    with playing("demo", tmp_path) as process:
+    with playing("demo", tmp_path, TOUR) as process:
         yield process
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(800)
 def test_demo__played_to_the_end__tells_the_story_and_leaves_nothing(
     demo: subprocess.Popen[str], tmp_path: Path
 ) -> None:
-    output, _ = demo.communicate(timeout=500)
+    output, _ = demo.communicate(timeout=700)
 
     assert demo.returncode == 0, output
     check_story(output, STORY)

@@ -111,8 +111,8 @@ def leased(block: int = 100, **changes: object) -> DeploymentView:
             "prepaid for 1h 59m only -> prepay more: `moorage fund --deployment",
         ),
         (leased(block=100, funded_block=100, is_awaiting=True), "prepaid for 0s only"),
-        (leased(block=3_702, confirmed_block=3_700), "is used up: fund it, or its workloads are stopped -> prepay it"),
-        (leased(block=116), "is overdue, but no facilitator has ended it -> run `moorage stale`"),
+        (leased(block=3_702, confirmed_block=3_700), "is used up -> `moorage fund`, or its workloads are stopped"),
+        (leased(block=116), "is overdue, but no facilitator has ended it -> `moorage stale"),
         (view(attempt(OrderState.OPEN), block=96), "no provider has bid for group west yet"),
     ],
 )
@@ -205,7 +205,7 @@ def nobody(tmp_path, monkeypatch) -> Person:
 
 def found(nobody: Person, *arguments: str) -> dict[str, tuple[str, str, str]]:
     result = nobody.moorage("doctor", "-o", "json", *arguments)
-    assert result.status is (ExitStatus.OK if result.json["sound"] else ExitStatus.ERROR)
+    assert result.status == (ExitStatus.OK if result.json["sound"] else ExitStatus.ERROR)
     return {each["where"]: (each["level"], each["what"], each["remedy"]) for each in result.json["findings"]}
 
 

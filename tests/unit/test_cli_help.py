@@ -52,7 +52,7 @@ def test_help__of_an_option__says_what_it_is_for(path):
     assert silent == []
 
 
-@pytest.mark.parametrize(("typed", "meant"), [("stats", "status"), ("depoly", "deploy"), ("validat", "validate")])
+@pytest.mark.parametrize(("typed", "meant"), [("statsu", "status"), ("depoly", "deploy"), ("validat", "validate")])
 def test_program__command_mistyped__says_which_one_is_meant(tmp_path, typed, meant):
     result = person(tmp_path).moorage(typed, "-v")
 

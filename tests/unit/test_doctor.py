@@ -106,6 +106,18 @@ def test_lines__narrow_terminal__stand_below_each_other_and_no_path_is_cut() -> 
     ]
 
 
+def test_lines__word_that_is_wider_than_the_terminal__is_not_cut() -> None:
+    assert (None, f"{' ' * 9}/{'a' * 60}") in lines([failure("key", f"no /{'a' * 60}", "")], 30)
+
+
+def test_show__no_terminal__a_line_stays_a_line() -> None:
+    stream = io.StringIO()
+
+    show([failure("key", "word " * 80, "")], stream)
+
+    assert stream.getvalue().count("\n") == 3
+
+
 def test_lines__wide_terminal_or_none__are_columns() -> None:
     table = lines([LONG, ok("rpc", "block 7")], math.inf)
 
