@@ -111,6 +111,8 @@ def test_written_anew__some_outputs__leaves_all_else_as_it_was():
 
 # ------------------------------------------------------------------ what may differ
 
+BEFORE = "replica 0: the version before goes on; the new one"
+
 
 @pytest.mark.parametrize(
     ("one", "other"),
@@ -123,6 +125,7 @@ def test_written_anew__some_outputs__leaves_all_else_as_it_was():
         ("9.1 h   confirmed 6 blocks ago, next within 9", "0.3 h  confirmed 1 block ago, next within 12"),
         ('  "block": 351,', '  "block": 1,'),
         ("block 1  workload a starting\nblock 2  workload a running", "block 2  workload a running"),
+        (f"block 1  workload a running: {BEFORE} is tried\nblock 2  workload a running", "block 2  workload a running"),
         (f"block 1  {BID.format(1)}\nblock 1  {BID.format(2)}", f"block 3  {BID.format(2)}\nblock 4  {BID.format(1)}"),
     ],
 )
@@ -146,6 +149,10 @@ def test_is_same__values_of_chance_or_time__may_differ(one, other):
         (f"deployment {ID}", f"deployment {ID[:42]}"),
         ("block 2  workload a running at http://h:1", "block 2  workload a failed"),
         ("block 1  workload a running", "block 1  workload b running"),
+        (
+            f"block 1  workload a running: {BEFORE} is failed\nblock 2  workload a running",
+            "block 2  workload a running",
+        ),
         ("tips  0.002 MOOR", "tips  MOOR"),
     ],
 )
