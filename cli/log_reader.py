@@ -22,7 +22,8 @@ from moorage.types import DeploymentId, DeploymentState, OrderId
 
 LOOK_SECONDS = 2.0
 """So often it is seen which leases there are."""
-LONGEST_PAUSE_SECONDS = 30.0
+LONGEST_PAUSE_DOUBLINGS = 5
+"""Of the seconds after which an agent that is away is asked again."""
 
 
 class LogReader:
@@ -123,7 +124,7 @@ class LogReader:
                 self._away[place] += 1
                 if self._away[place] == 1:
                     self._tell(f"{place.datacenter}: provider {place.provider} is away, trying again: {error}")
-            await asyncio.sleep(min(2.0 ** self._away[place], LONGEST_PAUSE_SECONDS))
+            await asyncio.sleep(2.0 ** min(self._away[place], LONGEST_PAUSE_DOUBLINGS))
 
     def _hear(self, place: Place) -> None:
         if self._away.pop(place, 0):

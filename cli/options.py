@@ -76,6 +76,11 @@ class Options:
     environment: Environment | None = field(default=None, repr=False, compare=False)
     """For what has to be asked before there is a market; None if nothing can be."""
 
+    @property
+    def is_sending(self) -> bool:
+        """Whether transactions are signed and sent, and not only shown or written down."""
+        return not self.is_dry_run and self.unsigned_file is None
+
 
 def path_option(*names: str, variable: str | None = None, **settings: Any) -> Callable[[Command], Command]:
     """Return an option that is a path."""

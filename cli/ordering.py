@@ -22,7 +22,7 @@ from cli.records import Record, Records, Revision
 from cli.selection import Selected, by_file
 from cli.session import Session
 from cli.signers import TenantSigner
-from cli.submission import compiled_for, is_same, manifest_salt, new_record, submission, submit
+from cli.submission import SALT_LENGTH, compiled_for, is_same, manifest_salt, new_record, submission, submit
 from cli.transacting import review
 from moorage import manifest, units
 from moorage.chain.index import read_block
@@ -141,7 +141,8 @@ def changes_to(
 
 async def _unsent(session: Session, records: Records, file: Path) -> Record | None:
     for record in records.of_file(file):
-        if await session.reader.view(record.deployment) is None:
+        was_made_here = len(record.salt) == SALT_LENGTH
+        if was_made_here and await session.reader.view(record.deployment) is None:
             return record
     return None
 

@@ -77,6 +77,25 @@ async def select(
     return found[0] if found else None
 
 
+async def select_live(
+    session: Session,
+    records: Records,
+    wallet: Address,
+    file: Path,
+    identifier: str | None,
+    whose: Whose = Whose.OWN,
+) -> Selected:
+    """Return the deployment that is meant, see `select`.
+
+    Raises:
+        Failure: there is none.
+    """
+    selected = await select(session, records, wallet, file, identifier, whose)
+    if selected is None:
+        raise Failure(ExitStatus.ERROR, f"{file} has no live deployment of wallet {wallet}: see `moorage list`")
+    return selected
+
+
 async def _by_id(session: Session, records: Records, wallet: Address, identifier: str, whose: Whose) -> Selected:
     try:
         digits = digits_of(identifier)

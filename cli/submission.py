@@ -27,12 +27,14 @@ from moorage.types import Address
 NO_SALT = bytes(32)
 """For what is only looked at."""
 SALT_WAS_USED = "salt was used"
+SALT_LENGTH = 32
+"""Of a deployment, in bytes; one that another machine has made has none here."""
 _GROUPS_TYPE = "(bytes32,uint256,bool,(uint256,uint256,uint256,uint256,uint256,uint256)[])[]"
 
 
 def new_record(session: Session, tenant: Address, file: Path, compiled: CompiledDeployment) -> Record:
     """Return the record of a deployment that is going to be submitted."""
-    salt = secrets.token_bytes(32)
+    salt = secrets.token_bytes(SALT_LENGTH)
     market = session.market
     return Record(
         deployment=terms.deployment_id(market.chain_id, market.exchange, tenant, salt),

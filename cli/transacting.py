@@ -104,8 +104,7 @@ async def settle(options: Options, session: Session, signer: TenantSigner) -> No
         NodeUnavailable: the node does not answer.
         Failure: another run is sending.
     """
-    is_sending = not options.is_dry_run and options.unsigned_file is None
-    if is_sending and signer.outgoing.seen is None:
+    if options.is_sending and signer.outgoing.seen is None:
         signer.outgoing.seen = await look(session, signer)
 
 

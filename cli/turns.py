@@ -41,6 +41,7 @@ class Turn:
     def __init__(self, rpc: Rpc, sender: Sender, signer: TenantSigner, mark: Path) -> None:
         self.address = signer.address
         self.has_sent = False
+        self.has_landed = False
         self.signer = signer
         self._rpc = rpc
         self._sender = sender
@@ -79,6 +80,7 @@ class Turn:
             self.has_sent = True
         if isinstance(outcome, Refused) and self.signer.failure is not None:
             raise self.signer.failure
+        self.has_landed = self.has_landed or isinstance(outcome, Sent)
         return outcome
 
     def finish(self) -> None:
@@ -147,7 +149,8 @@ async def take_turn(session: Session, signer: TenantSigner) -> AsyncIterator[Tur
         try:
             yield turn
         except (NotSent, Failure):
-            turn.finish()
+            if not turn.has_landed:  # else whoever runs it again is told what of it was done
+                turn.finish()
             raise
         finally:
             outgoing.turn = None

@@ -190,7 +190,14 @@ class AgentClient:
 
 
 def _session(patience: aiohttp.ClientTimeout) -> aiohttp.ClientSession:
-    return aiohttp.ClientSession(timeout=patience, auto_decompress=False, trust_env=False)
+    """Return a session that follows no redirect; the library has no option for that where it opens a WebSocket."""
+    tracing = aiohttp.TraceConfig()
+    tracing.on_request_redirect.append(_refuse_redirect)
+    return aiohttp.ClientSession(timeout=patience, auto_decompress=False, trust_env=False, trace_configs=[tracing])
+
+
+async def _refuse_redirect(*_: object) -> None:
+    raise ValueError("the agent answers with a redirect, which is not followed")
 
 
 def _url(agent: Agent, action: Action) -> URL:

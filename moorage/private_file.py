@@ -16,17 +16,26 @@ def write_private(path: Path, data: bytes) -> None:
     Raises:
         OSError: the disk is full, or the directory may not be written; it names the file.
     """
+    write_whole(path, data, 0o600)
+
+
+def write_whole(path: Path, data: bytes, mode: int) -> None:
+    """Write a file of any mode in the same way.
+
+    Raises:
+        OSError: see write_private.
+    """
     try:
-        _write(path, data)
+        _write(path, data, mode)
     except OSError as error:
         error.filename, error.filename2 = str(path), None  # not a draft's name, nor none at all
         raise
 
 
-def _write(path: Path, data: bytes) -> None:
+def _write(path: Path, data: bytes, mode: int) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)

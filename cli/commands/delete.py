@@ -65,8 +65,11 @@ async def _agree(
 ) -> bool:
     """Return whether to go on; a deployment that is closing was agreed to before."""
     call = _call(session, view)
-    if view.state is not DeploymentState.ACTIVE or call is None:
+    if options.is_sending and (view.state is not DeploymentState.ACTIVE or call is None):
         return True
+    if call is None:
+        note(f"deployment {full(view.id)} is {view.state.value}: nothing is to be signed for it now")
+        return False
     if options.output is Format.TEXT:
         say(heading(view))
         for row in rows(view, {}, session.money):

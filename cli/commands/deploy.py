@@ -8,11 +8,12 @@ from pathlib import Path
 import click
 
 from cli import wallet
+from cli.core.view import full
 from cli.environment import Environment
 from cli.following import follow
 from cli.options import DEFAULT_FILE, Options, fund_option, include_options, market_options, parse_fund, path_option
 from cli.ordering import agree, choose, order, order_plan
-from cli.output import open_screen
+from cli.output import note, open_screen
 from cli.records import Records
 from cli.session import open_session
 from cli.transacting import settle
@@ -66,6 +67,9 @@ async def _deploy(
                 plan = await order_plan(session, signer.address, choice.compiled.groups, fund_seconds)
                 if not await agree(environment, options, session, signer, records, choice, plan, "Deploy?"):
                     return
+            elif not options.is_sending:
+                note(f"deployment {full(choice.record.deployment)} is on chain already: nothing is to be signed for it")
+                return
             await signer.unlock()
             with open_screen(environment, options.output) as screen:
                 if plan is not None:

@@ -17,7 +17,7 @@ from cli.environment import Environment
 from cli.failures import ExitStatus, Failure, explain
 from cli.options import DEFAULT_FILE, Options, market_options, path_option
 from cli.records import Records
-from cli.selection import Selected, check_service, datacenters_of, select
+from cli.selection import Selected, check_service, datacenters_of, select_live
 from cli.session import open_session
 from moorage.agent_exec import AgentExec
 from moorage.request_auth import Domain
@@ -86,9 +86,7 @@ async def _exec(
     async with open_session(options) as session:
         tenant = wallet.address_of(options)
         records = Records(environment.state_directory, session.market, tenant)
-        selected = await select(session, records, tenant, file, identifier)
-        if selected is None:
-            raise Failure(ExitStatus.ERROR, f"{file} has no live deployment of wallet {tenant}: see `moorage list`")
+        selected = await select_live(session, records, tenant, file, identifier)
         place = _place(selected, wish)
         agent = await AgentBook(session.rpc, session.market, environment.clock).find(place.provider)
         size = console.size() if wish.has_terminal else None

@@ -34,7 +34,7 @@ from cli.funding import check_funds, deposit
 from cli.options import DEFAULT_FILE, Format, Options, market_options, path_option, refuse_unit
 from cli.output import emit, note, say
 from cli.records import Records
-from cli.selection import Selected, Whose, select
+from cli.selection import Selected, Whose, select_live
 from cli.session import Session, open_session
 from cli.signers import TenantSigner
 from cli.transacting import review, send, settle, was_done
@@ -107,10 +107,7 @@ async def _fund(
         wish = _wish(session, *wished)
         await settle(options, session, signer)
         records = Records(environment.state_directory, session.market, signer.address)
-        selected = await select(session, records, signer.address, file, identifier, Whose.ANY)
-        if selected is None:
-            text = f"{file} has no live deployment of wallet {signer.address}: see `moorage list`"
-            raise Failure(ExitStatus.ERROR, text)
+        selected = await select_live(session, records, signer.address, file, identifier, Whose.ANY)
         try:
             plan = _not_done_yet(session, signer, plan_funding(selected.view, groups, wish, session.money))
             agreement = await _agreement(session, signer, selected, plan)

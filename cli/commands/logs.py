@@ -16,7 +16,7 @@ from cli.log_reader import LogReader
 from cli.options import DEFAULT_FILE, Format, Options, market_options, path_option, refuse_unit
 from cli.output import emit_line, note, say
 from cli.records import Records
-from cli.selection import check_service, select
+from cli.selection import check_service, select_live
 from cli.session import open_session
 from moorage import units
 from moorage.request_auth import Domain
@@ -61,9 +61,7 @@ async def _logs(
     async with open_session(options) as session:
         tenant = wallet.address_of(options)
         records = Records(environment.state_directory, session.market, tenant)
-        selected = await select(session, records, tenant, file, identifier)
-        if selected is None:
-            raise Failure(ExitStatus.ERROR, f"{file} has no live deployment of wallet {tenant}: see `moorage list`")
+        selected = await select_live(session, records, tenant, file, identifier)
         if query.workload is not None:
             check_service(selected, query.workload)
         there = places(selected.view)

@@ -26,7 +26,7 @@ from cli.failures import ExitStatus, Failure
 from cli.options import DEFAULT_FILE, Command, Format, Options, market_options, path_option, refuse_unit
 from cli.output import emit, note, say
 from cli.records import Records
-from cli.selection import Whose, select
+from cli.selection import Whose, select_live
 from cli.session import Session, open_session
 from cli.signers import TenantSigner
 from cli.transacting import settle, transact
@@ -226,7 +226,4 @@ async def _selected(
     environment: Environment, session: Session, key: Address, which: Which, whose: Whose
 ) -> DeploymentView:
     records = Records(environment.state_directory, session.market, key)
-    selected = await select(session, records, key, which.file, which.identifier, whose)
-    if selected is None:
-        raise Failure(ExitStatus.ERROR, f"{which.file} has no live deployment of wallet {key}: see `moorage list`")
-    return selected.view
+    return (await select_live(session, records, key, which.file, which.identifier, whose)).view

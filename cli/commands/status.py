@@ -16,11 +16,11 @@ from cli.core.report import document, heading, rows
 from cli.core.story import tell
 from cli.core.view import DeploymentView
 from cli.environment import Environment
-from cli.failures import ExitStatus, Failure
+from cli.failures import Failure
 from cli.options import DEFAULT_FILE, Format, Options, market_options, path_option
 from cli.output import as_text, emit, note, say, show_rows
 from cli.records import Records
-from cli.selection import Whose, select
+from cli.selection import Whose, select_live
 from cli.session import Session, open_session
 from moorage.keys import KeyFileError
 from moorage.request_auth import Domain
@@ -46,9 +46,7 @@ async def _status(
     async with open_session(options) as session:
         tenant = wallet.address_of(options)
         records = Records(environment.state_directory, session.market, tenant)
-        selected = await select(session, records, tenant, file, identifier, Whose.MANAGED)
-        if selected is None:
-            raise Failure(ExitStatus.ERROR, f"{file} has no live deployment of wallet {tenant}: see `moorage list`")
+        selected = await select_live(session, records, tenant, file, identifier, Whose.MANAGED)
         if selected.manager is not None:
             rights = describe_manager(selected.manager, selected.view, session.money)
             note(f"deployment of tenant {selected.view.tenant}; wallet {tenant} is a manager: {rights}")

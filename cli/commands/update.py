@@ -74,12 +74,14 @@ async def _update(
                 environment, options, session, signer, records, record, update, plan
             ):
                 return
+            if not update.is_needed:
+                note(f"{file} and deployment {full(update.view.id)} say the same: nothing to update")
+                if not options.is_sending:
+                    return
             await signer.unlock()
             with open_screen(environment, options.output) as screen:
                 if update.is_needed:
                     await send_update(session, signer, records, selected.record, record, update, plan, screen)
-                else:
-                    note(f"{file} and deployment {full(update.view.id)} say the same: nothing to update")
                 locked.close()
                 if signer.address != update.view.tenant:
                     tell_manager(update)

@@ -6,7 +6,6 @@ It stands beside the deployment file under its name with `.lock`, and `moorage v
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -17,6 +16,7 @@ import msgspec
 from moorage.closed import END, Closed
 from moorage.deployment_file.local_files import read_bytes
 from moorage.deployment_file.problems import DeploymentFileError, Position, Problem, Source, printable
+from moorage.private_file import write_whole
 
 FORMAT = "0.1"
 MAX_BYTES = 1_000_000
@@ -80,15 +80,7 @@ def write_lock(file: Path, digests: dict[str, str]) -> Path:
     """
     path = lock_path(file)
     text = json.dumps({"lock": FORMAT, "includes": dict(sorted(digests.items()))}, indent=2, ensure_ascii=False)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        draft.write_text(f"{text}\n", "utf-8")
-        draft.replace(path)
-    except OSError as error:
-        error.filename, error.filename2 = str(path), None  # not the draft's name
-        raise
-    finally:
-        draft.unlink(missing_ok=True)
+    write_whole(path, f"{text}\n".encode(), 0o644)
     return path
 
 

@@ -157,7 +157,10 @@ def _number(text: str) -> str | int | Decimal:
         return text
     if _INTEGER.fullmatch(text):
         return int(text, {"0o": 8, "0x": 16}.get(text[:2], 10))
-    return Decimal(text) if _DECIMAL.fullmatch(text) else text
+    try:
+        return Decimal(text) if _DECIMAL.fullmatch(text) else text
+    except ArithmeticError:  # an exponent beyond all that there is
+        return text
 
 
 class _Events:

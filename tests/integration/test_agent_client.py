@@ -1,5 +1,6 @@
 """A tenant's client against a good agent, and against all that may stand at an endpoint instead of one."""
 
+import asyncio
 import socket
 import time
 from collections.abc import AsyncIterator, Callable
@@ -14,6 +15,7 @@ from aiohttp import web
 from moorage import manifest, pki
 from moorage.agent_client import Agent, AgentClient, AgentRefused, AgentUnreachable
 from moorage.chain.signer import LocalSigner
+from moorage.streams import ExecRequest
 from moorage.types import OrderId, ProviderNumber
 from provider_agent.shell.https_server import serving
 from provider_agent.shell.lease_access import NoLease
@@ -190,6 +192,23 @@ async def test_deliver_manifest__redirect__is_not_followed(tmp_path: Path, world
 
     assert refused.value.status == 307
     assert await world.store.leases() == frozenset()
+
+
+async def test_h07_exec__redirect_to_the_tenants_own_machine__is_not_followed(tmp_path: Path) -> None:
+    visits: list[str] = []
+
+    async def victim(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        visits.append((await reader.readline()).decode())
+        writer.close()
+
+    async with await asyncio.start_server(victim, "127.0.0.1", 0) as server:
+        target = {"Location": f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/secret"}
+        async with agent_that_answers(tmp_path, lambda: web.Response(status=302, headers=target)) as agent:
+            with pytest.raises(AgentUnreachable, match="redirect"):
+                async with CLIENT.exec(agent, LEASE, ExecRequest("web", ("id",))):
+                    pass
+
+    assert visits == []
 
 
 @pytest.mark.parametrize(

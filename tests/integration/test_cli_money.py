@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from cli.failures import ExitStatus
+from cli.turns import Turn
 from moorage import terms
-from moorage.chain.contracts import Token
+from moorage.chain.contracts import Call, Token
+from moorage.chain.sender import NotSent, Sent
 from moorage.types import Address, OrderId
 from tests.chain import ONE_TOKEN, accounts
 from tests.cli_desk import Desk, open_desk, units_of
@@ -193,6 +195,27 @@ async def test_j04_fund__killed_and_run_again__is_paid_once_and_told(desk: Desk)
     assert "interrupted" not in third.err
     assert (await lease_of(desk, lease)).funded_block == before.funded_block + HOUR
     assert (await desk.account(desk.story.chain.tenant)).available == had - HOUR * CHARGE
+
+
+async def test_j04_fund__refused_after_a_part_has_landed_and_run_again__pays_no_part_twice(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lease = await desk.story.leased()
+    before = await lease_of(desk, lease)
+    send = Turn.send
+
+    async def fails_after_one(turn: Turn, call: Call) -> Sent:
+        await send(turn, call)
+        raise NotSent("the next group: no coin for gas")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Turn, "send", fails_after_one)
+        first = await fund(desk, desk.tenant, lease, "--for", "1h", "--yes")
+    again = await fund(desk, desk.tenant, lease, "--for", "1h", "--yes")
+
+    assert_failed(first, ExitStatus.REFUSED, "no coin for gas")
+    assert again.status is ExitStatus.OK and "group dock was funded by the run" in again.err, again.err
+    assert (await lease_of(desk, lease)).funded_block == before.funded_block + HOUR
 
 
 async def test_j01_money__dry_runs_for_programs__are_one_document_and_send_nothing(desk: Desk) -> None:

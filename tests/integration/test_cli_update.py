@@ -100,6 +100,23 @@ async def test_create__dry_run__sends_nothing_and_remembers_nothing(tmp_path):
         assert await here.deployments() == [] and not list(here.tenant.state.rglob("*.json"))
 
 
+@pytest.mark.parametrize("way", [("--dry-run",), ("--unsigned-out", "unsigned.json")])
+async def test_j01_commands__only_to_be_shown__sign_nothing_whatever_state_the_deployment_is_in(tmp_path, way):
+    async with world(tmp_path) as here:
+        await here.tenant.does("create", "--yes")
+        live = [await here.tenant.does(command, *way) for command in ("deploy", "update")]
+        before = await here.deployments()
+        assert (await here.tenant.does("delete", "--yes", "--detach")).status is ExitStatus.OK
+        closing = await here.deployments()
+        ended = await here.tenant.does("delete", *way, "--deployment", closing[0]["deployment"])
+        after = await here.deployments()
+
+    assert [each.status for each in (*live, ended)] == [ExitStatus.OK] * 3, [each.err for each in (*live, ended)]
+    assert "nothing is to be signed" in live[0].err and "nothing to update" in live[1].err
+    assert before[0]["state"] == "active"
+    assert [each["state"] for each in after] == [each["state"] for each in closing] != ["closed"]
+
+
 # ------------------------------------------------------------------ update
 
 

@@ -164,7 +164,7 @@ class Run:
 @pytest.fixture(autouse=True)
 def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(log_reader, "LOOK_SECONDS", 0.01)
-    monkeypatch.setattr(log_reader, "LONGEST_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(log_reader, "LONGEST_PAUSE_DOUBLINGS", -7)
 
 
 async def until(condition: Callable[[], bool]) -> None:
