@@ -37,8 +37,8 @@ MASKS = (
     (r"[ \t]{2,}", "  "),
 )
 COMPILED = tuple((re.compile(pattern), mask) for pattern, mask in MASKS)
-PASSING = re.compile(r"^block <n>  workload \S+ ((?!running\b)\S+|running\b.*the new one is tried)")
-"""What workloads go through before they run, as they are to: who looks more often sees more of it."""
+PASSING = re.compile(r"^block <n>  (waiting for |workload \S+ ((?!running\b)|running: .*(is tried|not up|gateway)))")
+"""What is waited for, and what workloads go through until they run as they are to: who looks more often sees more."""
 UNORDERED = re.compile(r"^block <n>  (order 0x<id>…: provider \d+ bids|workload \S+ running|manifest delivered)")
 """What several do at the same time, and some of it once more."""
 

@@ -126,6 +126,14 @@ BEFORE = "replica 0: the version before goes on; the new one"
         ('  "block": 351,', '  "block": 1,'),
         ("block 1  workload a starting\nblock 2  workload a running", "block 2  workload a running"),
         (f"block 1  workload a running: {BEFORE} is tried\nblock 2  workload a running", "block 2  workload a running"),
+        (
+            "block 1  workload a running\nblock 2  workload a running: not up: b:6379: not looked at yet",
+            "block 4  workload a running",
+        ),
+        (
+            "block 1  waiting for provider 1 to reset and confirm\nblock 2  deployment is closed",
+            "block 9  deployment is closed",
+        ),
         (f"block 1  {BID.format(1)}\nblock 1  {BID.format(2)}", f"block 3  {BID.format(2)}\nblock 4  {BID.format(1)}"),
     ],
 )
@@ -150,7 +158,7 @@ def test_is_same__values_of_chance_or_time__may_differ(one, other):
         ("block 2  workload a running at http://h:1", "block 2  workload a failed"),
         ("block 1  workload a running", "block 1  workload b running"),
         (
-            f"block 1  workload a running: {BEFORE} is failed\nblock 2  workload a running",
+            f"block 1  workload a running: {BEFORE} is restarting: exited with 1\nblock 2  workload a running",
             "block 2  workload a running",
         ),
         ("tips  0.002 MOOR", "tips  MOOR"),
