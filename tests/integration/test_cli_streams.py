@@ -52,6 +52,16 @@ class World:
             await asyncio.sleep(0.1)
         raise AssertionError(f"{words}: {await self.processes()}")
 
+    async def until_written(self, lines: int) -> list[str]:
+        """Return what `logs` shows, sorted, once it is that much; first a container runs, then it writes."""
+        for _ in range(100):
+            shown = await self.tenant.does("logs", *self.which)
+            assert shown.status == 0, shown
+            if len(written := sorted(shown.out.splitlines())) >= lines:
+                break
+            await asyncio.sleep(0.1)
+        return written
+
     def start(self, *arguments: str, **files: int) -> subprocess.Popen[bytes]:
         """Start the program in a process of its own."""
         return subprocess.Popen(
@@ -79,8 +89,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
 async def test_h18_streams__on_a_real_provider__are_the_workloads_own(world: World) -> None:
     which = world.which
 
-    shown = await world.tenant.does("logs", *which)
-    assert (shown.status, sorted(shown.out.splitlines())) == (0, ["problem", "started red"])
+    assert await world.until_written(2) == ["problem", "started red"]
     (told,) = (await world.tenant.does("logs", "--tail", "1", "-o", "json", *which)).events
     assert (told["workload"], told["replica"], told["datacenter"]) == ("web", 0, "dock")
     raw = (await world.tenant.does("logs", "--since", "1h", "-o", "json", *which)).events
