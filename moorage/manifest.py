@@ -73,6 +73,8 @@ MilliCpu = Annotated[int, msgspec.Meta(ge=1, le=MAX_MILLI_CPU)]
 PositiveBytes = Annotated[int, msgspec.Meta(ge=1, le=MAX_EXACT_INTEGER)]
 Bytes = Annotated[int, msgspec.Meta(ge=0, le=MAX_EXACT_INTEGER)]
 Protocol = Literal["tcp", "http", "https"]
+Restart = Literal["always", "on-failure"]
+"""When a container that has ended is started anew."""
 
 
 class ManifestError(ValueError):
@@ -128,6 +130,13 @@ class Workload(Closed, frozen=True, kw_only=True):
     secrets: Annotated[dict[SecretName, Secret], msgspec.Meta(max_length=MAX_SECRETS)]
     credentials: Credentials | None
     """Of the image's registry."""
+    restart: Literal["on-failure"] | msgspec.UnsetType = msgspec.UNSET
+    """Absent: always. It came later, so that its absence is the one form of what was written before it."""
+
+    @property
+    def is_job(self) -> bool:
+        """Whether it is done when it has ended with 0."""
+        return self.restart == "on-failure"
 
 
 class ManifestGroup(Closed, frozen=True, kw_only=True):

@@ -9,7 +9,7 @@ import click
 
 from cli import wallet
 from cli.agents import Interpreter
-from cli.core.agents import NOTHING_KNOWN, Knowledge, learn, next_steps
+from cli.core.agents import ALL_DONE, NOTHING_KNOWN, Knowledge, is_all_done, learn, next_steps
 from cli.core.hints import hints
 from cli.core.permissions import describe_manager
 from cli.core.report import document, heading, rows
@@ -60,6 +60,8 @@ async def _status(
     show_rows(environment, heading(view), rows(view, knowledge, money))
     for hint in hints(view, money):
         say(f"note: {hint.text}")
+    if is_all_done(view, knowledge):
+        say(f"note: {ALL_DONE}")
     for told in history:
         say(as_text(told))
 

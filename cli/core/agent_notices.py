@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from cli.core.agents import NOTHING_KNOWN, RUNNING, Knowledge, Report, is_up
+from cli.core.agents import DONE, NOTHING_KNOWN, RUNNING, Knowledge, Report, is_up, up_words
 from cli.core.chain_notices import stages
 from cli.core.notices import Fields, Kind, Notice, notice_id
 from cli.core.view import Attempt, DeploymentView, full
@@ -17,6 +17,7 @@ from moorage.types import OrderId, OrderState
 
 DOWN = ("restarting", "failed")
 """States of a workload in which it is down; `starting` says neither that nor that it is up."""
+UP = (RUNNING, DONE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,11 +118,13 @@ class _Look:
             present.add(name)
             node = self._nodes.get(name, Node(False, 0))
             is_first = node.changes == 0
-            is_steady = self._lasting("again", name, workload.state == RUNNING, self._patience.again_seconds)
-            if not node.is_up and workload.state == RUNNING and (is_first or is_steady):
+            has_come_up = workload.state in UP
+            is_steady = self._lasting("again", name, has_come_up, self._patience.again_seconds)
+            if not node.is_up and has_come_up and (is_first or is_steady):
                 node = Node(True, node.changes + 1)
                 where = f" at {', '.join(workload.addresses)}" if workload.addresses else ""
-                text = f"workload {workload.name} of group {group} runs{'' if is_first else ' again'}{where}"
+                how = "is done" if workload.state == DONE else "runs" if is_first else "runs again"
+                text = f"workload {workload.name} of group {group} {how}{where}"
                 fields = {"workload": workload.name, "addresses": " ".join(workload.addresses)}
                 yield self._of(attempt, Kind.NODE_CREATED, text, workload.name, node.changes, **fields)
             elif node.is_up and workload.state in DOWN:
@@ -155,11 +158,12 @@ class _Look:
         if is_complete and stage > self._complete_stage:
             self._complete_stage = stage
             reports = [self._knowledge.get(attempt.id, NOTHING_KNOWN).report for attempt in self._leased]
-            found = [address for report in reports if report for each in report.workloads for address in each.addresses]
+            workloads = [each for report in reports if report for each in report.workloads]
+            found = [address for each in workloads for address in each.addresses]
             where = f": {', '.join(found)}" if found else ""
             identity = notice_id(self._view.id, Kind.DEPLOY_COMPLETE, stage)
             fields: Fields = {"number": stage, "addresses": " ".join(found), "version": version}
-            text = f"all workloads run{where}"
+            text = f"{up_words(workloads)}{where}"
             yield Notice(identity, Kind.DEPLOY_COMPLETE, self._view.block_number, text, fields)
 
     def _lasting(self, what: str, about: str, is_so: bool, limit_seconds: float) -> bool:

@@ -15,8 +15,11 @@ MAX_RETRY_SECONDS = 30.0
 COMING_UP_SECONDS = 1.0
 RUNNING_SECONDS = 10.0
 RUNNING = "running"
+DONE = "done"
+"""A job has ended well, and is not started again."""
 QUIET_FAILURES = 2
 """An agent that has not seen the newest block yet says no; a few seconds later that is over."""
+ALL_DONE = "all workloads are done: their leases are paid for until `moorage delete` ends them"
 FAILURES_WITHOUT_HOPE = 8
 """After so many in a row, a minute and a half, it is said what becomes of the lease."""
 DIRECT_DELIVERIES = 2
@@ -58,8 +61,8 @@ class Workload:
 
     @property
     def is_up(self) -> bool:
-        """Whether it runs, as the version that is wanted."""
-        return self.state == RUNNING and not self._is_before
+        """Whether it runs, or is done, as the version that is wanted."""
+        return self.state in (RUNNING, DONE) and not self._is_before
 
     @property
     def is_kept_back(self) -> bool:
@@ -263,13 +266,29 @@ def is_all_running(view: DeploymentView, knowledge: Mapping[OrderId, Knowledge])
 
 
 def running_line(view: DeploymentView, knowledge: Mapping[OrderId, Knowledge]) -> Line:
-    """Return what to tell once everything runs: where it can be reached."""
+    """Return what to tell once everything runs or is done: where it can be reached."""
     reports = [knowledge[attempt.id].report for attempt in view.wanted]
     workloads = [workload for report in reports if report is not None for workload in report.workloads]
     reachable = [f"{workload.name} at {', '.join(workload.addresses)}" for workload in workloads if workload.addresses]
     addresses = " ".join(address for workload in workloads for address in workload.addresses)
     where = "; ".join(reachable) if reachable else "nothing is exposed to the outside"
-    return Line(view.block_number, "running", f"all workloads run: {where}", {"addresses": addresses})
+    text = ALL_DONE if is_all_done(view, knowledge) else f"{up_words(workloads)}: {where}"
+    return Line(view.block_number, "running", text, {"addresses": addresses})
+
+
+def up_words(workloads: Collection[Workload]) -> str:
+    """Return in words that all workloads are up."""
+    return "all workloads run or are done" if any(each.state == DONE for each in workloads) else "all workloads run"
+
+
+def is_all_done(view: DeploymentView, knowledge: Mapping[OrderId, Knowledge]) -> bool:
+    """Return whether nothing of a deployment runs any more, or ever will, because all of it is done."""
+    return is_all_running(view, knowledge) and all(
+        workload.state == DONE
+        for attempt in view.wanted
+        if (report := knowledge[attempt.id].report) is not None
+        for workload in report.workloads
+    )
 
 
 def _holds(report: Report | None, wanted: Version) -> bool:

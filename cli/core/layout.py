@@ -14,6 +14,7 @@ INDENT = 6
 STYLES = {
     "leased": GOOD,
     "running": GOOD,
+    "done": GOOD,
     "lowest": GOOD,
     "up": GOOD,
     "failed": BAD,

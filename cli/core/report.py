@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from cli.core.agents import NOTHING_KNOWN, RUNNING, Connection, Knowledge, Report, Workload
+from cli.core.agents import DONE, NOTHING_KNOWN, RUNNING, Connection, Knowledge, Report, Workload
 from cli.core.view import Attempt, DeploymentView, full
 from moorage.money import Money
 from moorage.types import Lease, OrderId, OrderState
@@ -53,8 +53,11 @@ def rows(view: DeploymentView, knowledge: Mapping[OrderId, Knowledge], money: Mo
 def _healthy(report: Report | None) -> str:
     if report is None or not report.workloads:
         return ""
-    running = sum(workload.state == RUNNING for workload in report.workloads)
-    return f"{running}/{len(report.workloads)} workloads healthy"
+    states = [workload.state for workload in report.workloads]
+    done, running = states.count(DONE), states.count(RUNNING)
+    if not done:
+        return f"{running}/{len(states)} workloads healthy"
+    return f"{done}/{len(states)} workloads done" + (f", {running} healthy" if done < len(states) else "")
 
 
 def _bid_rows(attempt: Attempt, money: Money) -> Iterator[Row]:

@@ -65,6 +65,8 @@ def _details(before: Workload, after: Workload) -> Iterator[str]:
             yield f"{NAMES.get(field, field)} {_shown(old)} -> {_shown(new)}"
     if before.read_only != after.read_only:
         yield f"read-only {str(before.read_only).lower()} -> {str(after.read_only).lower()}"
+    if before.restart != after.restart:
+        yield f"restart {before.restart or 'always'} -> {after.restart or 'always'}"
     if before.resource_group != after.resource_group:
         yield "profile changed"
     for field in PRIVATE:

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from fractions import Fraction
 from typing import NamedTuple
 
+from msgspec import UNSET
+
 from moorage import manifest, units
 from moorage.deployment_file.problems import DeploymentFileError, Problem, quoted
 from moorage.deployment_file.spec import Datacenter, DeploymentSpec, Profile, Service
@@ -128,4 +130,5 @@ def _workload(service: Service, resource_group: int, profile: Profile, nodes: in
         host=service.host,
         secrets=service.secrets,
         credentials=service.credentials,
+        restart="on-failure" if service.restart == "on-failure" else UNSET,
     )

@@ -47,6 +47,7 @@ def _service(reader: Reader, name: str) -> Service:
         host=tuple(_hosts(reader, (*path, "host"))),
         secrets=read_secrets(reader, (*path, "secrets")),
         credentials=read_credentials(reader, (*path, "credentials")),
+        restart=reader.get(*path, "restart") or "always",
     )
 
 

@@ -7,7 +7,7 @@ from enum import StrEnum
 from fractions import Fraction
 
 from moorage.deployment_file.problems import Position
-from moorage.manifest import Connection
+from moorage.manifest import Connection, Restart
 from moorage.types import ComputeUnit
 from moorage.workload_health import Health
 from moorage.workload_secrets import Credentials, Secret
@@ -33,6 +33,7 @@ class Service:
     """Name of a file -> what is in it."""
     credentials: Credentials | None
     """Of the image's registry."""
+    restart: Restart = "always"
 
 
 @dataclass(frozen=True, slots=True)

@@ -137,6 +137,8 @@ class ContainerSpec:
     """Whether one of its networks leads out: it may only start behind the host's firewall."""
     health: Health | None = None
     """How it is found out whether it works: by the engine if that is a command, else by the gateway."""
+    is_job: bool = False
+    """Whether it is done when it has ended with 0; else it is started again whenever it ends."""
 
     @property
     def digest(self) -> str:

@@ -47,7 +47,12 @@ def exec_target(containers: Iterable[ObservedContainer], request: ExecRequest) -
         there = ", ".join(map(str, sorted({_replica(each) for each in ours})))
         return f"workload {request.workload} has no replica {request.replica} now, but {there}"
     running = sorted((each for each in replicas if _is_running(each)), key=lambda each: len(each.name))
-    return running[0] if running else f"replica {request.replica} of {request.workload} does not run"
+    return running[0] if running else f"replica {request.replica} of {request.workload} {_why_not(replicas)}"
+
+
+def _why_not(replicas: Iterable[ObservedContainer]) -> str:
+    codes = [each.exit_code for each in replicas if each.exit_code is not None]
+    return f"has ended with exit code {codes[0]}" if codes else "does not run"
 
 
 def _is_replica(container: ObservedContainer) -> bool:

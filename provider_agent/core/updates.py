@@ -3,7 +3,8 @@
 One replica after the other: a container of the new version runs beside the old one, under a name and at addresses of
 its own, while the old one serves. If it works for a while the gateway leads to both, and the old one is replaced;
 when that works, too, the one beside goes. If it does not work the old one goes on. All of this is decided
-from what is on the engine. What has storage can't be there twice: it is replaced as soon as its new image is there.
+from what is on the engine. What has storage can't be there twice, and a job must not be done twice: they are replaced
+as soon as the new image is there.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ def all_that_may_run(wanted: DesiredLease) -> Iterator[ContainerSpec]:
     """Yield the containers that a lease may have: also those in which new versions are tried."""
     for spec in wanted.containers:
         yield spec
-        if not spec.mounts:
+        if _may_be_twice(spec):
             yield replace(spec, name=name_beside(spec))
 
 
@@ -76,17 +77,21 @@ def _draining(
 def _updated(workload: DesiredWorkload, seen: Seen, now_seconds: int) -> DesiredWorkload:
     beside: list[ContainerSpec] = []
     held: set[str] = set()
-    for spec in workload.replicas:
+    for spec in filter(_may_be_twice, workload.replicas):
         found, trial = seen.get(spec.name), _beside(spec, len(workload.replicas))
         tried = seen.get(trial.name)
-        if _is_old(spec, seen) and not spec.mounts:
+        if _is_old(spec, seen):
             if beside or not _has_worked(trial, tried, now_seconds - DRAIN_SECONDS):
                 held.add(spec.name)
             if not beside:
                 beside.append(trial)
-        elif tried is not None and not _has_worked(spec, found, now_seconds - DRAIN_SECONDS) and not spec.mounts:
+        elif tried is not None and not _has_worked(spec, found, now_seconds - DRAIN_SECONDS):
             beside.append(trial)
     return replace(workload, beside=tuple(beside), held=frozenset(held))
+
+
+def _may_be_twice(spec: ContainerSpec) -> bool:
+    return not spec.mounts and not spec.is_job
 
 
 def _is_old(spec: ContainerSpec, seen: Seen) -> bool:

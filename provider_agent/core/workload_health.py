@@ -37,8 +37,16 @@ def with_health(observed: Observed, wanted: DesiredLease, told: Mapping[tuple[st
     return replace(observed, containers=containers)
 
 
+def is_done(spec: ContainerSpec, found: ObservedContainer) -> bool:
+    """Return whether a container has done what it was to do as specified, and is not started again."""
+    has_ended_well = found.state is ContainerState.EXITED and found.exit_code == 0
+    return spec.is_job and has_ended_well and found.digest == spec.digest
+
+
 def is_up(spec: ContainerSpec, found: ObservedContainer | None) -> bool:
-    """Return whether a container runs as specified and, if it is checked, is healthy."""
+    """Return whether a container runs as specified and, if it is checked, is healthy; or is done."""
+    if found is not None and is_done(spec, found):
+        return True
     if found is None or found.digest != spec.digest or found.state is not ContainerState.RUNNING:
         return False
     return spec.health is None or found.health is HealthState.HEALTHY

@@ -24,7 +24,14 @@ from provider_agent.core.containers import (
 from provider_agent.core.endings import Over
 from provider_agent.core.image_names import ImageRequest
 from provider_agent.core.lease_names import LEASE_LABEL
-from provider_agent.core.workload_health import backoff_seconds, crashes_in_a_row, is_sick, is_up, restart_due_seconds
+from provider_agent.core.workload_health import (
+    backoff_seconds,
+    crashes_in_a_row,
+    is_done,
+    is_sick,
+    is_up,
+    restart_due_seconds,
+)
 from provider_agent.core.workloads import DesiredLease, DesiredWorkload
 
 LOOK_SECONDS = 2
@@ -151,6 +158,8 @@ def next_attempt(wanted: DesiredLease, observed: Observed, failures: Failures, n
     times = [failure.due_seconds for name, failure in failures.items() if name in specs]
     for found in observed.containers:
         spec = specs.get(found.name)
+        if spec is not None and is_done(spec, found):
+            continue
         if spec is not None and found.state is ContainerState.EXITED:
             times.append(restart_due_seconds(found))
         elif spec is not None and spec.health is not None and found.state is ContainerState.RUNNING:
@@ -281,6 +290,8 @@ def _ensure(
             yield StartWorkload(lease, replace(spec, restarts=found.restarts))
         case ContainerState.EXITED if was_stopped:
             yield StartWorkload(lease, replace(spec, restarts=found.restarts))
+        case ContainerState.EXITED if is_done(spec, found):
+            return
         case ContainerState.EXITED if now_seconds >= restart_due_seconds(found):
             yield StartWorkload(lease, replace(spec, restarts=crashes_in_a_row(found) + 1))
         case ContainerState.RUNNING if is_sick(spec, found, now_seconds):

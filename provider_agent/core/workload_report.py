@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 
 from moorage.told import BEING_TRIED, VERSION_BEFORE
 from provider_agent.core.containers import ContainerSpec, ContainerState, Observed, ObservedContainer
 from provider_agent.core.gateway_state import ConnectionReport, ConnectionState
-from provider_agent.core.workload_health import crashes_in_a_row, is_sick, is_up, restart_due_seconds
+from provider_agent.core.workload_health import crashes_in_a_row, is_done, is_sick, is_up, restart_due_seconds
 from provider_agent.core.workload_plan import Failures, lease_of
 from provider_agent.core.workloads import DesiredLease, DesiredWorkload
 
@@ -20,6 +21,8 @@ EXIT_WORDS = {126: ": its command cannot be executed", 127: ": its command was n
 class WorkloadState(StrEnum):
     """From the best to the worst; a workload is as its worst replica."""
 
+    DONE = "done"
+    """It has ended with 0, and is a job: it is not started again."""
     RUNNING = "running"
     STARTING = "starting"
     RESTARTING = "restarting"
@@ -97,9 +100,10 @@ def _report(workload: DesiredWorkload, seen: _Seen, connections: Collection[Conn
     if waits_for and not any(spec.name in seen.containers for spec in workload.replicas):
         reasons.append(f"waits for {', '.join(waits_for)}")
     worst = max((state for state, _ in replicas), key=list(WorkloadState).index)
-    reasons.extend(_not_up(workload, seen.wanted, connections))
+    if worst is not WorkloadState.DONE:
+        reasons.extend(_not_up(workload, seen.wanted, connections))
     state, reason = seen.gateway
-    uses_gateway = any(name == workload.name for name, _ in seen.wanted.addresses)
+    uses_gateway = any(name == workload.name for name, _ in seen.wanted.addresses) and worst is not WorkloadState.DONE
     if state is not WorkloadState.RUNNING and uses_gateway:
         reasons.append(f"its gateway is {state}" + (f": {reason}" if reason is not None else ""))
     is_reachable = state is WorkloadState.RUNNING and any(each is WorkloadState.RUNNING for each, _ in replicas)
@@ -142,12 +146,18 @@ def _replica(
             return WorkloadState.STARTING, "not healthy yet"
         case ContainerState.RUNNING:
             return WorkloadState.RUNNING, f"restarts after crashes: {found.restarts}" if found.restarts else None
+        case ContainerState.EXITED if is_done(spec, found):
+            return WorkloadState.DONE, f"exit code 0 at {_shown_time(found.finished_seconds)}"
         case ContainerState.EXITED:
             wait = max(0, restart_due_seconds(found) - now_seconds)
             count = crashes_in_a_row(found) + 1
             return WorkloadState.RESTARTING, f"{_exit_reason(found)}; restart {count} in {wait} s"
         case _:
             return WorkloadState.STARTING, None
+
+
+def _shown_time(unix_seconds: int) -> str:
+    return datetime.fromtimestamp(unix_seconds, UTC).isoformat().replace("+00:00", "Z")
 
 
 def _exit_reason(container: ObservedContainer) -> str:

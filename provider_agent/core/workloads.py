@@ -208,6 +208,7 @@ def _container(
         layer_bytes=workload.compute.disk_bytes - sum(workload.storage.values()),
         secrets=_secrets(workload, salt),
         health=workload.health,
+        is_job=workload.is_job,
     )
 
 

@@ -81,6 +81,7 @@ def _workloads(name: str, earlier: list[str], names: list[str], group_names: lis
             st.sampled_from(["key", "a.b_c-"]), TEXT.map(lambda text: Secret(value=text)), max_size=2
         ),
         credentials=st.none() | st.just(Credentials(user="robot", password="p:w")),
+        restart=st.sampled_from([msgspec.UNSET, "on-failure"]),
     )
 
 

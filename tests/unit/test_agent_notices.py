@@ -60,6 +60,18 @@ def test_agent_notices__workload_comes_up__is_told_at_once_and_complete_when_it_
     assert complete.kind is Kind.DEPLOY_COMPLETE and complete.fields["addresses"] == "http://203.0.113.1:80"
 
 
+def test_agent_notices__job_is_done__has_come_up_and_is_complete_and_never_down():
+    story = Story()
+
+    (created,) = story.at(0, says("done", "exit code 0 at 2026-05-01T10:00:00Z"))
+    (complete,) = story.at(10, says("done"))
+
+    assert created.kind is Kind.NODE_CREATED and "workload web of group west is done" in created.text
+    assert complete.kind is Kind.DEPLOY_COMPLETE and complete.text.startswith("all workloads run or are done")
+    ran = running()
+    assert ran.kinds(20, says("done")) == ran.kinds(400, says("done")) == []
+
+
 def test_agent_notices__runs_for_a_moment_only__is_not_complete():
     story = Story()
 

@@ -8,6 +8,7 @@ from itertools import pairwise
 import pytest
 
 from cli.core.agents import (
+    ALL_DONE,
     COMING_UP_SECONDS,
     MAX_RETRY_SECONDS,
     NOTHING_KNOWN,
@@ -20,6 +21,7 @@ from cli.core.agents import (
     Knowledge,
     Report,
     Workload,
+    is_all_done,
     is_all_running,
     learn,
     next_steps,
@@ -35,6 +37,7 @@ WEB = Workload("web", "running", None, ("http://203.0.113.1:80",))
 TRIED = replace(WEB, reason=f"{VERSION_BEFORE}; the new one {BEING_TRIED}: not healthy yet")
 KEPT_BACK = replace(WEB, reason=f"{VERSION_BEFORE}; the new one is restarting: exited with 1")
 RUNNING = Report(VERSION, (WEB,))
+JOB = Workload("job", "done", "exit code 0 at 2026-05-01T10:00:00Z", ())
 EMPTY = Report(None, ())
 LEASED = view(attempt())
 
@@ -251,6 +254,26 @@ def test_running_line__nothing_exposed__says_so():
     knowledge = {ORDER: Knowledge(Report(VERSION, (Workload("db", "running", None, ()),)))}
 
     assert running_line(LEASED, knowledge).text == "all workloads run: nothing is exposed to the outside"
+
+
+def test_all_running__job_is_done__is_up_and_told_so():
+    knowledge = {ORDER: Knowledge(Report(VERSION, (WEB, JOB)))}
+
+    assert is_all_running(LEASED, knowledge) and not is_all_done(LEASED, knowledge)
+    assert running_line(LEASED, knowledge).text == "all workloads run or are done: web at http://203.0.113.1:80"
+
+
+def test_all_done__every_workload_of_every_group__says_that_it_is_paid_for_all_the_same():
+    other = attempt(nonce=1, name="east")
+    both = view(attempt(), other)
+    done, running = Knowledge(Report(VERSION, (JOB,))), Knowledge(RUNNING)
+
+    assert is_all_done(both, {ORDER: done, other.id: done})
+    assert not is_all_done(both, {ORDER: done, other.id: running})
+    assert not is_all_done(both, {ORDER: done})
+    assert not is_all_done(view(attempt()), {ORDER: Knowledge(Report(OTHER_VERSION, (JOB,)))})
+    assert running_line(LEASED, {ORDER: done}).text == ALL_DONE
+    assert "`moorage delete`" in ALL_DONE
 
 
 def test_tell__agent_fails_for_long__says_once_what_becomes_of_the_lease():

@@ -39,6 +39,8 @@ SECRET_WORDS = ("hunter2", "opensesame", "s3cr3t")
         ({"user": "web"}, {}, "user web -> none"),
         ({}, {"resource_group": 1}, "profile changed"),
         ({}, {"read_only": True}, "read-only false -> true"),
+        ({}, {"restart": "on-failure"}, "restart always -> on-failure"),
+        ({"restart": "on-failure"}, {}, "restart on-failure -> always"),
         ({"args": ("-v",)}, {"args": ("hunter2",)}, "args changed"),
         ({}, {"args": ("-v",)}, "args added"),
         ({"command": ("/bin/sh",)}, {}, "command removed"),

@@ -80,6 +80,20 @@ def test_rows__workloads__are_counted_beside_their_lease():
     assert rows(view(attempt(), block=104), KNOWN, MONEY)[0].detail.startswith("1/2 workloads healthy, confirmed 4")
 
 
+@pytest.mark.parametrize(
+    ("states", "told"),
+    [
+        (("done",), "1/1 workloads done, confirmed"),
+        (("done", "running", "failed"), "1/3 workloads done, 1 healthy, confirmed"),
+        (("running", "restarting"), "1/2 workloads healthy, confirmed"),
+    ],
+)
+def test_rows__some_are_done__are_counted_apart(states: tuple[str, ...], told: str) -> None:
+    known = {ORDER: Knowledge(Report(VERSION, tuple(Workload("job", state, None, ()) for state in states)))}
+
+    assert rows(view(attempt(), block=104), known, MONEY)[0].detail.startswith(told)
+
+
 def test_rows__workloads__stand_below_their_group():
     assert rows(view(attempt()), KNOWN, MONEY)[1:] == (
         Row("  web", "running", detail="http://203.0.113.1:80"),

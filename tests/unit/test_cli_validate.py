@@ -148,7 +148,7 @@ def test_validate__problem_of_an_included_file_as_json__has_its_chain(tenant: Pe
         "line": 6,
         "column": 5,
         "message": "unknown key 'colour'; known are args, command, credentials, depends-on, env, expose, health, host, "
-        "image, read-only, secrets, storage, user",
+        "image, read-only, restart, secrets, storage, user",
         "included_at": [{"file": "moorage.yml", "line": 2, "column": 11}],
     }
 

@@ -92,10 +92,12 @@ def test_load__the_complete_file__gives_every_value() -> None:
         host=("www.shop.example", "shop.example"),
         secrets={"key": Secret(value="first\nsecond\n")},
         credentials=Credentials(user="robot", password="p:w"),
+        restart="on-failure",
     )
     assert pool.health == Health(
         http=None, tcp_port=5432, command=None, interval_seconds=10, timeout_seconds=5, retries=3, start_seconds=0
     )
+    assert (pool.restart, db.restart) == ("always", "always")
     assert (pool.user, pool.read_only, pool.command, pool.storage) == ("1000", False, None, {})
     assert db.connections == (
         connection(5432, "tcp", "pool", False),

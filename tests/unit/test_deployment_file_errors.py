@@ -141,6 +141,8 @@ SCHEMA_ERRORS = [
     (changed("    depends-on: [db]\n", "    user: root;id\n"), "5:11: 'root;id' is not a user or user:group, as "),
     (changed("    depends-on: [db]\n", "    user: -1\n"), "5:11: -1 is not a user or user:group, as numbers or names"),
     (changed("    depends-on: [db]\n", "    read-only: yes\n"), "5:16: 'yes' is not true or false"),
+    (changed("    depends-on: [db]\n", "    restart: no\n"), "5:14: 'no' is not always or on-failure"),
+    (changed("    depends-on: [db]\n", "    restart: on-failur\n"), "on-failure, did you mean 'on-failure'?"),
     (changed("{/data: 1GB}", "{data: 1GB}"), "12:15: 'data' is not an absolute path of letters, digits, "),
     (changed("{/data: 1GB}", "{/../etc: 1GB}"), "12:15: '/../etc' is not an absolute path of letters, "),
     (changed("{/data: 1GB}", "{/data: 1gb}"), f"12:22: '1gb' {SIZE}"),

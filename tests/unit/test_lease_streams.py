@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from moorage.streams import ExecRequest, LogQuery
 from provider_agent.core.containers import ContainerState, ObservedContainer, sorted_labels
 from provider_agent.core.lease_streams import LogSource, exec_target, log_sources
@@ -20,6 +22,7 @@ OLD = replica("mw-web-0")
 NEW = replica("mw-web-0.next")
 DEAD = replica("mw-web-1", number="1", state=ContainerState.EXITED)
 DB = replica("mw-db-0", "db")
+ENDED = replace(replica("mw-job-0", "job", state=ContainerState.EXITED), exit_code=0)
 GATEWAY = ObservedContainer("mg", sorted_labels({"moorage.role": "gateway"}), ContainerState.RUNNING)
 POSING = replica("mg-2", role="gateway")
 BY_HAND = replica("x", number="-1")
@@ -49,6 +52,7 @@ def test_exec_target__new_version_is_tried__is_the_one_that_serves() -> None:
 
 def test_exec_target__nothing_to_run_in__says_why() -> None:
     assert exec_target(ALL, ExecRequest("web", ("a",), replica=1)) == "replica 1 of web does not run"
+    assert exec_target((ENDED,), ExecRequest("job", ("a",))) == "replica 0 of job has ended with exit code 0"
     assert exec_target(ALL, ExecRequest("web", ("a",), replica=7)) == "workload web has no replica 7 now, but 0, 1"
     assert exec_target(ALL, ExecRequest("gateway", ("a",))) == "nothing of a workload 'gateway' is on the engine"
     assert exec_target((POSING,), ExecRequest("web", ("a",))) == "nothing of a workload 'web' is on the engine"

@@ -80,6 +80,7 @@ FULL = manifest_of(
         host=("www.example.com",),
         secrets={"key": Secret(value="canary-of-a-secret")},
         credentials=Credentials(user="robot", password="canary-of-a-password"),
+        restart="on-failure",
     ),
     workload("db", image="registry.example:5000/team/db@sha256:" + "ab" * 32, connections=(FROM_WEB,)),
     others={
@@ -116,10 +117,18 @@ def test_encode__keys__are_sorted_and_all_there() -> None:
     plain = json.loads(manifest.encode(manifest_of()))
 
     assert list(plain) == ["format", "groups", "salt"]
-    assert list(plain["groups"][0]["workloads"][0]) == sorted(workload().__struct_fields__)
+    assert list(plain["groups"][0]["workloads"][0]) == sorted({*workload().__struct_fields__} - {"restart"})
     assert plain["groups"][0]["workloads"][0]["connections"] == [
         {"datacenter": None, "global": True, "port": 80, "protocol": "http", "workload": None}
     ]
+
+
+@pytest.mark.parametrize("value", ['"always"', '"never"', "null", '""', "true"])
+def test_decode__restart_that_has_no_form_of_its_own__is_refused(value: str) -> None:
+    encoded = FULL_BYTES.replace(b'"restart":"on-failure"', f'"restart":{value}'.encode())
+
+    assert encoded != FULL_BYTES
+    assert "restart" in reason_of(encoded)
 
 
 @pytest.mark.parametrize("vector", VECTORS, ids=[vector["name"] for vector in VECTORS])
