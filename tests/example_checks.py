@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from demo.hosts import Hosts
-from tests.example_tenant import Tenant
+from tests.example_tenant import Tenant, at_once
 
 PATIENCE_SECONDS = 60.0
 POLL_SECONDS = 0.3
@@ -125,11 +125,17 @@ async def check_notifications(visit: Visit) -> None:
 
 
 async def check_batch_job(visit: Visit) -> None:
-    async def result() -> str | None:
-        return await accepted_by("GET", f"{visit.first}/pi.txt")
+    async def done() -> Any:
+        job = (await visit.tenant.workloads())["job"]
+        return job if job["state"] == "done" else None
 
-    digits = (await until(result)).strip()
+    job = await until(done)
+    (written,) = await at_once([visit.tenant], "logs", "--tail", "all")
+    (refused,) = await at_once([visit.tenant], "exec", "job", "id")
+    digits = written.output.strip()
+    assert job["reason"].startswith("exit code 0 at ")
     assert (digits[: len(PI)], len(digits)) == (PI, 2000)
+    assert refused.status == 125 and "replica 0 of job has ended with exit code 0" in refused.output
 
 
 async def check_linux_box(visit: Visit) -> None:

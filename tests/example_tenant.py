@@ -51,7 +51,8 @@ class Tenant:
 
     def run(self, *arguments: str) -> Run:
         """Return what runs a command with the example's file."""
-        return Run((*arguments, "-f", str(self.files / LOCAL_FILE)), str(self.folder), self.variables)
+        name, *others = arguments
+        return Run((name, "--file", str(self.files / LOCAL_FILE), *others), str(self.folder), self.variables)
 
     async def workloads(self) -> dict[str, Any]:
         """Return what `moorage status` tells of each workload, by its name."""

@@ -40,7 +40,7 @@ TEMPLATES = {
         secrets=("signing-key",),
     ),
     "notifications": Template("a site whose owner hears of what happens to it", webhook_secrets=("webhook-key",)),
-    "batch-job": Template("a job that is done once and serves its result", files=("job.py",)),
+    "batch-job": Template("a job that ends when it is done", files=("job.py",)),
     "linux-box": Template("a Linux box with ssh", files=("authorized_keys", "Dockerfile", "sshd_config", "start-sshd")),
 }
 """Name -> template. The first is the one that is written when none is named."""

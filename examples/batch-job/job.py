@@ -1,19 +1,16 @@
-"""Computes digits of pi, keeps them in a file, and serves the folder; what is there already is not computed again.
+"""Computes digits of pi, prints them, and ends with 0: the job is done.
 
-A container that ends is started anew, so a job does not end: it waits for somebody to fetch what came out.
+The result is kept on a volume, too: if the job is started again before it has ended, it does not compute it again.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from itertools import islice
 from pathlib import Path
 
-FOLDER = Path("/var/tmp/result")
-RESULT = FOLDER / "pi.txt"
+RESULT = Path("/var/tmp/pi.txt")
 
 
 def digits_of_pi() -> Iterator[int]:
@@ -29,16 +26,12 @@ def digits_of_pi() -> Iterator[int]:
 
 def work() -> None:
     """Do the job. The result has its name only when it is whole."""
-    FOLDER.mkdir(exist_ok=True)
     draft = RESULT.with_suffix(".draft")
-    draft.write_text("".join(map(str, islice(digits_of_pi(), int(os.environ["DIGITS"])))) + "\n", encoding="ascii")
+    draft.write_text("".join(map(str, islice(digits_of_pi(), int(os.environ["DIGITS"])))), encoding="ascii")
     draft.replace(RESULT)
 
 
 if __name__ == "__main__":
-    if RESULT.exists():
-        print("done before", flush=True)
-    else:
+    if not RESULT.exists():
         work()
-        print("done", flush=True)
-    ThreadingHTTPServer(("", 8000), partial(SimpleHTTPRequestHandler, directory=FOLDER)).serve_forever()
+    print(RESULT.read_text(encoding="ascii"))

@@ -61,7 +61,7 @@ async def site() -> Site:
 
 
 @pytest.mark.parametrize("does_restart", [False, True])
-async def test_job__ended_with_0__is_done_and_never_started_again(site: Site, does_restart: bool) -> None:
+async def test_i18_job__ended_with_0__is_done_and_never_started_again(site: Site, does_restart: bool) -> None:
     for _ in range(3):
         if does_restart:
             site.restart()
@@ -72,7 +72,7 @@ async def test_job__ended_with_0__is_done_and_never_started_again(site: Site, do
 
 
 @pytest.mark.parametrize("code", [1, 137, 255])
-async def test_job__ended_otherwise__is_started_again_with_the_usual_pauses(code: int) -> None:
+async def test_i16_job__ended_otherwise__is_started_again_with_the_usual_pauses(code: int) -> None:
     site = Site()
     await site.step(JOB)
     for pause in (1, 2, 4):
