@@ -29,6 +29,7 @@ async def follow(
     file: Path,
     is_detached: bool,
     since_block: int = 0,
+    is_manager: bool = False,
 ) -> None:
     """Follow a deployment until it ends, or until all its workloads run if detached.
 
@@ -36,6 +37,7 @@ async def follow(
         revision: what its agents are to run.
         file: for words.
         since_block: what happened before it is not told.
+        is_manager: whether the deployment is somebody else's.
 
     Raises:
         Failure: it has ended, an agent does not take its manifest (detached), or it was interrupted.
@@ -54,10 +56,13 @@ async def follow(
     try:
         await watch.run(deployment, is_detached=is_detached)
     except asyncio.CancelledError:
-        raise Failure(ExitStatus.ABORTED, _farewell(deployment, file)) from None
+        raise Failure(ExitStatus.ABORTED, _farewell(deployment, file, is_manager)) from None
 
 
-def _farewell(deployment: DeploymentId, file: Path) -> str:
+def _farewell(deployment: DeploymentId, file: Path, is_manager: bool) -> str:
+    if is_manager:
+        again = f"`moorage update -f {file} --deployment {full(deployment)}`"
+        return f"interrupted, deployment {full(deployment)} lives on: {again} delivers and watches again"
     return (
         f"interrupted, deployment {full(deployment)} lives on: `moorage deploy -f {file}` takes it up again, "
         f"`moorage status -f {file}` shows it, `moorage delete -f {file}` ends it"

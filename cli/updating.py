@@ -17,7 +17,7 @@ from cli.failures import ExitStatus, Failure
 from cli.funding import check_funds
 from cli.options import Format, Options
 from cli.ordering import changes_to, missing_of, order_plan, resumable
-from cli.output import Screen, emit_line, note, say
+from cli.output import Screen, emit_line, say
 from cli.records import Record, Records, Revision
 from cli.selection import Selected
 from cli.session import Session
@@ -227,8 +227,3 @@ def recorded(record: Record | None, update: Update, file: Path) -> Record:
     if record.revisions[0].manifest == revision.manifest:
         return record.corrected(revision.terms_digest)
     return record.updated(revision.manifest, revision.terms_digest)
-
-
-def tell_manager(update: Update) -> None:
-    """Say what a manager cannot do: agents take manifests from the tenant alone."""
-    note(f"the agents take the manifest from tenant {update.view.tenant} alone: hand this machine's record to it")

@@ -76,7 +76,7 @@ async def _ask_agents(
         try:
             await signer.unlock()
         except (Failure, KeyFileError) as error:
-            note(f"workloads are not shown, agents tell only the tenant: {error}")
+            note(f"workloads are not shown, agents tell only who proves to be the tenant, or a manager: {error}")
             return {}
         domain = Domain(session.market.chain_id, session.market.exchange)
         agents = environment.connect_agents(domain, signer)

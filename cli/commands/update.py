@@ -20,7 +20,7 @@ from cli.selection import Selected, Whose, select
 from cli.session import Session, open_session
 from cli.signers import TenantSigner
 from cli.transacting import settle
-from cli.updating import agree, prepare, recorded, send_update, tell_manager, update_plan
+from cli.updating import agree, prepare, recorded, send_update, update_plan
 from moorage.deployment_file import DeploymentSpec, IncludeRules, load
 from moorage.types import DeploymentState
 
@@ -83,9 +83,6 @@ async def _update(
                 if update.is_needed:
                     await send_update(session, signer, records, selected.record, record, update, plan, screen)
                 locked.close()
-                if signer.address != update.view.tenant:
-                    tell_manager(update)
-                    return
                 await follow(
                     environment,
                     session,
@@ -96,6 +93,7 @@ async def _update(
                     file=file,
                     is_detached=is_detached,
                     since_block=update.view.block_number + 1,
+                    is_manager=signer.address != update.view.tenant,
                 )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from moorage.chain.facts import DeploymentFacts, OrderFacts
 from moorage.chain.reader import MarketReader
 from moorage.chain.rpc import NodeUnavailable
-from moorage.types import OrderId, Version
+from moorage.types import Address, OrderId, Permission, Version
 from provider_agent.shell.lease_access import LeaseContext, NoLease
 
 
@@ -28,6 +28,18 @@ class ChainLeases:
         if found is None:
             return NoLease.UNKNOWN
         return LeaseContext(found, order.group, deployment.tenant, deployment.version)
+
+    async def permissions(self, lease: OrderId, key: Address) -> Permission | NoLease:
+        """Return what a key may do as a manager: as it is at this moment, until its last block was followed."""
+        known, block = self._known(lease), self._reader.index.block
+        if known is None or block is None:
+            return NoLease.UNAVAILABLE if block is None else NoLease.UNKNOWN
+        try:
+            (manager,) = await self._reader.exchange.managers(None, known[0].key.deployment, [key])
+        except NodeUnavailable:
+            return NoLease.UNAVAILABLE
+        is_one = manager is not None and block.number <= manager.expires_block
+        return manager.permissions if manager is not None and is_one else Permission(0)
 
     def versions(self, lease: OrderId) -> tuple[Version, ...]:
         """Return all versions that the deployment of a lease has had, the newest last."""

@@ -17,6 +17,7 @@ from provider_agent.shell.lease_access import LeaseContext, Refusal
 from provider_agent.shell.manifest_store import ManifestStore
 
 TENANT = "the tenant"
+MANAGER = "a manager"
 
 log = structlog.get_logger(__name__)
 

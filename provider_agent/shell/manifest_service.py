@@ -1,4 +1,4 @@
-"""The agent's routes for tenants: takes manifests and tells how workloads are.
+"""The agent's routes for tenants, and managers that may update: takes manifests and tells how workloads are.
 
 A request that is refused changes nothing. Refusals are RFC 9457 problems; what went wrong inside stays in the log.
 """
@@ -14,9 +14,9 @@ from aiohttp import web
 
 from moorage import agent_api, manifest
 from moorage.agent_api import LeaseStatus
-from moorage.types import OrderId
+from moorage.types import OrderId, Permission
 from provider_agent.shell.lease_access import Refusal
-from provider_agent.shell.manifest_intake import TENANT, ManifestIntake
+from provider_agent.shell.manifest_intake import MANAGER, TENANT, ManifestIntake
 from provider_agent.shell.tenant_door import TenantDoor, lease_of, problem
 
 log = structlog.get_logger(__name__)
@@ -52,18 +52,20 @@ class ManifestService:
 
     async def _put_manifest(self, request: web.Request) -> web.Response:
         lease = lease_of(request)
-        admitted = await self._door.admit(request, agent_api.deliver_manifest(self._door.provider, lease))
+        action = agent_api.deliver_manifest(self._door.provider, lease)
+        admitted = await self._door.admit(request, action, Permission.UPDATE)
         if isinstance(admitted, Refusal):
             return problem(admitted)
-        context, body = admitted
-        refusal = await self._intake.take(context, body, TENANT)
+        access, body = admitted
+        refusal = await self._intake.take(access.context, body, TENANT if access.is_tenants else MANAGER)
         if refusal is not None:
             return problem(refusal)
         return web.json_response({"state": "accepted"}, status=HTTPStatus.ACCEPTED)
 
     async def _get_status(self, request: web.Request) -> web.Response:
         lease = lease_of(request)
-        admitted = await self._door.admit(request, agent_api.read_status(self._door.provider, lease))
+        action = agent_api.read_status(self._door.provider, lease)
+        admitted = await self._door.admit(request, action, Permission.UPDATE)
         if isinstance(admitted, Refusal):
             return problem(admitted)
         status = await self._statuses.status(lease)

@@ -1,4 +1,4 @@
-"""Lets tenants' requests in: what is cheap to see is looked at first, and the body of a stranger is not even read."""
+"""Lets requests of tenants and managers in: cheap looks come first, and the body of a stranger is not even read."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from aiohttp import web
 
 from moorage import agent_api, manifest
 from moorage.request_auth import Action
-from moorage.types import OrderId, OrderState, ProviderNumber
+from moorage.types import OrderId, OrderState, Permission, ProviderNumber
 from provider_agent.shell.lease_access import ACTIVE, Access, LeaseContext, LeaseGate, Refusal
 from provider_agent.shell.rate_limit import Rate, TokenBuckets, peer_of
 
@@ -29,9 +29,11 @@ class TenantDoor:
     def provider(self) -> ProviderNumber:
         return self._gate.provider
 
-    async def admit(self, request: web.Request, action: Action) -> tuple[LeaseContext, bytes] | Refusal:
+    async def admit(
+        self, request: web.Request, action: Action, permission: Permission | None = None
+    ) -> tuple[Access, bytes] | Refusal:
         """Let a request through to its lease, with its body."""
-        access = await self.enter(request, action)
+        access = await self.enter(request, action, permission=permission)
         if isinstance(access, Refusal):
             return access
         try:
@@ -41,16 +43,24 @@ class TenantDoor:
         rejected = access.request.check_body(body)
         if rejected is not None:
             return Refusal(HTTPStatus.UNAUTHORIZED, rejected.reason)
-        return access.context, body
+        return access, body
 
     async def enter(
-        self, request: web.Request, action: Action, states: Collection[OrderState] = ACTIVE
+        self,
+        request: web.Request,
+        action: Action,
+        states: Collection[OrderState] = ACTIVE,
+        permission: Permission | None = None,
     ) -> Access | Refusal:
-        """Let a request through to its lease; that it has the body that was signed is left to the caller."""
+        """Let a request through to its lease; that it has the body that was signed is left to the caller.
+
+        Args:
+            permission: see LeaseGate.enter.
+        """
         refusal = self._check_shape(request, action)
         if refusal is not None:
             return refusal
-        return await self._gate.enter(request.headers.get("Authorization"), action, states)
+        return await self._gate.enter(request.headers.get("Authorization"), action, states, permission)
 
     async def look_again(self, context: LeaseContext, states: Collection[OrderState] = ACTIVE) -> Refusal | None:
         """Return why a tenant who was let in may not stay, if so."""

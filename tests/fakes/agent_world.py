@@ -22,7 +22,17 @@ from moorage.manifest import Compute, Manifest, ManifestGroup, Workload
 from moorage.request_auth import Action, Domain
 from moorage.stream_api import read_logs, run_command
 from moorage.streams import LogQuery
-from moorage.types import Address, ComputeUnit, Group, Lease, OrderId, OrderState, ProviderNumber, ResourceGroup
+from moorage.types import (
+    Address,
+    ComputeUnit,
+    Group,
+    Lease,
+    OrderId,
+    OrderState,
+    Permission,
+    ProviderNumber,
+    ResourceGroup,
+)
 from provider_agent.core.containers import ContainerSpec, ObservedContainer
 from provider_agent.core.image_policy import ImagePolicy
 from provider_agent.core.lease_names import LEASE_LABEL, Identity, LeaseNames
@@ -95,6 +105,7 @@ class Directory:
 
     def __init__(self) -> None:
         self.lease_to_answer: dict[OrderId, LeaseContext | NoLease | Exception] = {LEASE: lease_context()}
+        self.key_to_permissions: dict[str, Permission | NoLease] = {}
         self.delay_seconds = 0.0
 
     async def find(self, lease: OrderId) -> LeaseContext | NoLease:
@@ -103,6 +114,9 @@ class Directory:
         if isinstance(answer, Exception):
             raise answer
         return answer
+
+    async def permissions(self, lease: OrderId, key: Address) -> Permission | NoLease:
+        return self.key_to_permissions.get(key, Permission(0))
 
 
 class Statuses:

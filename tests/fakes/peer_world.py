@@ -23,7 +23,7 @@ from moorage.agent_client import Agent
 from moorage.manifest import Compute, Manifest, ManifestGroup
 from moorage.request_auth import Action
 from moorage.snapshot import Snapshot, Touched
-from moorage.types import Address, Lease, Order, OrderId, OrderState, ProviderNumber
+from moorage.types import Address, Lease, Order, OrderId, OrderState, Permission, ProviderNumber
 from provider_agent.core.image_policy import ImagePolicy
 from provider_agent.core.peers import PeerDirectory
 from provider_agent.shell.connection_guard import ConnectionLimits
@@ -137,6 +137,9 @@ class Datacenter:
         order, found = self.world.chain.leases[lease]
         version = manifest.version_of(self.world.chain.encoded)
         return LeaseContext(found, order.group, Address(TENANT.address), version)
+
+    async def permissions(self, lease: OrderId, key: Address) -> Permission | NoLease:
+        return Permission(0)
 
     @property
     def agent(self) -> Agent:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from eth_account.signers.local import LocalAccount
 
 from cli.failures import ExitStatus
 from moorage.types import OrderState
+from tests.cli_runner import Person
 from tests.cli_world import BLOCK_SECONDS, FILE, World, assert_failed, key_file, world
 from tests.market_crew import crew
 
@@ -245,31 +247,53 @@ async def test_update__to_be_signed_elsewhere__sends_nothing_and_keeps_the_manif
 # ------------------------------------------------------------------ managers
 
 
-async def appoint(here: World, manager: LocalAccount, permissions: int, cap: int = 10**18) -> str:
+async def appoint(here: World, manager: LocalAccount, permissions: int, last_block: int = 2**40 - 1) -> str:
     """Let somebody manage the tenant's deployment, and return its id."""
     (mine,) = await here.deployments()
     identifier = str(mine["deployment"])
     deployment = bytes.fromhex(identifier[2:])
-    call = here.exchange.call("set_manager", deployment, manager.address, permissions, 2**40 - 1, cap)
+    call = here.exchange.call("set_manager", deployment, manager.address, permissions, last_block, 10**18)
     await here.chain.transact(here.chain.tenant, call)
     return identifier
 
 
-@pytest.mark.parametrize(
-    ("permissions", "status"), [(UPDATE, ExitStatus.OK), (FUND, ExitStatus.REFUSED), (SCALE, ExitStatus.REFUSED)]
-)
-async def test_update__by_a_manager__needs_the_permission_for_it(tmp_path, permissions, status):
+@pytest.mark.parametrize("permissions", [FUND, SCALE])
+async def test_e01_update__by_a_manager_that_may_not__is_refused(tmp_path, permissions):
     async with world(tmp_path) as here:
         await here.tenant.does("create", "--yes", "--fund", "1h")
-        stranger = here.chain.stranger
-        identifier = await appoint(here, stranger, permissions)
-        manager = here.tenant.having(KEY_FILE=key_file(tmp_path, stranger))
+        manager, identifier = await managing(here, tmp_path, permissions)
         (tmp_path / "moorage.yml").write_text(NEWER)
 
         result = await manager.does("update", "--yes", "--deployment", identifier)
 
-        assert result.status is status, result.err
-        if status is ExitStatus.OK:
-            assert f"the agents take the manifest from tenant {here.address} alone" in result.err
-        else:
-            assert_failed(result, status, "deployments: not permitted", "UPDATE for a version")
+        assert_failed(result, ExitStatus.REFUSED, "deployments: not permitted", "UPDATE for a version")
+
+
+async def test_e01_update__by_a_manager__is_delivered_and_runs_until_its_time_is_over(tmp_path):
+    async with (
+        world(tmp_path, block_time=BLOCK_SECONDS) as here,
+        crew(here.chain, here.market, tmp_path, (80,)) as crewed,
+    ):
+        await deployed(here)
+        manager, identifier = await managing(here, tmp_path, UPDATE)
+        (tmp_path / "moorage.yml").write_text(NEWER)
+
+        updated = await manager.does("update", "--yes", "--detach", "--deployment", identifier)
+        seen = await manager.does("status", "--deployment", identifier)
+        await appoint(here, here.chain.stranger, UPDATE, last_block=1)
+        expired = await manager.does("status", "--deployment", identifier)
+
+        assert updated.status is ExitStatus.OK, updated.err
+        assert "manifest delivered to provider 1" in updated.out and "all workloads run" in updated.out
+        (encoded,) = [await crewed[0].store.get(lease) for lease in await crewed[0].store.leases()]
+        assert encoded is not None and b"nginx:1.23" in encoded
+        assert "  web  running" in seen.out, seen.out
+        refusal = "the signer is not the tenant of this lease, nor a manager that may update"
+        assert "running" not in expired.out and refusal in " ".join(expired.out.split()), expired.out
+
+
+async def managing(here: World, folder: Path, permissions: int) -> tuple[Person, str]:
+    """Return a manager of the tenant's deployment, and the deployment's id."""
+    stranger = here.chain.stranger
+    identifier = await appoint(here, stranger, permissions)
+    return here.tenant.having(KEY_FILE=key_file(folder, stranger)), identifier

@@ -10,7 +10,7 @@ import pytest
 
 from moorage import manifest
 from moorage.request_auth import Action, Domain
-from moorage.types import Address, OrderId, OrderState, ProviderNumber
+from moorage.types import Address, OrderId, OrderState, Permission, ProviderNumber
 from provider_agent.shell import lease_access
 from provider_agent.shell.lease_access import NoLease
 from tests.fakes.agent_world import (
@@ -100,6 +100,62 @@ async def test_h12_routes__signed_by_another_tenant__are_forbidden(world: World,
     answer = await world.ask(action, body_for(action), OTHER_TENANT)
 
     await assert_refused(world, answer, 403, "not the tenant")
+
+
+@pytest.mark.parametrize("action", [PUT, GET], ids=["manifest", "status"])
+async def test_e01_routes__manager_that_may_update__delivers_and_sees_how_it_is(world: World, action: Action) -> None:
+    world.directory.key_to_permissions[OTHER_TENANT.address] = Permission.UPDATE
+
+    answer = await world.ask(action, body_for(action), OTHER_TENANT)
+
+    assert answer.status == (202 if action is PUT else 200)
+    assert world.accepted == ([LEASE] if action is PUT else [])
+
+
+@ROUTES
+@pytest.mark.parametrize("permissions", [Permission(0), Permission.FUND, Permission.SCALE | Permission.FUND])
+async def test_e01_routes__manager_that_may_not_update__are_forbidden(
+    world: World, action: Action, permissions: Permission
+) -> None:
+    world.directory.key_to_permissions[OTHER_TENANT.address] = permissions
+
+    answer = await world.ask(action, body_for(action), OTHER_TENANT)
+
+    await assert_refused(world, answer, 403, "not the tenant")
+
+
+@pytest.mark.parametrize("action", [LOGS, EXEC], ids=["logs", "exec"])
+async def test_e01_streams__manager_whatever_it_may__are_forbidden(world: World, action: Action) -> None:
+    world.directory.key_to_permissions[OTHER_TENANT.address] = ~Permission(0)
+
+    answer = await world.ask(action, b"", OTHER_TENANT)
+
+    await assert_refused(world, answer, 403, "the signer is not the tenant of this lease")
+
+
+async def test_e02_manifest__of_a_manager__is_held_against_the_chain_as_the_tenants(world: World) -> None:
+    world.directory.key_to_permissions[OTHER_TENANT.address] = Permission.UPDATE
+    other = manifest_of(msgspec.structs.replace(WEB, image="nginx:1.23"))
+
+    assert (await world.ask(PUT, other, OTHER_TENANT)).status == 409
+    header = signed(PUT, GOOD, OTHER_TENANT)
+    assert [(await world.ask(PUT, GOOD, header=header)).status for _ in range(2)] == [202, 401]
+
+
+async def test_e02_manifest__of_a_manager_of_another_state_or_provider__is_refused(world: World) -> None:
+    world.directory.key_to_permissions[OTHER_TENANT.address] = Permission.UPDATE
+
+    world.directory.lease_to_answer[LEASE] = lease_context(state=OrderState.LEASE_CLOSING)
+    await assert_refused(world, await world.ask(PUT, GOOD, OTHER_TENANT), 403, "not active")
+    world.directory.lease_to_answer[LEASE] = lease_context(number=8)
+    await assert_refused(world, await world.ask(PUT, GOOD, OTHER_TENANT), 404, "no such lease")
+
+
+async def test_e02_manifest__of_a_manager_while_the_chain_is_silent__is_unavailable(world: World) -> None:
+    world.directory.key_to_permissions[OTHER_TENANT.address] = NoLease.UNAVAILABLE
+
+    await assert_refused(world, await world.ask(PUT, GOOD, OTHER_TENANT), 503, "cannot be read")
+    assert (await world.ask(PUT, GOOD)).status == 202
 
 
 @ROUTES

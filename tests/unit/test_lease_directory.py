@@ -9,7 +9,7 @@ import pytest
 from moorage.chain.index import read_block
 from moorage.chain.reader import MarketReader
 from moorage.chain.rpc import NodeRefused, NodeUnavailable
-from moorage.types import Lease, OrderId, OrderState, Version
+from moorage.types import Lease, OrderId, OrderState, Permission, Version
 from provider_agent.shell.lease_access import LeaseContext, NoLease
 from provider_agent.shell.lease_directory import ChainLeases
 from tests.fakes.market_node import MARKET, MarketNode, created, submitted, updated
@@ -82,6 +82,47 @@ async def test_g08_find__while_logs_are_read_again_after_a_reorganisation__knows
     found = await ChainLeases(reader).find(LEASE)
 
     assert isinstance(found, LeaseContext)
+
+
+@pytest.mark.parametrize(
+    ("permissions", "last_block", "found"),
+    [
+        (1, 0, Permission.UPDATE),
+        (7, 0, Permission.UPDATE | Permission.FUND | Permission.SCALE),
+        (2, 0, Permission.FUND),
+        (1, -1, Permission(0)),
+        (0, 2**40 - 1, Permission(0)),
+    ],
+)
+async def test_e01_permissions__key__are_those_of_the_chain_to_the_last_block(
+    node: MarketNode, permissions: int, last_block: int, found: Permission
+) -> None:
+    leases = await directory(node)
+    newest = (await read_block(node)).number
+    node.views = {"manager": lambda deployment, key: (permissions, newest + last_block, 0)}
+
+    assert await leases.permissions(LEASE, TENANT) == found
+
+
+async def test_e02_permissions__taken_away_in_a_block_that_was_not_followed_yet__are_none(node: MarketNode) -> None:
+    reader = MarketReader(node, MARKET)
+    await reader.index.follow(await read_block(node))
+    leases = ChainLeases(reader)
+    node.views = {"manager": lambda deployment, key: (1, 2**40 - 1, 0)}
+    assert await leases.permissions(LEASE, TENANT) == Permission.UPDATE
+
+    node.views = {"manager": lambda deployment, key: (0, 0, 0)}
+
+    assert await leases.permissions(LEASE, TENANT) == Permission(0)
+
+
+async def test_g12_permissions__node_does_not_answer_or_nothing_was_read__is_unavailable(node: MarketNode) -> None:
+    leases = await directory(node)
+    node.faults["eth_call"] = [NodeUnavailable("no")]
+
+    assert await leases.permissions(LEASE, TENANT) is NoLease.UNAVAILABLE
+    assert await ChainLeases(MarketReader(node, MARKET)).permissions(LEASE, TENANT) is NoLease.UNAVAILABLE
+    assert await leases.permissions(OrderId(b"\xff" * 32), TENANT) is NoLease.UNKNOWN
 
 
 async def test_versions__lease__has_all_of_its_deployment(node: MarketNode) -> None:
