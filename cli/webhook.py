@@ -14,7 +14,7 @@ from yarl import URL
 from cli.core.retries import LONGEST_WAIT_SECONDS, Arrived, Outcome, Refused, Unanswered
 from cli.core.webhook_signature import headers
 from cli.recipients import Webhook
-from moorage.guarded_http import Forbidden, GuardedHttp
+from moorage.guarded_http import Forbidden, ForbiddenNow, GuardedHttp
 from moorage.reachable import Reachable
 from moorage.told import printable
 
@@ -50,6 +50,8 @@ class WebhookSender:
                 response = await self._http.post(URL(recipient.url, encoded=True), head, body)
         except TimeoutError:
             return Unanswered(f"no answer within {self._seconds:g} s")
+        except ForbiddenNow as error:
+            return Unanswered(_reason(error))
         except (Forbidden, aiohttp.InvalidURL) as error:
             return Refused(_reason(error))
         except (aiohttp.ClientError, OSError, ValueError) as error:

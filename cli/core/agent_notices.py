@@ -103,7 +103,7 @@ class _Look:
     def notices(self) -> Iterator[Notice]:
         for attempt in self._leased:
             known = self._knowledge.get(attempt.id, NOTHING_KNOWN)
-            if known.report is not None:
+            if known.report is not None and known.report.version is not None:  # else it knows of no workload yet
                 yield from self._node_notices(attempt, known.report)
             runs = known.report is not None and known.failures == 0 and is_up(known.report, self._view.version)
             if self._lasting("up", full(attempt.id), runs, self._patience.complete_seconds):
@@ -135,7 +135,8 @@ class _Look:
                 yield self._of(attempt, Kind.NODE_DOWN, text, workload.name, node.changes, **fields)
             self._nodes[name] = node
         for name in [each for each in self._nodes if each.startswith(full(attempt.id)) and each not in present]:
-            del self._nodes[name]  # the tenant has taken it out
+            # The tenant has taken it out. If it is put in again, what is told of it then are new facts.
+            self._nodes[name] = replace(self._nodes[name], is_up=False)
 
     def _failure(self, attempt: Attempt, known: Knowledge) -> Iterator[Notice]:
         """Yield that the newest version does not come up on a lease on which it never did."""

@@ -9,7 +9,7 @@ FIRST_WAIT_SECONDS = 5.0
 FACTOR = 4
 LONGEST_WAIT_SECONDS = 4 * 3_600.0
 GIVE_UP_SECONDS = 24 * 3_600.0
-"""After the first attempt was due."""
+"""After the first attempt was due; time in which nobody was there to try does not count."""
 JITTER = 0.2
 """How much longer a wait may be: what failed together must not come again together."""
 
@@ -55,7 +55,7 @@ class Delivery:
     recipient: str
     state: DeliveryState
     first_seconds: float
-    """Unix time from which it was due."""
+    """Unix time from which it was due, later by the time for which nobody tried though it was."""
     due_seconds: float
     """Unix time of the next attempt."""
     attempts: int = 0
@@ -72,20 +72,21 @@ def after(delivery: Delivery, outcome: Outcome, now_seconds: float, chance: floa
         chance: from 0 to 1.
     """
     state, due, problem = DeliveryState.WAITING, delivery.due_seconds, None
+    first = delivery.first_seconds + max(now_seconds - delivery.due_seconds, 0.0)  # a machine that was off or asleep
     match outcome:
         case Arrived():
             state = DeliveryState.DELIVERED
         case Refused(reason):
             state, problem = DeliveryState.FAILED, reason
         case Unanswered(reason, asked):
-            due, problem = now_seconds + max(_wait_seconds(delivery.attempts, chance), asked), reason
-            if due - delivery.first_seconds > GIVE_UP_SECONDS:
+            due, problem = now_seconds + max(wait_seconds(delivery.attempts, chance), asked), reason
+            if due - first > GIVE_UP_SECONDS:
                 state, problem = DeliveryState.FAILED, f"given up after {delivery.attempts + 1} attempts: {reason}"
-    first, attempts = delivery.first_seconds, delivery.attempts + 1
+    attempts = delivery.attempts + 1
     return Delivery(delivery.notice, delivery.recipient, state, first, due, attempts, now_seconds, problem)
 
 
-def _wait_seconds(attempts: int, chance: float) -> float:
+def wait_seconds(attempts: int, chance: float) -> float:
     """Return how long to wait after this many earlier attempts and one more."""
     wait = min(FIRST_WAIT_SECONDS * float(FACTOR ** min(attempts, 20)), LONGEST_WAIT_SECONDS)
     return wait * (1 + JITTER * chance)

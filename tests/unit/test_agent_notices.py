@@ -213,7 +213,35 @@ def test_agent_notices__workload_taken_out_by_the_tenant__is_no_node_that_is_dow
     story = running()
 
     assert story.kinds(20, Knowledge(Report(VERSION, ()))) == []
-    assert story.memory.nodes == {}
+
+
+def test_h33_agent_notices__workload_taken_out_and_put_in_again__are_new_facts():
+    story = running()
+    (first,) = story.at(20, says("failed"))
+    story.at(30, says("running"))
+    (up,) = story.at(90, says("running"))
+    story.at(100, Knowledge(Report(VERSION, ())))
+
+    story.at(200, says("running"))
+    (again,) = story.at(260, says("running"))
+    (second,) = story.at(300, says("failed"))
+
+    assert (again.kind, second.kind) == (Kind.NODE_CREATED, Kind.NODE_DOWN)
+    assert len({each.id for each in (first, up, again, second)}) == 4
+
+
+def test_h33_agent_notices__agent_started_again_without_a_manifest_yet__repeats_nothing_and_loses_nothing():
+    story = running()
+    (first,) = story.at(20, says("failed"))
+    story.at(30, says("running"))
+    (up,) = story.at(90, says("running"))
+
+    lacking = Knowledge(Report(None, (), ManifestNews("waiting", None, "it has just started")))
+    assert [story.at(second, lacking) for second in (100, 101, 500)] == [[], [], []]
+    assert [story.at(second, says("running")) for second in (510, 580)] == [[], []]
+    (second,) = story.at(600, says("failed"))
+
+    assert second.kind is Kind.NODE_DOWN and second.id not in (first.id, up.id)
 
 
 def test_agent_notices__one_of_two_groups_runs__is_not_complete():

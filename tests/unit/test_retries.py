@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from cli.core.retries import Arrived, Delivery, DeliveryState, Outcome, Refused, Unanswered, after
 
 NEW = Delivery("evt_1", "ops", DeliveryState.WAITING, 1_000, 1_000)
@@ -21,7 +23,7 @@ def attempts(outcome: Outcome, chance: float = 0.0) -> list[float]:
 def test_after__arrived__is_over():
     done = after(NEW, Arrived(), 1_003, 0.5)
 
-    assert done == Delivery("evt_1", "ops", DeliveryState.DELIVERED, 1_000, 1_000, 1, 1_003, None)
+    assert done == Delivery("evt_1", "ops", DeliveryState.DELIVERED, 1_003, 1_000, 1, 1_003, None)
 
 
 def test_after__refused__is_final_with_the_reason():
@@ -51,7 +53,16 @@ def test_after__recipient_asks_for_a_longer_wait__gets_it_and_not_a_shorter_one(
     assert after(NEW, Unanswered("429", 1), 1_000, 0.0).due_seconds == 1_005
 
 
-def test_after__sent_first_long_after_it_was_due__is_tried_once():
-    late = after(NEW, SILENT, 1_000 + 86_400, 0.0)
+@pytest.mark.parametrize("attempts_before", [0, 3, 10])
+def test_h33_after__machine_was_asleep__gets_as_many_attempts_as_if_it_had_not_been(attempts_before):
+    delivery, count = NEW, 0
+    while delivery.state is DeliveryState.WAITING:
+        asleep = 3 * 86_400 if count == attempts_before else 0
+        delivery = after(delivery, SILENT, delivery.due_seconds + asleep, 0.0)
+        count += 1
 
-    assert late.state is DeliveryState.FAILED
+    assert count == 12
+
+
+def test_after__clock_was_set_back__does_not_lengthen_the_day():
+    assert after(NEW, SILENT, 500, 0.0).first_seconds == 1_000

@@ -119,7 +119,8 @@ async def test_h33_send__private_target__is_never_connected_to(host):
             listener.accept()
     assert isinstance(outcome, Refused | Unanswered) and "x" not in outcome.reason.split()
     if host != "2130706433" and not host.startswith("0x") and host != "127.1":  # resolvers differ on those
-        assert isinstance(outcome, Refused) and "not connected to" in outcome.reason
+        assert "not connected to" in outcome.reason
+        assert isinstance(outcome, Unanswered if host == "localhost" else Refused)  # a name may lead elsewhere later
 
 
 async def test_send__certificate_of_nobody_that_is_believed__is_tried_again_without_sending():
