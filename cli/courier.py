@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import assert_never
 
-from cli.core.retries import Delivery, DeliveryState, Outcome, after
+from cli.core.retries import Delivery, DeliveryState, Outcome, Unanswered, after, wait_seconds
 from cli.core.story import Line
 from cli.notification_journal import NotificationJournal, Written
 from cli.recipients import Mailbox, Recipient, Webhook
@@ -29,6 +30,12 @@ class Post:
 
     async def send(self, recipient: Recipient, identity: str, body: bytes) -> Outcome:
         """Send a notice once; every failure is a value."""
+        try:
+            return await self._send(recipient, identity, body)
+        except Exception as error:  # what a recipient brings about must not keep others from being told
+            return Unanswered(f"internal error, {type(error).__name__}; please report it")
+
+    async def _send(self, recipient: Recipient, identity: str, body: bytes) -> Outcome:
         match recipient:
             case Webhook():
                 return await self._webhooks.send(recipient, identity, body)
@@ -41,6 +48,19 @@ class Post:
     async def close(self) -> None:
         """End all connections."""
         await self._webhooks.close()
+
+
+@dataclass(frozen=True, slots=True)
+class _Rest:
+    """A recipient of a deployment of which rounds fail for what is no fault of the recipient's."""
+
+    failures: int
+    """In a row."""
+    until_seconds: float
+    """Unix time."""
+
+
+NO_REST = _Rest(0, 0.0)
 
 
 class Courier:
@@ -63,29 +83,46 @@ class Courier:
         self._chance = chance
         self._tell = tell
         self._rounds: dict[tuple[NotificationJournal, str], asyncio.Task[None]] = {}
+        self._rests: dict[tuple[NotificationJournal, str], _Rest] = {}
 
     def start(self, journal: NotificationJournal, recipients: Sequence[Recipient]) -> None:
         """Begin to send what is due, where nothing is under way.
 
         Raises:
-            Failure: the journal can't be written.
+            Failure: the journal can't be read, or an earlier round could not write what it did: it rests for a while.
         """
-        for key, task in list(self._rounds.items()):
-            if task.done():
-                del self._rounds[key]
-                task.result()
-        due = journal.due(self._unix_time())
+        now = self._unix_time()
         for recipient in recipients:
+            self._end(journal, recipient.name, now)
+        due = journal.due(now)
+        for recipient in recipients:
+            key = journal, recipient.name
             mine = [delivery for delivery in due if delivery.recipient == recipient.name]
-            if mine and (journal, recipient.name) not in self._rounds:
-                task = asyncio.create_task(self._round(journal, recipient, mine))
-                self._rounds[journal, recipient.name] = task
+            if mine and key not in self._rounds and now >= self._rests.get(key, NO_REST).until_seconds:
+                self._rounds[key] = asyncio.create_task(self._round(journal, recipient, mine))
+
+    def _end(self, journal: NotificationJournal, name: str, now_seconds: float) -> None:
+        """Let go of a round that has ended; after one that has failed the next comes later and later."""
+        task = self._rounds.get((journal, name))
+        if task is None or not task.done():
+            return
+        error = self._rounds.pop((journal, name)).exception()
+        rest = self._rests.pop((journal, name), NO_REST)
+        if error is not None:
+            until = now_seconds + wait_seconds(rest.failures, self._chance())
+            self._rests[journal, name] = _Rest(rest.failures + 1, until)
+            raise error
 
     async def settle(self) -> None:
-        """Wait until what is under way has ended."""
-        for task in list(self._rounds.values()):
-            await task
+        """Wait until what is under way has ended.
+
+        Raises:
+            Failure: a round could not write down what it did.
+        """
+        ends = await asyncio.gather(*self._rounds.values(), return_exceptions=True)
         self._rounds.clear()
+        for error in filter(None, ends):
+            raise error
 
     async def close(self) -> None:
         """Give up what is under way: it is sent again by whoever comes next."""

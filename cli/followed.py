@@ -86,14 +86,20 @@ class Followed:
 
     @property
     def is_settled(self) -> bool:
-        """Whether the deployment is closed, and nobody waits for anything."""
-        return self._is_over and all(each.state is not DeliveryState.WAITING for each in self.journal.deliveries())
+        """Whether the deployment is closed, and nobody that its file names waits for anything."""
+        return self._is_over and not self.journal.waiting() & {each.name for each in self.recipients}
+
+    def settle(self) -> None:
+        """Give up what waits for those that the file does not name any more."""
+        for name in self.journal.waiting() - {each.name for each in self.recipients}:
+            self.journal.give_up(name, "it is no recipient any more")
 
     async def look(self, block_number: int) -> None:
         """Take in the newest block and what agents have said, and write down what is new.
 
         Raises:
-            NodeUnavailable: the node does not answer.
+            ChainError: the node does not answer, or not everything.
+            Failure: the journal can't be written.
         """
         if self._view is None or self._view.block_number != block_number:
             view = await self._here.views.view(self._deployment)

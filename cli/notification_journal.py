@@ -75,8 +75,9 @@ class NotificationJournal:
         self._lock = None if is_shared else _locked(path)
         try:
             with self._faults():
-                self._database = sqlite3.connect(path, timeout=LOCKED_SECONDS, isolation_level=None)
-                self._open()
+                address = f"{path.absolute().as_uri()}?mode={'ro' if is_shared else 'rwc'}"
+                self._database = sqlite3.connect(address, timeout=LOCKED_SECONDS, isolation_level=None, uri=True)
+                self._check() if is_shared else self._open()
         except BaseException:
             self._unlock()
             raise
@@ -103,6 +104,11 @@ class NotificationJournal:
         """What was told of what agents have said."""
         ((text,),) = self._rows("SELECT memory FROM about")
         return msgspec.json.decode(text, type=Memory) if text is not None else Memory()
+
+    @property
+    def is_made(self) -> bool:
+        """Whether there is something in it; who looks may come before whoever writes has made the tables."""
+        return self._version() > 0
 
     def begin(self, file: Path | None) -> None:
         """Note whose recipients are told."""
@@ -151,6 +157,18 @@ class NotificationJournal:
         """Return all that was made, the oldest first."""
         return [_delivery(row) for row in self._rows(f"SELECT {COLUMNS} FROM deliveries ORDER BY rowid")]
 
+    def waiting(self) -> set[str]:
+        """Return the recipients for whom something is still to be sent."""
+        return {name for (name,) in self._rows("SELECT DISTINCT recipient FROM deliveries WHERE state = 'waiting'")}
+
+    def give_up(self, recipient: str, problem: str) -> None:
+        """Write that nothing is sent any more of what waits for a recipient."""
+        with self._transaction():
+            self._database.execute(
+                "UPDATE deliveries SET state = 'failed', problem = ? WHERE state = 'waiting' AND recipient = ?",
+                (problem, recipient),
+            )
+
     def _rows(self, query: str, *values: object) -> list[Any]:
         with self._faults():
             return self._database.execute(query, values).fetchall()
@@ -158,14 +176,20 @@ class NotificationJournal:
     def _open(self) -> None:
         self._database.execute("PRAGMA journal_mode = WAL")
         self._database.execute("PRAGMA synchronous = FULL")
-        ((version,),) = self._database.execute("PRAGMA user_version")
-        if version > VERSION:
-            raise Failure(ExitStatus.ERROR, f"{self.path} was written by a newer version of this program: use that one")
-        if version == 0:
-            with self._transaction():
+        with self._transaction():
+            self._check()
+            if not self.is_made:
                 for statement in filter(str.strip, SCHEMA.split(";")):
                     self._database.execute(statement)
                 self._database.execute(f"PRAGMA user_version = {VERSION}")
+
+    def _check(self) -> None:
+        if self._version() > VERSION:
+            raise Failure(ExitStatus.ERROR, f"{self.path} was written by a newer version of this program: use that one")
+
+    def _version(self) -> int:
+        ((version,),) = self._rows("PRAGMA user_version")
+        return int(version)
 
     def _unlock(self) -> None:
         if self._lock is not None:
@@ -191,6 +215,20 @@ class NotificationJournal:
         except sqlite3.Error as error:
             text = f"{self.path}: {error}: nothing is sent without it; see whether its disk is full, or put it aside"
             raise Failure(ExitStatus.ERROR, text) from error
+
+
+@contextmanager
+def looked_at(path: Path) -> Iterator[NotificationJournal | None]:
+    """Give a journal to look at, beside whoever writes it; None if it is only being made.
+
+    Raises:
+        Failure: it cannot be read.
+    """
+    journal = NotificationJournal(path, is_shared=True)
+    try:
+        yield journal if journal.is_made else None
+    finally:
+        journal.close()
 
 
 def _locked(path: Path) -> int:

@@ -17,7 +17,7 @@ class Webhook:
     """One address that requests are made to."""
 
     name: str
-    """Of its entry; the name that deliveries are kept under."""
+    """Of its entry; the name that deliveries are kept under, so that they follow when its url is mended."""
     entry: str
     events: frozenset[str]
     url: str = field(repr=False)
@@ -37,7 +37,7 @@ class Mailbox:
     """One address that mails are sent to."""
 
     name: str
-    """Of its entry, with the address if that has several."""
+    """Of its entry, and the address: it stays when others come and go."""
     entry: str
     events: frozenset[str]
     address: str
@@ -66,8 +66,7 @@ def _recipients(file: Path, entry: Notification, is_http_allowed: bool) -> Itera
     events = frozenset(event.value for event in entry.events)
     if entry.type is NotificationType.EMAIL:
         for address in entry.to:
-            name = entry.name if len(entry.to) == 1 else f"{entry.name} {address}"
-            yield Mailbox(name, entry.name, events, address)
+            yield Mailbox(f"{entry.name} {address}", entry.name, events, address)
         return
     where = f"{file}: notification {entry.name!r}"
     url = entry.url or ""

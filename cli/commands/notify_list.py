@@ -13,7 +13,7 @@ from cli.core.notices import Kind
 from cli.core.report import columns
 from cli.core.retries import Delivery, DeliveryState
 from cli.environment import Environment
-from cli.notification_journal import NotificationJournal
+from cli.notification_journal import looked_at
 from cli.options import DEFAULT_FILE, Format, include_options, path_option
 from cli.output import emit, say
 from cli.recipients import Recipient, recipients_of
@@ -51,10 +51,9 @@ def command(context: click.Context, file: Path, rules: IncludeRules, output: str
 def _deliveries(state_directory: Path, file: Path) -> Iterable[Delivery]:
     """Yield what was made of all deployments of a file, on every market."""
     for path in sorted((state_directory / "moorage").glob("*/*/notifications/*.sqlite")):
-        journal = NotificationJournal(path, is_shared=True)
-        if journal.file == file:
-            yield from journal.deliveries()
-        journal.close()
+        with looked_at(path) as journal:
+            if journal is not None and journal.file == file:
+                yield from journal.deliveries()
 
 
 def _document(recipient: Recipient, deliveries: list[Delivery]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ from cli.agents import Interpreter
 from cli.core.agent_notices import Patience
 from cli.core.agents import Answer, Failed, Step
 from cli.courier import Courier
-from cli.delivery_options import DeliveryOptions, delivery_options, open_post, warn_unsigned
+from cli.delivery_options import DeliveryOptions, delivery_options, open_post
 from cli.environment import Environment
 from cli.failures import ExitStatus, Failure
 from cli.followed import Rules, Surroundings
@@ -25,14 +25,13 @@ from cli.inquiry import Asker
 from cli.notifier import Notifier, unfinished
 from cli.options import DEFAULT_FILE, Format, Options, market_options, path_option, refuse_unit
 from cli.output import ObjectScreen, PlainScreen, note
-from cli.recipients import Recipient
+from cli.recipient_files import RecipientFiles
 from cli.records import Records
 from cli.selection import select
 from cli.session import Session, open_session
 from cli.signers import TenantSigner
 from moorage import units
 from moorage.chain.index import read_block
-from moorage.deployment_file import DeploymentFileError
 from moorage.keys import KeyFileError
 from moorage.request_auth import Domain
 from moorage.types import Address, DeploymentId
@@ -85,7 +84,7 @@ async def _watch(environment: Environment, options: Options, delivery: DeliveryO
     async with open_session(options) as session, open_post(environment, delivery) as post:
         tenant = wallet.address_of(options)
         records = Records(environment.state_directory, session.market, tenant)
-        files = _Files(delivery, is_strict=not asked.is_all)
+        files = RecipientFiles(delivery, environment.clock)
         choose = await _choice(session, records, tenant, files, asked)
         screen = PlainScreen() if options.output is Format.TEXT else ObjectScreen(options.output)
         async with _asker(environment, options, session, asked.is_once) as asker:
@@ -115,58 +114,29 @@ async def _watch(environment: Environment, options: Options, delivery: DeliveryO
 
 
 async def _choice(
-    session: Session, records: Records, tenant: Address, files: _Files, asked: Asked
+    session: Session, records: Records, tenant: Address, files: RecipientFiles, asked: Asked
 ) -> Callable[[], Mapping[DeploymentId, Path]]:
     """Return what says which deployments are followed, with their files.
 
     Raises:
         DeploymentFileError, Failure: a file that was named can't be used; better now than when something happens.
     """
-    going_on = unfinished(records.notifications)
+    going_on = unfinished(records.notifications, note)
     if asked.is_all:
         return lambda: going_on | {record.deployment: record.file for record in records.all()}
     if asked.identifier is not None:
         selected = await select(session, records, tenant, DEFAULT_FILE, asked.identifier)
         assert selected is not None  # there is one, or it says why not
-        named = asked.file or (
-            selected.record.file if selected.record else going_on.get(selected.view.id, DEFAULT_FILE)
+        named = (
+            asked.file
+            or (selected.record.file if selected.record else going_on.get(selected.view.id, DEFAULT_FILE)).resolve()
         )
-        return lambda: {selected.view.id: named.resolve()}
+        files.check(named)
+        return lambda: {selected.view.id: named}
     file = (asked.file or DEFAULT_FILE).resolve()
-    files(file)
+    files.check(file)
     mine = {deployment: each for deployment, each in going_on.items() if each == file}
     return lambda: mine | {record.deployment: file for record in records.of_file(file)}
-
-
-class _Files:
-    """Reads recipients from deployment files, each once."""
-
-    def __init__(self, delivery: DeliveryOptions, *, is_strict: bool) -> None:
-        """
-        Args:
-            is_strict: a file that can't be used, or names nobody, is a failure.
-        """
-        self._delivery = delivery
-        self._is_strict = is_strict
-        self._read: dict[Path, tuple[Recipient, ...]] = {}
-
-    def __call__(self, file: Path) -> Sequence[Recipient]:
-        if file not in self._read:
-            self._read[file] = self._recipients(file)
-        return self._read[file]
-
-    def _recipients(self, file: Path) -> tuple[Recipient, ...]:
-        try:
-            found = self._delivery.recipients(file)
-        except (DeploymentFileError, Failure) as error:
-            if self._is_strict:
-                raise
-            note(f"nobody is told of the deployments of {file}: {error}")
-            return ()
-        if not found and self._is_strict:
-            raise Failure(ExitStatus.USAGE, f"{file} has no notifications: nobody to tell")
-        warn_unsigned(file, found)
-        return found
 
 
 @asynccontextmanager

@@ -150,7 +150,10 @@ async def test_h33_watch__from_deploy_to_delete_with_kill_9_between__everybody_i
         }
         assert all(is_over_tls for _, _, is_over_tls in mails.envelopes)
         listed = here.tenant.moorage("notify", "list", "-o", "json").json
-        assert [(each["name"], each["waiting"], each["failed"]) for each in listed] == [("ops", 0, 0), ("me", 0, 0)]
+        assert [(each["name"], each["waiting"], each["failed"]) for each in listed] == [
+            ("ops", 0, 0),
+            ("me me@tenant.example", 0, 0),
+        ]
         assert (listed[0]["delivered"], listed[1]["delivered"]) == (sum(counts.values()), 3)
 
 

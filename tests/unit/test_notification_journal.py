@@ -16,7 +16,7 @@ import pytest
 from cli.core.agent_notices import Memory, Node
 from cli.core.retries import Arrived, Delivery, DeliveryState, after
 from cli.failures import Failure
-from cli.notification_journal import Held, NotificationJournal, Written
+from cli.notification_journal import Held, NotificationJournal, Written, looked_at
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTICE = Written("evt_1", "lease.stale", 120, b'{"id": "evt_1"}')
@@ -86,6 +86,50 @@ def test_h33_journal__second_watcher__is_kept_out_until_the_first_ends(tmp_path,
 
     journal.close()
     opened(tmp_path).close()
+
+
+def test_journal__two_make_it_at_once__one_makes_it_and_the_other_finds_it(tmp_path, monkeypatch):
+    path = tmp_path / "ab.sqlite"
+    version = NotificationJournal._version
+    others = iter([lambda: NotificationJournal(path).close()])
+
+    def slow(self: NotificationJournal) -> int:
+        found = version(self)
+        if not self._database.in_transaction:
+            next(others, lambda: None)()  # between the look at the version and what is done about it
+        return found
+
+    monkeypatch.setattr("cli.notification_journal._locked", lambda _: None)
+    monkeypatch.setattr(NotificationJournal, "_version", slow)
+
+    NotificationJournal(path).close()
+
+
+def test_journal__looked_at__writes_nothing_even_where_nothing_was_made_yet(tmp_path, journal):
+    path = tmp_path / "cd.sqlite"
+    path.touch()
+
+    with looked_at(path) as unmade, looked_at(journal.path) as made:
+        assert unmade is None and made is not None
+        with pytest.raises(Failure, match="readonly"):
+            made.begin(Path("/srv/other.yml"))
+
+    assert path.read_bytes() == b""
+
+
+def test_journal__looked_at_and_not_there__is_one_line(tmp_path):
+    with pytest.raises(Failure, match=r"none\.sqlite"), looked_at(tmp_path / "none.sqlite"):
+        pass
+
+    assert not any(tmp_path.iterdir())
+
+
+def test_journal__name_with_signs_of_an_address__is_opened(tmp_path):
+    folder = tmp_path / "a?b#c%20d"
+
+    NotificationJournal(folder / "ab.sqlite").close()
+
+    assert (folder / "ab.sqlite").exists()
 
 
 def test_journal__not_a_database__is_one_line_that_says_what_to_do(tmp_path):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ from cli.core.notices import Kind
 from cli.core.retries import Arrived, DeliveryState, Outcome, Refused, Unanswered
 from cli.core.story import Line
 from cli.core.view import DeploymentView
-from cli.courier import Courier
+from cli.courier import Courier, Post
 from cli.followed import Rules, Surroundings
 from cli.notification_journal import NotificationJournal
 from cli.notifier import Notifier, journal_path, unfinished
@@ -58,6 +60,8 @@ ALL = frozenset(kind.value for kind in Kind)
 OPS = Webhook("ops", "ops", ALL, "https://ops.example/", None)
 ME = Mailbox("me", "me", frozenset({"lease.stale"}), "me@tenant.example")
 FILE = Path("/srv/moorage.yml")
+TORN = DeploymentId(bytes(32))
+"""A deployment of which the node has no logs; it is looked at before the other."""
 RULES = Rules(low_blocks=10, oldest_blocks=1_000, patience=Patience(0, 0, 0, 0))
 
 
@@ -77,6 +81,8 @@ class Chain:
         return self.now.block_number
 
     async def view(self, deployment: DeploymentId) -> DeploymentView | None:
+        if deployment == TORN:
+            raise NodeUnavailable("the node has the deployment but not its logs")
         return self.now if deployment == DEPLOYMENT else None
 
     def go_on(self) -> bool:
@@ -85,6 +91,13 @@ class Chain:
             self.views.pop(0)
             return True
         return False
+
+
+class Closed(list[Line]):
+    """An output whose reader has gone."""
+
+    def append(self, line: Line) -> None:
+        raise BrokenPipeError
 
 
 class Killed(BaseException):
@@ -141,6 +154,7 @@ class World:
         self.now = 1_700_000_000.0
         self.agents: Agents | None = None
         self.rules = RULES
+        self.chosen = {DEPLOYMENT: FILE}
 
     @property
     def events(self) -> list[str]:
@@ -158,7 +172,7 @@ class World:
             clock=lambda: self.now,
             unix_time=lambda: self.now,
         )
-        return Notifier(lambda: {DEPLOYMENT: FILE}, self.folder, lambda _: self.recipients, self.rules, here, 0)
+        return Notifier(lambda: self.chosen, self.folder, lambda _: self.recipients, self.rules, here, 0)
 
     async def _block_time(self, number: int) -> int:
         return 1_600_000_000 + number
@@ -176,6 +190,12 @@ class World:
         assert is_enough(), self.lines
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+
+    def has_told_both_views(self) -> bool:
+        """Show the second view when the first was told."""
+        if self.post.kinds() == TOLD[:1]:
+            self.chain.go_on()
+        return self.post.kinds() == TOLD[:2]
 
     def deliveries(self) -> list[Any]:
         journal = NotificationJournal(journal_path(self.folder, DEPLOYMENT), is_shared=True)
@@ -336,6 +356,89 @@ async def test_watch__node_fails_in_the_only_look__is_the_failure(tmp_path):
         await World(tmp_path, Chain(NodeUnavailable("no answer")), MemoryPost()).once()
 
 
+async def test_watch__node_lacks_the_logs_of_one__others_are_told_and_it_is_said_once(tmp_path):
+    world = World(tmp_path, Chain(VIEWS[0], VIEWS[1]), MemoryPost())
+    world.chosen = {TORN: FILE, DEPLOYMENT: FILE}
+
+    await world.until(world.has_told_both_views)
+
+    (line,) = [line for line in world.lines if line.event == "node"]
+    assert line.text == "the node has the deployment but not its logs; waiting"
+
+
+async def test_watch__node_lacks_the_logs_of_one_in_the_only_look__others_are_told_and_it_is_a_failure(tmp_path):
+    world = World(tmp_path, Chain(VIEWS[1]), MemoryPost())
+    world.chosen = {TORN: FILE, DEPLOYMENT: FILE}
+
+    with pytest.raises(NodeUnavailable, match="not its logs"):
+        await world.once()
+
+    assert world.post.kinds() == TOLD[:2]
+
+
+async def test_watch__journal_of_one_is_broken__others_are_told_and_it_is_said_once(tmp_path):
+    journal_path(tmp_path, TORN).write_bytes(b"no database at all, but long enough to be read as one" * 40)
+    world = World(tmp_path, Chain(VIEWS[0], VIEWS[1]), MemoryPost())
+    world.chosen = {TORN: FILE, DEPLOYMENT: FILE}
+
+    await world.until(world.has_told_both_views)
+
+    (line,) = [line for line in world.lines if line.event == "problem"]
+    assert "put it aside" in line.text
+    told: list[str] = []
+    assert set(unfinished(tmp_path, told.append)) == {DEPLOYMENT} and "put it aside" in told[0]
+
+
+async def test_watch__view_that_nobody_thought_of__is_told_and_does_not_end_it(tmp_path):
+    world = World(tmp_path, Chain(RuntimeError("odd"), VIEWS[1]), MemoryPost())
+
+    await world.until(lambda: len(world.lines) > 0 and not world.chain.go_on() and world.post.kinds() == TOLD[:2])
+
+    assert "internal error, RuntimeError: odd" in world.lines[0].text
+
+
+async def test_watch__nobody_reads_its_lines_any_more__ends(tmp_path):
+    world = World(tmp_path, Chain(VIEWS[1]), MemoryPost())
+    world.lines = Closed()  # type: ignore[assignment]
+
+    with pytest.raises(BrokenPipeError):
+        await world.notifier().run(is_once=False, ends=False)
+
+
+async def test_h33_watch__round_fails__is_told_and_tried_again_later_and_later(tmp_path):
+    world = World(tmp_path, Chain(VIEWS[0]), MemoryPost())
+    tries: list[float] = []
+
+    async def send(recipient: Recipient, identity: str, body: bytes) -> Outcome:
+        tries.append(world.now - 1_700_000_000.0)
+        if len(tries) < 4:
+            raise RuntimeError("odd")
+        return Arrived()
+
+    world.post.send = send  # type: ignore[method-assign]
+    task = asyncio.create_task(world.notifier().run(is_once=False, ends=True))
+    while len(tries) < 4 and world.now < 1_700_001_000:
+        world.now += 1
+        for _ in range(20):
+            await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+    waits = [round(after - before) for before, after in pairwise(tries)]
+    assert waits == pytest.approx([5, 20, 80], abs=3)
+    assert world.events.count("problem") == 3 and world.events[-1] == "delivered"
+
+
+async def test_h33_post__recipient_brings_about_what_nobody_thought_of__is_a_value():
+    class Odd:
+        async def send(self, *_: object) -> Outcome:
+            raise RuntimeError("https://hooks.example/secret-path")
+
+    outcome = await Post(Odd(), None).send(OPS, "evt_1", b"{}")  # type: ignore[arg-type]
+
+    assert outcome == Unanswered("internal error, RuntimeError; please report it")
+
+
 async def test_h33_watch__two_at_once__only_one_sends_and_the_other_takes_over(tmp_path):
     world = World(tmp_path, Chain(VIEWS[1]), MemoryPost())
     first = asyncio.create_task(world.notifier().run(is_once=False, ends=False))
@@ -396,11 +499,37 @@ async def test_watch__record_is_gone__goes_on_with_what_its_journal_says(tmp_pat
     world = World(tmp_path, Chain(VIEWS[1]), MemoryPost())
     await world.once()
 
-    assert unfinished(tmp_path) == {DEPLOYMENT: FILE}
+    assert unfinished(tmp_path, print) == {DEPLOYMENT: FILE}
     world.chain.views = [VIEWS[-1]]
     await world.once()
 
-    assert unfinished(tmp_path) == {}
+    assert unfinished(tmp_path, print) == {}
+
+
+async def test_h33_watch__deployment_has_ended_while_something_waits__is_sent_by_the_next(tmp_path):
+    world = World(tmp_path, Chain(VIEWS[-1]), MemoryPost(*[Unanswered("it answers 503")] * len(TOLD)))
+    world.recipients = (replace(OPS, events=frozenset({"deployment.closed"})),)
+    await world.once()
+    assert unfinished(tmp_path, print) == {DEPLOYMENT: FILE}
+    world.post.outcomes.clear()
+    world.now += 60
+
+    await world.notifier().run(is_once=False, ends=True)
+
+    assert world.post.kinds() == ["deployment.closed"] * 2 and world.events[-1] == "ended"
+    assert unfinished(tmp_path, print) == {}
+
+
+async def test_watch__recipient_is_taken_out_of_the_file__does_not_keep_an_ended_deployment(tmp_path):
+    world = World(tmp_path, Chain(VIEWS[-1]), MemoryPost(Unanswered("it answers 503")), (ME,))
+    await world.once()
+    world.recipients = (OPS,)
+
+    await world.notifier().run(is_once=False, ends=True)
+
+    (mine,) = [each for each in world.deliveries() if each.recipient == ME.name]
+    assert (mine.state, mine.problem) == (DeliveryState.FAILED, "it is no recipient any more")
+    assert unfinished(tmp_path, print) == {} and world.post.kinds() == TOLD
 
 
 async def test_watch__funds_fall__are_told_with_the_hours(tmp_path):

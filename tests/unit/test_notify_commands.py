@@ -7,7 +7,11 @@ from dataclasses import replace
 
 import pytest
 
+from cli.delivery_options import DeliveryOptions
 from cli.failures import ExitStatus
+from cli.recipient_files import READ_AGAIN_SECONDS, RecipientFiles
+from cli.smtp import MailServer
+from moorage.deployment_file import IncludeRules
 from tests.cli_runner import Person, Result, person
 from tests.recipients import HERE, PASSWORD, Hook, certificates, hook, mail_host
 
@@ -24,6 +28,9 @@ deployment:
           pricing: {max-price: 0.5, collateral: 1d}
   services: {web: {dock: {profile: small, nodes: 1}}}
 """
+
+
+MINE = "notifications: [{name: me, type: email, to: a@tenant.example}]\n"
 
 
 @pytest.fixture
@@ -151,8 +158,34 @@ def test_list__nothing_sent_yet__shows_recipients_and_events_and_no_path(tenant)
 
     assert text.splitlines()[1].split()[:2] == ["ops", "webhook"] and "never" in text and "secret-path" not in text
     assert [each["name"] for each in documents] == ["ops", "me a@tenant.example", "me b@tenant.example"]
+    write(tenant, "name: me, type: email, to: a@tenant.example")
+    (single,) = tenant.moorage("notify", "list", "-o", "json").json
+    assert single["name"] == "me a@tenant.example"  # others may come
     assert documents[1]["events"] == ["funds.low"] and len(documents[0]["events"]) == 12
     assert documents[0]["recipient"] == "webhook at hooks.example, signed" and documents[0]["last_delivery"] is None
+
+
+def test_recipient_files__file_is_mended_while_it_runs__is_taken_and_was_told_once(tenant, capsys):
+    now, file = [0.0], tenant.home / "moorage.yml"
+    server = MailServer("localhost", 25, False, None, None, "a@b.example")
+    files = RecipientFiles(DeliveryOptions(server, False, IncludeRules()), lambda: now[0])
+    found = []
+    for text in ("services: [", "services: [", SERVICES, SERVICES + MINE, "services: ["):
+        file.write_text(text)
+        found.append([each.name for each in files(file)])
+        now[0] += READ_AGAIN_SECONDS
+
+    assert found == [[], [], [], ["me a@tenant.example"], ["me a@tenant.example"]]
+    assert capsys.readouterr().err.count("nobody is told") == 1
+
+
+def test_recipient_files__names_nobody__is_not_read_at_each_block(tenant, monkeypatch):
+    write(tenant)
+    files = RecipientFiles(DeliveryOptions(None, False, IncludeRules()), lambda: 0.0)
+    assert files(tenant.home / "moorage.yml") == ()
+    write(tenant, "name: ops, type: webhook, url: https://hooks.example")
+
+    assert files(tenant.home / "moorage.yml") == ()
 
 
 def test_notify__nothing_said__is_its_help(tenant):
