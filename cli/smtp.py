@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 
 import aiosmtplib
 
-from cli.core.mail import mail
+from cli.core.mail import address, mail
 from cli.core.retries import Arrived, Outcome, Refused, Unanswered
 from cli.failures import ExitStatus, Failure
 from cli.recipients import Mailbox
@@ -67,8 +67,11 @@ def mail_server(url: str, password_file: Path | None, sender: str | None) -> Mai
         raise _wrong("--smtp", "everybody on this machine sees a password there: --smtp-password-file takes it")
     user = unquote(parts.username) if parts.username else None
     sender = sender or (user if user is not None and "@" in user else None)
-    if sender is None or sender.count("@") != 1 or not sender.isprintable() or " " in sender or not sender.isascii():
-        raise _wrong("--mail-from", "give the address that mails come from")
+    try:
+        address(sender or "")
+    except ValueError:
+        raise _wrong("--mail-from", "give the address that mails come from, as me@example.com") from None
+    assert sender is not None
     password = _password(password_file) if password_file is not None else None
     if (user is None) != (password is None):
         raise _wrong("--smtp", "a user belongs to a password: user@ in the address, --smtp-password-file beside it")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from email.errors import MessageError
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -14,6 +15,21 @@ from moorage.told import printable
 
 SUBJECT_CHARACTERS = 160
 HIDDEN = ("text", "test")
+
+
+def address(text: str) -> Address:
+    """Return an address of one person as a header has it.
+
+    Raises:
+        ValueError: it is none.
+    """
+    try:
+        found = Address(addr_spec=text)
+    except (ValueError, IndexError, MessageError):
+        found = None
+    if found is None or not (found.username and found.domain) or found.addr_spec != text or not text.isascii():
+        raise ValueError("this is no address of a person")
+    return found
 
 
 def mail(document: Mapping[str, Any], sender: str, recipient: str) -> EmailMessage:
@@ -27,13 +43,11 @@ def mail(document: Mapping[str, Any], sender: str, recipient: str) -> EmailMessa
     Raises:
         ValueError: one of them is no address.
     """
-    if not sender or not recipient:
-        raise ValueError("an address is empty")
     message = EmailMessage(policy=SMTP)
     mark = "test of " if document["test"] else ""
     text = printable(document["text"])
-    message["From"] = Address(addr_spec=sender)
-    message["To"] = Address(addr_spec=recipient)
+    message["From"] = address(sender)
+    message["To"] = address(recipient)
     message["Subject"] = f"[moorage] {mark}{document['event']}: {text}"[:SUBJECT_CHARACTERS]
     message["Date"] = format_datetime(datetime.fromisoformat(document["time"]))
     message["Message-ID"] = f"<{document['id']}@{sender.rpartition('@')[2]}>"

@@ -59,6 +59,18 @@ def objection(name: str) -> str | None:
     return _host_objection(match["authority"])
 
 
+def webhook_objection(address: str) -> str | None:
+    """Return what is wrong with where the address of a webhook leads; more than that is its owner's business.
+
+    Args:
+        address: begins with `http://` or `https://`.
+    """
+    match = _PARTS.fullmatch(address)
+    if match is None or not _PLAIN.fullmatch(match["authority"]):
+        return "it has no valid host and port"
+    return _host_objection(match["authority"].rpartition("@")[2])
+
+
 def has_scheme(name: str) -> bool:
     """Return whether a name begins as an address does, whatever its scheme."""
     return _SCHEME.match(name) is not None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from moorage.deployment_file.addresses import webhook_objection
 from moorage.deployment_file.document import Path
 from moorage.deployment_file.private import read_private
 from moorage.deployment_file.problems import quoted
@@ -27,11 +28,19 @@ def _notification(reader: Reader, path: Path) -> Notification | None:
     return Notification(
         name=name,
         type=NotificationType(kind),
-        url=written.get("url"),
+        url=_url(reader, (*path, "url")),
         to=tuple(_once(reader, (*path, "to"))),
         events=tuple(Event(event) for event in _once(reader, (*path, "events"))) or tuple(Event),
         secret=_secret(reader, (*path, "secret")),
     )
+
+
+def _url(reader: Reader, path: Path) -> str | None:
+    url: str | None = reader.get(*path)
+    objection = webhook_objection(url) if url is not None else None
+    if objection is not None:
+        reader.refuse(path, f"nothing can be sent to this address: {objection}")
+    return url
 
 
 def _check_names(reader: Reader) -> None:

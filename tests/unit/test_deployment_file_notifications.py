@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from cli.core.mail import address
 from moorage import deployment_file
 from moorage.deployment_file import DeploymentFileError, Event, Notification, NotificationType
 from moorage.workload_secrets import Secret
@@ -96,12 +97,43 @@ def test_notifications__without_a_name__are_refused_beside_included_ones(tmp_pat
 
 
 @pytest.mark.parametrize(
+    "url", ["https://user:pass%20word@x.example:8443/a?b#c", "https://[2001:db8::1]:1/|", "https://10.0.0.1"]
+)
+def test_notifications__odd_address_that_leads_somewhere__is_taken(tmp_path: Path, url: str) -> None:
+    (found,) = load(tmp_path, f'  - {{name: a, type: webhook, url: "{url}"}}\n')
+
+    assert found.url == url
+
+
+@pytest.mark.parametrize("to", ["a@b", "a.b+c_d-e@x-1.example", "o'hara@x.example", f"{'x' * 64}@x.example"])
+def test_notifications__address_of_a_person__is_one_for_mails_too(tmp_path: Path, to: str) -> None:
+    (found,) = load(tmp_path, f'  - {{name: a, type: email, to: "{to}"}}\n')
+
+    assert address(found.to[0]).addr_spec == to
+
+
+@pytest.mark.parametrize(
     ("notification", "problem"),
     [
         ("{name: a, type: webhook}", "1:5: 'url' is missing in 'notifications.0'"),
         ("{name: a, type: email}", "1:5: 'to' is missing in 'notifications.0'"),
         ("{name: a, type: sms, to: x@y}", "1:21: 'sms' is not email or webhook"),
         ("{name: a, type: email, to: nobody}", "1:32: 'nobody' is not an email address"),
+        ("{name: a, type: email, to: <a@b>}", "1:32: '<a@b>' is not an email address"),
+        ('{name: a, type: email, to: [x@y, ",a@b"]}', "1:38: ',a@b' is not an email address"),
+        ('{name: a, type: email, to: "a@b, c@d"}', "1:32: 'a@b, c@d' is not an email address"),
+        ("{name: a, type: email, to: a..b@c}", "1:32: 'a..b@c' is not an email address"),
+        ("{name: a, type: email, to: a@-b}", "1:32: 'a@-b' is not an email address"),
+        ("{name: a, type: email, to: a@b.}", "1:32: 'a@b.' is not an email address"),
+        (f"{{name: a, type: email, to: {'x' * 65}@b}}", "1:32: 'xxx"),
+        ('{name: a, type: webhook, url: "https://[x/"}', "1:35: nothing can be sent to this address: it has no valid"),
+        ("{name: a, type: webhook, url: https:///x}", "1:35: nothing can be sent to this address: it has no valid"),
+        ("{name: a, type: webhook, url: https://me@/x}", "1:35: nothing can be sent to this address: it has no valid"),
+        ('{name: a, type: webhook, url: "https://h:99999"}', "1:35: nothing can be sent to this address: it has no"),
+        ('{name: a, type: webhook, url: "https://h:0"}', "1:35: nothing can be sent to this address: it has no valid"),
+        ("{name: a, type: webhook, url: https://a..b/}", "1:35: nothing can be sent to this address: it has no valid"),
+        ("{name: a, type: webhook, url: 'https://a\\b@c/'}", "1:35: nothing can be sent to this address: it has no"),
+        ("{name: a, type: webhook, url: https://127.1/}", "1:35: nothing can be sent to this address: its host is a"),
         ("{name: a, type: email, to: []}", "1:32: this has to be a list of 1 to 16 email addresses"),
         ("{name: a, type: email, to: [x@y, x@y]}", "1:38: 'x@y' is listed twice"),
         ("{name: a, type: email, to: x@y, url: https://a}", "1:42: 'https://a' is not for an email, which has to"),

@@ -60,7 +60,9 @@ def test_mail__long_text__is_whole_in_the_body_and_short_in_the_subject():
     assert len(message["Subject"]) == 160 and "x" * 5_000 in message.get_content()
 
 
-@pytest.mark.parametrize("address", ["", "nobody", "a@b\r\nBcc: victim@example", "a@b, c@d"])
+@pytest.mark.parametrize(
+    "address", ["", "nobody", "a@b\r\nBcc: victim@example", "a@b, c@d", "<a@b>", ",a@b", "a@", "@b"]
+)
 def test_h33_mail__no_address__is_refused(address):
     with pytest.raises(ValueError):
         mail(document(Notice("evt_0a", Kind.LEASE_STALE, 1, "x"), DEPLOYMENT, 0), "moorage@tenant.example", address)
