@@ -73,6 +73,15 @@ class GuardedListener(socket.socket):
         if number in self._open:
             self._open[number].live_on()
 
+    def limit_life(self, number: int) -> None:
+        """Let a connection that is still open live as long as a new one.
+
+        Args:
+            number: of its file, -1 if it has none any more.
+        """
+        if number in self._open:
+            self._open[number].close_after(self._limits.life_seconds)
+
     def _is_welcome(self, peer: str) -> bool:
         return (
             self._peer_to_count.total() < self._limits.total

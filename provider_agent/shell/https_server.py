@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import ssl
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 from aiohttp import web
 
@@ -52,11 +52,21 @@ async def serving(
         await runner.cleanup()
 
 
-def keep_open(request: web.Request) -> None:
-    """Take the limit on its life from a request's connection: what it is about to send has limits of its own."""
+@contextmanager
+def kept_open(request: web.Request) -> Iterator[None]:
+    """Take the limit on its life from a request's connection while the block runs, in which others hold.
+
+    It begins anew after that: the end of what was sent may never be read.
+    """
     connection = request.get_extra_info("socket")
-    for guard in request.app.get(GUARD, ()) if connection is not None else ():
+    guards = request.app.get(GUARD, []) if connection is not None else []
+    for guard in guards:
         guard.keep_open(connection.fileno())
+    try:
+        yield
+    finally:
+        for guard in guards:
+            guard.limit_life(connection.fileno())
 
 
 def _silent_logger() -> logging.Logger:

@@ -24,7 +24,7 @@ from provider_agent.core.containers import ObservedContainer
 from provider_agent.core.lease_streams import exec_target
 from provider_agent.shell.engine import Engine, EngineError, ExecSpec
 from provider_agent.shell.exec_session import ExecSession
-from provider_agent.shell.https_server import keep_open
+from provider_agent.shell.https_server import kept_open
 from provider_agent.shell.lease_access import ACTIVE, Access, LeaseContext, Refusal
 from provider_agent.shell.log_stream import LogStream
 from provider_agent.shell.stream_slots import EXEC_LIMITS, LOG_LIMITS, StreamLimits, StreamSlots
@@ -99,10 +99,16 @@ class StreamService:
         response.content_type = stream_api.LOGS_TYPE
         response.headers["Server"] = "moorage"
         response.force_close()
-        keep_open(request)
+        with kept_open(request):
+            await self._send_batches(request, response, self._records(context, query))
+        return response
+
+    async def _send_batches(
+        self, request: web.Request, response: web.StreamResponse, records: AsyncGenerator[list[Record], None]
+    ) -> None:
         try:
             await response.prepare(request)
-            async with aclosing(self._records(context, query)) as batches:
+            async with aclosing(records) as batches:
                 async for batch in batches:
                     if request.transport is None:
                         break
@@ -113,7 +119,6 @@ class StreamService:
         except (ConnectionError, TimeoutError):  # who has gone, or reads nothing, asks again
             if request.transport is not None:
                 request.transport.abort()
-        return response
 
     async def _records(self, context: LeaseContext, query: LogQuery) -> AsyncGenerator[list[Record], None]:
         """Yield what is sent, to the end and with the reason for it; now and then that is nothing."""
@@ -154,8 +159,7 @@ class StreamService:
         with self._execs.one(lease, access.context.tenant) as refusal:
             if refusal is not None:
                 return _refused(Refusal(HTTPStatus.TOO_MANY_REQUESTS, refusal))
-            keep_open(request)
-            with suppress(ConnectionError, TimeoutError):
+            with kept_open(request), suppress(ConnectionError, TimeoutError):
                 await socket.prepare(request)
                 end = await self._run(socket, access)
                 log.info("command ended", lease=lease.hex(), code=end.code, reason=end.reason)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +20,7 @@ from moorage import pki, tls
 from moorage.agent_client import AgentClient, AgentRefused, AgentUnreachable
 from moorage.agent_exec import AgentExec
 from moorage.chain.signer import LocalSigner
+from moorage.request_auth import Action
 from moorage.stream_api import read_logs
 from moorage.streams import (
     CaughtUp,
@@ -44,6 +46,7 @@ from tests.fakes.agent_world import (
     EXEC,
     LEASE,
     LIMITS,
+    LOGS,
     OTHER_TENANT,
     PROVIDER,
     TENANT,
@@ -71,6 +74,33 @@ def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
 async def world(tmp_path: Path) -> AsyncIterator[World]:
     async with running(tmp_path) as world:
         yield world
+
+
+@asynccontextmanager
+async def stopped_reader(world: World, action: Action, message: bytes = b"") -> AsyncIterator[None]:
+    """Ask for a stream, with a first message if it is a WebSocket, and read the head of the answer and no more."""
+    world.guards[0].setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4_096)
+    client = socket.socket()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+    client.setblocking(False)
+    await asyncio.get_running_loop().sock_connect(client, ("127.0.0.1", world.port))
+    reader, writer = await asyncio.open_connection(
+        sock=client,
+        ssl=tls.ssl_client_context(world.root.der),
+        server_hostname=pki.provider_name(PROVIDER, DOMAIN.exchange),
+    )
+    upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: " + "a" * 22
+    head = f"GET {action.path} HTTP/1.1\r\nHost: x\r\nAuthorization: {signed(action, message)}\r\n"
+    writer.write((head + (f"{upgrade}==\r\n" if message else "") + "\r\n").encode())
+    assert (await reader.readline()).split()[1] in (b"200", b"101")
+    if message:  # RFC 6455, section 5.2: one frame, final, binary, with a mask of zeros
+        assert len(message) < 126
+        writer.write(bytes([0x82, 0x80 | len(message)]) + bytes(4) + message)
+    writer.transport._ssl_protocol._transport.pause_reading()  # type: ignore[attr-defined]
+    try:
+        yield
+    finally:
+        writer.transport.abort()
 
 
 async def lines(world: World, query: LogQuery = LogQuery()) -> list[str]:  # noqa: B008
@@ -352,7 +382,36 @@ async def test_h18_logs__flood_and_a_reader_who_reads_nothing__hold_up_nobody_an
         writer.close()
 
 
+async def test_h16_logs__reader_who_stops_at_the_very_end__is_hung_up_on(tmp_path: Path) -> None:
+    async with running(tmp_path, limits=replace(LIMITS, life_seconds=1)) as world:
+        name = await world.run()
+        for _ in range(50):
+            world.engine.write(name, "y" * 1_000)
+        async with stopped_reader(world, LOGS):
+            await until(lambda: "logs" in world.engine.calls)
+
+            await until(lambda: not world.streams._logs._leases and not world.guards[0]._open)
+
+
 # ------------------------------------------------------------------ commands
+
+
+async def test_h16_exec__reader_who_stops_at_the_very_end__is_hung_up_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream_service, "STALL_SECONDS", 0.3)
+
+    async def wordy(command: MemoryExec) -> int:
+        await command.say(b"y" * 50_000)
+        return 0
+
+    async with running(tmp_path, limits=replace(LIMITS, life_seconds=1)) as world:
+        await world.run()
+        world.engine.programs["wordy"] = wordy
+        async with stopped_reader(world, EXEC, msgspec.json.encode(ExecRequest("web", ("wordy",)))):
+            await until(lambda: "exec" in world.engine.calls)
+
+            await until(lambda: not world.streams._execs._leases and not world.guards[0]._open)
 
 
 async def read_all(running: AgentExec) -> tuple[dict[Channel, bytes], ExecEnd]:
