@@ -95,10 +95,9 @@ async def running_exec(
             tty=spec.terminal is not None,
             environment=[mark],
         )
-        stream = created.start(detach=False)
-        await stream._init()
-    running = RunningExec(docker, container, created, stream, mark, seconds)
+    running = RunningExec(docker, container, created, mark, seconds)
     try:
+        await running.begin()
         if spec.terminal is not None:
             await running.resize(spec.terminal)
         yield running
@@ -109,15 +108,23 @@ async def running_exec(
 class RunningExec:
     """See engine.Exec."""
 
-    def __init__(
-        self, docker: aiodocker.Docker, container: str, created: DockerExec, stream: Stream, mark: str, seconds: int
-    ) -> None:
+    def __init__(self, docker: aiodocker.Docker, container: str, created: DockerExec, mark: str, seconds: int) -> None:
         self._docker = docker
         self._container = container
         self._exec = created
-        self._stream = stream
+        self._stream: Stream = created.start(detach=False)
         self._mark = mark
         self._seconds = seconds
+
+    async def begin(self) -> None:
+        """Start it. Whether the engine does so is not known before it has answered, which nobody may wait for.
+
+        Raises:
+            EngineUnavailable
+            aiodocker.DockerError: the engine does not start it.
+        """
+        async with answering(self._seconds):
+            await self._stream._init()
 
     async def read(self) -> tuple[Source, bytes] | None:
         try:
@@ -143,19 +150,19 @@ class RunningExec:
 
     async def exit_code(self) -> int:
         for _ in range(EXIT_LOOKS):
-            found = await self._inspect()
-            if not found["Running"] and found["ExitCode"] is not None:
-                return int(found["ExitCode"])
+            code = await self._code()
+            if code is not None:
+                return code
             await asyncio.sleep(LOOK_SECONDS)
         raise EngineUnavailable("the engine does not tell how the command has ended")
 
     async def end(self) -> None:
         """Hang up as a terminal does, and end what does not end by that; failures are ours to know alone."""
         try:
-            if await self._is_running():
+            if await self._code() is None:
                 await self._signal("HUP")
                 for _ in range(int(HANG_UP_SECONDS / LOOK_SECONDS)):
-                    if not await self._is_running():
+                    if await self._code() is not None:
                         break
                     await asyncio.sleep(LOOK_SECONDS)
                 else:
@@ -166,8 +173,10 @@ class RunningExec:
             with suppress(AssertionError, aiohttp.ClientError, OSError):
                 await self._stream.close()
 
-    async def _is_running(self) -> bool:
-        return bool((await self._inspect())["Running"])
+    async def _code(self) -> int | None:
+        """Return how it has ended; None: it runs, or is about to."""
+        found = await self._inspect()
+        return int(found["ExitCode"]) if not found["Running"] and found["ExitCode"] is not None else None
 
     async def _signal(self, name: str) -> None:
         """Send a signal to the command and to all that it has started, and wait until it is sent."""

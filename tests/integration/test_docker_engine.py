@@ -10,6 +10,7 @@ from ipaddress import IPv4Network
 from pathlib import Path
 
 import pytest
+from aiodocker.stream import Stream
 
 from moorage.streams import Source, TerminalSize
 from provider_agent.core.containers import Bind, ContainerState, NetworkKind, NetworkSpec, VolumeMount
@@ -297,6 +298,41 @@ async def test_h18_exec__nobody_is_there_any_more__ends_with_all_that_it_has_sta
 
     assert "1234" not in await processes(world)
     assert (await world.engine.observe()).containers[0].state is ContainerState.RUNNING
+
+
+@needs_engine
+@pytest.mark.parametrize("seconds", [0.0, 0.3])
+async def test_h18_exec__nobody_is_there_any_more_while_it_starts__ends_too(
+    world: DockerWorld, seconds: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await world.engine.ensure_container(container(world))
+    start = Stream._init
+    starts: list[asyncio.Task[None]] = []
+
+    async def start_late(stream: Stream) -> None:
+        """Let the engine do its part also if nobody waits for it."""
+        await asyncio.sleep(seconds)
+        await start(stream)
+
+    async def start_and_go(stream: Stream) -> None:
+        starts.append(asyncio.create_task(start_late(stream)))
+        await asyncio.sleep(0 if seconds else 0.1)
+        if len(starts) == 1:
+            task.cancel()
+        await asyncio.shield(starts[-1])
+
+    async def run() -> None:
+        async with world.engine.exec(f"{world.prefix}-web", ExecSpec(("/bin/sleep", "1234"))):
+            raise AssertionError("it was not interrupted")
+
+    monkeypatch.setattr(Stream, "_init", start_and_go)
+    task = asyncio.create_task(run())
+    await asyncio.wait([task])
+    await asyncio.wait(starts)
+    await asyncio.sleep(0.5)  # the engine answers before it starts
+
+    assert task.cancelled()
+    assert "1234" not in await processes(world)
 
 
 @needs_engine
