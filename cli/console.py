@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import select
 import signal
@@ -52,7 +53,7 @@ class Console:
             termios.tcsetattr(self._stdin, termios.TCSADRAIN, before)
 
     @contextmanager
-    def telling_size(self, tell: Callable[[], None]) -> Iterator[None]:
+    def telling_size(self, tell: Callable[[], object]) -> Iterator[None]:
         """Call `tell` whenever the terminal has another size."""
         if threading.current_thread() is not threading.main_thread():
             yield
@@ -65,7 +66,12 @@ class Console:
             loop.remove_signal_handler(signal.SIGWINCH)
 
     async def pieces(self) -> AsyncGenerator[bytes, None]:
-        """Yield the input to its end; nothing is taken before it is asked for."""
+        """Yield the input to its end; nothing is taken before it is asked for.
+
+        Raises:
+            OSError: it can't be read, for instance as it is a directory.
+        """
+        os.fstat(self._stdin)  # where one that is closed would be waited for, not refused
         woken, wake = os.pipe()
         reading: asyncio.Future[bytes] | None = None
         try:
@@ -104,7 +110,9 @@ def _read(file: int, woken: int) -> bytes:
         return b""
     try:
         return os.read(file, PIECE_BYTES)
-    except OSError:  # a terminal that is gone
+    except OSError as error:
+        if error.errno != errno.EIO:  # a terminal that is gone
+            raise
         return b""
 
 

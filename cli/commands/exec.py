@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from contextlib import ExitStack, aclosing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +10,7 @@ import click
 from cli import wallet
 from cli.agents import AgentBook
 from cli.console import Console
+from cli.conversation import converse
 from cli.core.log_lines import Place, places
 from cli.environment import Environment
 from cli.failures import ExitStatus, Failure, explain
@@ -19,9 +18,8 @@ from cli.options import DEFAULT_FILE, Options, market_options, path_option
 from cli.records import Records
 from cli.selection import Selected, check_service, datacenters_of, select_live
 from cli.session import open_session
-from moorage.agent_exec import AgentExec
 from moorage.request_auth import Domain
-from moorage.streams import MAX_REPLICA, ExecEnd, ExecRequest
+from moorage.streams import MAX_REPLICA, ExecRequest
 from moorage.types import OrderState
 
 
@@ -95,7 +93,10 @@ async def _exec(
             await signer.unlock()
             agents = environment.connect_agents(Domain(session.market.chain_id, session.market.exchange), signer)
             async with agents.exec(agent, place.lease, request) as running:
-                return await _converse(console, running, wish)
+                end = await converse(console, running, has_input=wish.has_input, has_terminal=wish.has_terminal)
+    if end.code is None:
+        raise Failure(ExitStatus.AGENT, f"the command was not run, or is lost: {end.reason or 'no reason given'}")
+    return end.code
 
 
 def _place(selected: Selected, wish: Wish) -> Place:
@@ -116,37 +117,3 @@ def _place(selected: Selected, wish: Wish) -> Place:
         where = f" in {wish.datacenter}" if wish.datacenter is not None else ""
         raise Failure(ExitStatus.ERROR, f"service {wish.service} has no active lease{where}: see `moorage status`")
     return found[0]
-
-
-async def _converse(console: Console, running: AgentExec, wish: Wish) -> int:
-    """Pass everything on until the command has ended, and return its code.
-
-    Raises:
-        Failure: nobody knows how it has ended.
-    """
-    with ExitStack() as stack:
-        if wish.has_terminal:
-            stack.enter_context(console.raw())
-            sizes: set[asyncio.Task[None]] = set()
-            stack.enter_context(
-                console.telling_size(lambda: sizes.add(asyncio.create_task(running.resize(console.size()))))
-            )
-        typing = asyncio.create_task(_pass_on(console, running)) if wish.has_input else None
-        try:
-            while not isinstance(said := await running.read(), ExecEnd):
-                await console.write(*said)
-        finally:
-            if typing is not None:
-                typing.cancel()
-                await asyncio.wait([typing])
-        await console.finish()
-    if said.code is None:
-        raise Failure(ExitStatus.AGENT, f"the command was not run, or is lost: {said.reason or 'no reason given'}")
-    return said.code
-
-
-async def _pass_on(console: Console, running: AgentExec) -> None:
-    async with aclosing(console.pieces()) as pieces:
-        async for piece in pieces:
-            await running.write(piece)
-    await running.end_input()

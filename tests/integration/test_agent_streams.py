@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
@@ -16,6 +17,9 @@ import pytest
 from aiohttp import web
 from yarl import URL
 
+from cli.console import Console
+from cli.conversation import converse
+from cli.failures import Failure
 from moorage import pki, tls
 from moorage.agent_client import AgentClient, AgentRefused, AgentUnreachable
 from moorage.agent_exec import AgentExec
@@ -430,6 +434,19 @@ async def test_exec__reads_input__answers_and_tells_its_code(world: World) -> No
         written, end = await read_all(running)
 
     assert (written[Channel.STDOUT], end) == (b"\x00one\n" * 20_000, ExecEnd(0))
+
+
+@pytest.mark.parametrize(("file", "words"), [("directory", "Is a directory"), ("closed", "Bad file descriptor")])
+async def test_exec__input_that_can_not_be_read__ends_the_command_and_says_so(
+    world: World, tmp_path: Path, file: str, words: str
+) -> None:
+    await world.run()
+    number = os.open(tmp_path, os.O_RDONLY) if file == "directory" else 999
+
+    async with CLIENT.exec(world.agent, LEASE, CAT) as running:
+        with pytest.raises(Failure, match=f"the standard input can't be read: {words}"):
+            async with asyncio.timeout(10):
+                await converse(Console(number, 1, 2), running, has_input=True, has_terminal=False)
 
 
 async def test_exec__terminal__has_its_size_and_learns_the_next(world: World) -> None:
