@@ -12,7 +12,7 @@ import click
 
 from cli.completing import add_offers
 from cli.examples import add_examples
-from cli.failures import ExitStatus, explain
+from cli.failures import ExitStatus, Failure, explain
 from moorage import __version__
 
 if TYPE_CHECKING:
@@ -60,6 +60,10 @@ SECTIONS = {
     "This program": ("doctor", "completion"),
 }
 """How `--help` groups the commands."""
+
+
+EXCERPT = "    "
+"""How lines of a deployment file are indented below what is wrong there; a caret stays where it is."""
 
 
 class LazyCommands(click.Group):
@@ -122,12 +126,24 @@ def run(arguments: list[str], environment: object = None) -> int:
         if os.environ.get("MOORAGE_DEBUG") == "1":
             traceback.print_exc()
         failure = explain(error)
-        is_list_of_problems = failure.status is ExitStatus.INVALID_FILE
-        click.echo(failure.message if is_list_of_problems else f"moorage: {failure.message}", err=True)
+        _tell(failure)
         return failure.status
     else:
         return code if isinstance(code, int) else ExitStatus.OK
     return ExitStatus.OK
+
+
+def _tell(failure: Failure) -> None:
+    """Write one line, or all problems of a deployment file with the places where they are."""
+    from cli.output import note  # at `--help` it would only take time
+
+    is_list_of_problems = failure.status is ExitStatus.INVALID_FILE
+    text = failure.message if is_list_of_problems else f"moorage: {failure.message}"
+    for line in text.splitlines():
+        if line.startswith(EXCERPT):
+            click.echo(line, err=True)
+        else:
+            note(line)
 
 
 def main() -> None:

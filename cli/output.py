@@ -5,13 +5,16 @@ from __future__ import annotations
 import io
 import json
 import math
-import shutil
+import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 
 from cli.environment import Environment
 from cli.options import Format
+from moorage.columns import fitted, wrapped
+from moorage.terminal_width import width_of
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -37,14 +40,27 @@ class Screen(Protocol):
         """Show how things are."""
 
 
-def say(text: str = "") -> None:
-    """Write a line of the result."""
+def say(text: str) -> None:
+    """Write a line of the result; where the terminal is narrow, it goes on below itself."""
+    for line in wrapped(text, width_of(sys.stdout)):
+        click.echo(line)
+
+
+def say_table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
+    """Write rows below a header, as the terminal's width allows it."""
+    for line in fitted([header, *rows], width_of(sys.stdout)):
+        click.echo(line)
+
+
+def write(text: str) -> None:
+    """Write a text of the result that is to stay as it is: a file, a script, a help."""
     click.echo(text)
 
 
 def note(text: str) -> None:
     """Write a line that is not part of the result."""
-    click.echo(text, err=True)
+    for line in wrapped(text, width_of(sys.stderr)):
+        click.echo(line, err=True)
 
 
 def emit(document: Any, output: Format = Format.JSON) -> None:
@@ -86,7 +102,7 @@ class PlainScreen:
         pass
 
     def tell(self, line: Line) -> None:
-        click.echo(as_text(line))
+        say(as_text(line))
 
     def show(self, heading: str, rows: tuple[Row, ...]) -> None:
         pass
@@ -121,7 +137,8 @@ class LiveScreen:
         self._live.__exit__(None, None, None)
 
     def tell(self, line: Line) -> None:
-        self._console.print(as_text(line), markup=False, soft_wrap=True)
+        for text in wrapped(as_text(line), self._console.width):
+            self._console.print(text, markup=False, soft_wrap=True)
 
     def show(self, heading: str, rows: tuple[Row, ...]) -> None:
         self._live.update(table(heading, rows, self._console.width, self._console.height))
@@ -133,22 +150,18 @@ def as_text(line: Line) -> str:
 
 
 def show_rows(environment: Environment, heading: str, rows: tuple[Row, ...]) -> None:
-    """Write how things are: in colours and as wide as the terminal, or in plain columns where there is none."""
+    """Write how things are, as the terminal's width allows it; in colours where there is one."""
     if not environment.is_terminal:
-        from cli.core.report import columns
+        from cli.core.layout import laid_out
 
-        for line in (heading, *columns([COLUMNS, *map(cells, rows)])):
-            click.echo(line)
+        say(heading)
+        for line in laid_out(rows, width_of(sys.stdout), math.inf):
+            click.echo(line.text)
         return
     from rich.console import Console
 
     console = Console(highlight=False)
     console.print(table(heading, rows, console.width, math.inf))
-
-
-def terminal_width(environment: Environment) -> float:
-    """Return how many columns there are; where there is no terminal, as many as anybody wants."""
-    return shutil.get_terminal_size().columns if environment.is_terminal else math.inf
 
 
 def table(heading: str, rows: tuple[Row, ...], width: int, height: float) -> RenderableType:
@@ -163,13 +176,6 @@ def table(heading: str, rows: tuple[Row, ...], width: int, height: float) -> Ren
 
     from cli.core.layout import laid_out
 
-    lines = laid_out(rows, width, height - 3) if rows else ()
-    return Group(Text(heading), *(Text(line.text, style=line.style) for line in lines))
-
-
-COLUMNS = ("GROUP", "STATE", "PROVIDER", "PRICE", "RUNWAY", "")
-
-
-def cells(row: Row) -> tuple[str, ...]:
-    """Return a row's columns."""
-    return row.group, row.state, row.provider, row.price, row.runway, row.detail
+    above = wrapped(heading, width)
+    lines = laid_out(rows, width, height - len(above) - 2) if rows else ()
+    return Group(*map(Text, above), *(Text(line.text, style=line.style) for line in lines))

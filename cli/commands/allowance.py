@@ -10,10 +10,9 @@ from eth_utils.address import to_checksum_address
 
 from cli import wallet
 from cli.core.decoding import UNLIMITED
-from cli.core.report import columns
 from cli.environment import Environment
 from cli.options import Format, Options, market_options
-from cli.output import emit, note, say
+from cli.output import emit, note, say, say_table
 from cli.session import Session, open_session
 from cli.transacting import transact
 from moorage import units
@@ -55,8 +54,7 @@ async def _show(environment: Environment, options: Options) -> None:
     if not found:
         say(f"nobody may take {session.money.symbol} from wallet {owner}")
         return
-    for line in columns([HEADER, *(_row(session, each) for each in found)]):
-        say(line)
+    say_table(HEADER, [_row(session, each) for each in found])
 
 
 @command.command("revoke")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 from click.shell_completion import get_completion_class
 
-from cli.output import say
+from cli.output import write
 
 PROGRAM = "moorage"
 VARIABLE = "_MOORAGE_COMPLETE"
@@ -20,4 +20,4 @@ def command(context: click.Context, shell: str) -> None:
     """Print the script that makes SHELL complete this program's commands."""
     kind = get_completion_class(shell)
     assert kind is not None
-    say(kind(context.find_root().command, {}, PROGRAM, VARIABLE).source().rstrip())
+    write(kind(context.find_root().command, {}, PROGRAM, VARIABLE).source().rstrip())

@@ -8,11 +8,10 @@ import click
 import msgspec
 
 from cli.contexts import Context, Contexts
-from cli.core.report import columns
 from cli.environment import Environment
 from cli.failures import ExitStatus, Failure
 from cli.options import Format, Options, context_options, path_option
-from cli.output import emit, note, say
+from cli.output import emit, note, say, say_table
 from cli.wallet import parse_address
 from moorage.chain.market import load_market
 
@@ -81,8 +80,10 @@ def show(environment: Environment, options: Options) -> None:
         emit({"current": contexts.current, "contexts": found}, options.output)
         return
     rows = [_row(name, context, is_current=name == contexts.current) for name, context in contexts.all.items()]
-    for line in columns([HEADER, *rows]) if rows else ["no contexts: `moorage context add` makes one"]:
-        say(line)
+    if rows:
+        say_table(HEADER, rows)
+    else:
+        say("no contexts: `moorage context add` makes one")
 
 
 def _row(name: str, context: Context, *, is_current: bool) -> tuple[str, ...]:

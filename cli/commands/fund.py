@@ -26,13 +26,12 @@ from cli.core.fund_plan import (
     plan_funding,
     revivals,
 )
-from cli.core.report import columns
 from cli.core.view import DeploymentView, full
 from cli.environment import Environment
 from cli.failures import ExitStatus, Failure
 from cli.funding import check_funds, deposit
 from cli.options import DEFAULT_FILE, Format, Options, market_options, path_option, refuse_unit
-from cli.output import emit, note, say
+from cli.output import emit, note, say, say_table
 from cli.records import Records
 from cli.selection import Selected, Whose, select_live
 from cli.session import Session, open_session
@@ -179,8 +178,8 @@ def _show(session: Session, agreement: Agreement) -> None:
     if not plan.fundings:
         return
     say(f"deployment {full(view.id)} of tenant {view.tenant}")
-    for line in columns(describe_funding(plan, money)):
-        say(line)
+    header, *rows = describe_funding(plan, money)
+    say_table(header, rows)
     for name in revivals(plan):
         say(f"group {name} is used up: this revives it, with two periods at least; its provider has to confirm it anew")
     paid_in = units.to_ledger_units(agreement.missing_base_units, session.market.parameters.token_decimals)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import click
 
 from cli import wallet
-from cli.core.report import charge_per_block, document, fitted, listing
+from cli.core.report import charge_per_block, document, listing
 from cli.environment import Environment
 from cli.options import Format, Options, market_options
-from cli.output import emit, say, terminal_width
+from cli.output import emit, say, say_table
 from cli.records import Records
 from cli.session import open_session
 from moorage.types import DeploymentState
@@ -39,7 +39,5 @@ async def _list(environment: Environment, options: Options, is_all: bool) -> Non
         closed = f" ({len(views)} closed ones with --all)" if views else ""
         say(f"wallet {tenant} has no deployments{closed}")
     else:
-        rows = [HEADER, *(listing(view, files.get(view.id, ""), session.money) for view in shown)]
-        for line in fitted(rows, terminal_width(environment)):
-            say(line)
+        say_table(HEADER, [listing(view, files.get(view.id, ""), session.money) for view in shown])
         say(f"all together {session.money.per_hour(sum(map(charge_per_block, shown)))}")

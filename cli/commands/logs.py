@@ -14,7 +14,7 @@ from cli.environment import Environment
 from cli.failures import ExitStatus, Failure
 from cli.log_reader import LogReader
 from cli.options import DEFAULT_FILE, Format, Options, market_options, path_option, refuse_unit
-from cli.output import emit_line, note, say
+from cli.output import emit_line, note, write
 from cli.records import Records
 from cli.selection import check_service, select_live
 from cli.session import open_session
@@ -71,7 +71,7 @@ async def _logs(
 
         def show(entry: Entry) -> None:
             if options.output is Format.TEXT:
-                say(shown(entry, look))
+                write(shown(entry, look))
             else:
                 emit_line(document(entry), options.output)
 

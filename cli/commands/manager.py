@@ -19,12 +19,11 @@ from cli.core.permissions import (
     until,
     written,
 )
-from cli.core.report import columns
 from cli.core.view import DeploymentView, full
 from cli.environment import Environment
 from cli.failures import ExitStatus, Failure
 from cli.options import DEFAULT_FILE, Command, Format, Options, market_options, path_option, refuse_unit
-from cli.output import emit, note, say
+from cli.output import emit, note, say, say_table, write
 from cli.records import Records
 from cli.selection import Whose, select_live
 from cli.session import Session, open_session
@@ -64,7 +63,7 @@ def _of_deployment(command: Command) -> Command:
 def command(context: click.Context) -> None:
     """Let other keys act for a deployment, within limits, and see which may."""
     if context.invoked_subcommand is None:
-        say(context.get_help())
+        write(context.get_help())
 
 
 @command.command("set")
@@ -203,14 +202,13 @@ async def _list(environment: Environment, options: Options, which: Which) -> Non
     elif not managers:
         say(f"deployment {full(view.id)} has no managers")
     else:
-        rows = [_row(key, manager, view, session) for key, manager in managers]
-        for line in columns([HEADER, *rows]):
-            say(line)
+        say_table(HEADER, [_row(key, manager, view, session) for key, manager in managers])
 
 
 def _row(key: Address, manager: Manager, view: DeploymentView, session: Session) -> tuple[str, ...]:
     spendable = session.money.amount(manager.spendable)
-    return key, written(manager.permissions), until(manager, view, session.money), spendable
+    term = until(manager, view, session.money).removeprefix("until ")
+    return key, written(manager.permissions), term, spendable
 
 
 def _document(key: Address, manager: Manager, session: Session) -> dict[str, Any]:

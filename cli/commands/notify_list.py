@@ -10,12 +10,11 @@ from typing import Any
 import click
 
 from cli.core.notices import Kind
-from cli.core.report import columns
 from cli.core.retries import Delivery, DeliveryState
 from cli.environment import Environment
 from cli.notification_journal import looked_at
 from cli.options import DEFAULT_FILE, Format, include_options, path_option
-from cli.output import emit, say
+from cli.output import emit, say, say_table
 from cli.recipients import Recipient, recipients_of
 from moorage.deployment_file import IncludeRules
 
@@ -39,10 +38,10 @@ def command(context: click.Context, file: Path, rules: IncludeRules, output: str
     if Format(output) is not Format.TEXT:
         emit(documents, Format(output))
         return
-    if not documents:
+    if documents:
+        say_table(COLUMNS, [_cells(each) for each in documents])
+    else:
         say(f"{file} has no notifications")
-    for line in columns([COLUMNS, *map(_cells, documents)]) if documents else ():
-        say(line)
     for each in documents:
         if each["problem"] is not None:
             say(f"{each['name']}: {each['problem']}")

@@ -14,7 +14,7 @@ import click
 from cli.annotations import annotation
 from cli.environment import Environment
 from cli.options import DEFAULT_FILE, FORMATS, Format, Options, include_options, market_options, path_option
-from cli.output import emit, say
+from cli.output import emit, say, write
 from moorage import regions
 from moorage.deployment_file import (
     DeploymentFileError,
@@ -67,7 +67,7 @@ def command(
         emit(document, options.output)
     else:
         for line in lines:
-            say(line)
+            (write if is_shown else say)(line)
 
 
 def _emit_problems(output: Format, error: DeploymentFileError) -> None:
@@ -75,7 +75,7 @@ def _emit_problems(output: Format, error: DeploymentFileError) -> None:
         emit({"valid": False, "problems": [_problem(problem) for problem in error.problems]}, output)
     if output is Format.GITHUB:
         for problem in error.problems:
-            say(annotation(problem))
+            write(annotation(problem))
 
 
 def _summary(file: Path, spec: DeploymentSpec) -> tuple[dict[str, Any], list[str]]:

@@ -11,11 +11,10 @@ import click
 from cli import wallet
 from cli.cold import show_unsigned
 from cli.contexts import Contexts
-from cli.core.report import columns
 from cli.environment import Environment
 from cli.failures import ExitStatus, Failure
 from cli.options import Format, Options, market_options, path_option, wallet_options
-from cli.output import emit, note, say
+from cli.output import emit, note, say, say_table
 from cli.unsigned import read_unsigned, write_signed
 from moorage.chain.market import load_market
 from moorage.chain.signer import LocalSigner, market_calls
@@ -68,8 +67,10 @@ def show(environment: Environment, options: Options) -> None:
         emit(found, options.output)
         return
     rows = [(each["address"] or "-", each["file"], each["problem"] or "") for each in found]
-    for line in columns([HEADER, *rows]) if rows else ["no wallets: `moorage wallet new` makes one"]:
-        say(line)
+    if rows:
+        say_table(HEADER, rows)
+    else:
+        say("no wallets: `moorage wallet new` makes one")
 
 
 @command.command("sign")

@@ -77,7 +77,7 @@ def describe_rate(rate: Rate, money: Money) -> list[str]:
     """Return lines with what a deployment costs by the hour, the day and the month of 30 days."""
     lines = [f"cost at the maximum price  {_spans(rate.most, money)}"]
     if rate.leased is not None:
-        lines.append(f"cost at the leases' prices {_spans(rate.leased, money)}")
+        lines.append(f"cost at leases' prices     {_spans(rate.leased, money)}")
     return lines
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from cli.core.report import Row
+from moorage.columns import wrapped
 from moorage.palette import BAD, CAUTION, GOOD
 
 HEADER = Row("GROUP", "STATE", "PROVIDER", "PRICE", "RUNWAY")
@@ -34,7 +34,7 @@ class StyledLine:
     style: str = ""
 
 
-def laid_out(rows: tuple[Row, ...], width: int, height: float) -> tuple[StyledLine, ...]:
+def laid_out(rows: tuple[Row, ...], width: float, height: float) -> tuple[StyledLine, ...]:
     """Return lines no wider than the terminal; connections are left out where there would be more than it has."""
     for shown in (rows, _without_connections(rows, "up"), _without_connections(rows)):
         lines = tuple(_lines(shown, width))
@@ -47,7 +47,7 @@ def _without_connections(rows: tuple[Row, ...], state: str | None = None) -> tup
     return tuple(row for row in rows if not (row.group.startswith(DETAILS_OF_WORKLOADS) and state in (None, row.state)))
 
 
-def _lines(rows: tuple[Row, ...], width: int) -> Iterator[StyledLine]:
+def _lines(rows: tuple[Row, ...], width: float) -> Iterator[StyledLine]:
     table = [_cells(row) for row in (HEADER, *rows)]
     widths = [max(len(line[index]) for line in table) for index in range(len(table[0]))]
     for row, cells in zip((HEADER, *rows), table, strict=True):
@@ -60,17 +60,10 @@ def _cells(row: Row) -> tuple[str, ...]:
     return row.group, row.state, row.provider, row.price, row.runway
 
 
-def _with_detail(aligned: str, detail: str, width: int) -> list[str]:
+def _with_detail(aligned: str, detail: str, width: float) -> list[str]:
     if not detail:
         return [aligned] if aligned else []
     if aligned and len(aligned) + 2 + len(detail) <= width:
         return [f"{aligned}  {detail}"]
-    below = textwrap.wrap(
-        detail,
-        max(width, 2 * INDENT),
-        initial_indent=" " * INDENT,
-        subsequent_indent=" " * INDENT,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
+    below = wrapped(" " * INDENT + detail, width)
     return [aligned, *below] if aligned else below

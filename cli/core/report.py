@@ -192,22 +192,3 @@ def listing(view: DeploymentView, file: str, money: Money) -> tuple[str, ...]:
     price = money.per_hour(charge_per_block(view)) if charge_per_block(view) else ""
     groups = ", ".join(f"{attempt.group.name} {STATE_WORDS[attempt.state]}" for attempt in view.current)
     return full(view.id), view.state.value, price, groups, file
-
-
-def columns(table: list[tuple[str, ...]]) -> list[str]:
-    """Return rows as lines with aligned columns."""
-    widths = [max(len(row[index]) for row in table) for index in range(len(table[0]))] if table else []
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table]
-
-
-def fitted(table: list[tuple[str, ...]], width: float) -> list[str]:
-    """Return rows below a header as aligned columns; where a terminal is too narrow, as a paragraph each."""
-    lines = columns(table)
-    if max(map(len, lines)) <= width:
-        return lines
-    return [line for first, *middle, last in table[1:] for line in (first, *_below(middle), *_below([last]))]
-
-
-def _below(cells: list[str]) -> list[str]:
-    text = "  ".join(cell for cell in cells if cell)
-    return [f"  {text}"] if text else []

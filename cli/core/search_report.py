@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from cli.core.candidates import Answer, Verdict
-from cli.core.report import columns
+from cli.core.report import counted
 from moorage import regions
 from moorage.money import Money
 
@@ -15,9 +15,19 @@ HEADER = ("GROUP", "PROVIDER", "REGION", "BIDS", "PRICE", "WHY")
 FOOTNOTE = "prices follow from advertised ones, disk not included; own rules of a provider are not on chain"
 
 
-def describe_search(groups: Sequence[str], verdicts: Sequence[Verdict], money: Money) -> list[str]:
-    """Return the lines of a table, and what it comes to for each group."""
-    lines = columns([HEADER, *(_row(each, money) for each in verdicts)]) if verdicts else []
+def registered(number: int, block_number: int) -> str:
+    """Return the line above the table."""
+    return f"{counted(number, 'provider')} {'is' if number == 1 else 'are'} registered at block {block_number}"
+
+
+def search_rows(verdicts: Sequence[Verdict], money: Money) -> list[tuple[str, ...]]:
+    """Return the rows of a table below HEADER."""
+    return [_row(each, money) for each in verdicts]
+
+
+def sums(groups: Sequence[str], verdicts: Sequence[Verdict]) -> list[str]:
+    """Return lines with what it comes to for each group."""
+    lines = []
     for group in groups:
         counts = Counter(each.answer for each in verdicts if each.group == group)
         lines.append(

@@ -10,7 +10,8 @@ from functools import cached_property
 from pathlib import Path
 
 MAX_SHOWN_PROBLEMS = 50
-MAX_SHOWN_COLUMNS = 120
+MAX_SHOWN_COLUMNS = 76
+"""Of a line, beside the four in front of it: a caret is below its place only where no line goes over its end."""
 MAX_QUOTED_CHARACTERS = 60
 MAX_LISTED_NAMES = 20
 

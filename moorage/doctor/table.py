@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import sys
 import textwrap
 from collections.abc import Iterator, Sequence
@@ -12,6 +11,7 @@ from typing import IO, Any
 
 from moorage.doctor.finding import Finding, Level, is_sound
 from moorage.palette import BAD, CAUTION, GOOD
+from moorage.terminal_width import width_of
 
 STYLES = {Level.OK: GOOD, Level.WARNING: CAUTION, Level.FAILURE: BAD}
 ORDER = (Level.FAILURE, Level.WARNING, Level.OK)
@@ -34,22 +34,23 @@ def show(findings: Sequence[Finding], stream: IO[str] | None = None) -> None:
     """Print findings, the worst first, and one line that sums them up. All of it is text, never markup."""
     stream = stream or sys.stdout
     worst_first = sorted(findings, key=lambda each: ORDER.index(each.level))
+    width = width_of(stream)
     if stream.isatty():
-        _draw(worst_first, stream)
+        _draw(worst_first, stream, width)
     else:
-        stream.writelines(f"{line}\n" for _, line in lines(worst_first, math.inf))
+        stream.writelines(f"{line}\n" for _, line in lines(worst_first, width))
     counts = {level: sum(finding.level is level for finding in findings) for level in Level}
     total = f"failures: {counts[Level.FAILURE]}, warnings: {counts[Level.WARNING]}, in order: {counts[Level.OK]}"
     stream.write(f"{total}\n")
     stream.flush()
 
 
-def _draw(findings: Sequence[Finding], stream: IO[str]) -> None:
+def _draw(findings: Sequence[Finding], stream: IO[str], width: float) -> None:
     from rich.console import Console  # a terminal is there: the time to import it is not noticed
     from rich.text import Text
 
     console = Console(file=stream, highlight=False)
-    for level, line in lines(findings, console.width):
+    for level, line in lines(findings, width):
         text = Text(line)
         if level is not None:
             text.stylize(STYLES[level], 0, len(level.value))
@@ -78,7 +79,10 @@ def _in_columns(finding: Finding, where_width: int) -> Iterator[tuple[Level | No
 
 
 def _below_each_other(finding: Finding, width: int) -> Iterator[tuple[Level | None, str]]:
-    yield finding.level, f"{finding.level.value:<{INDENT}}{finding.where}"
-    for text in (finding.what, f"-> {finding.remedy}" if finding.remedy else ""):
+    where = f"{finding.level.value:<{INDENT}}{finding.where}"
+    beside = f"{where}  {finding.what}"
+    fits = len(beside) <= width
+    yield finding.level, beside if fits else where
+    for text in ("" if fits else finding.what, f"-> {finding.remedy}" if finding.remedy else ""):
         wrapped = textwrap.wrap(text, max(width - INDENT, INDENT), break_long_words=False, break_on_hyphens=False)
         yield from ((None, " " * INDENT + line) for line in wrapped)

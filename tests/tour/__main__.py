@@ -27,6 +27,8 @@ PATIENCE_SECONDS = 20.0
 WRITING_PATIENCE_SECONDS = 4.0
 NOTHING = "(nothing)\n"
 """What the page shows where nothing is printed."""
+WIDTH = 80
+"""Columns of the terminal that the page is shown as."""
 SHELL = ("bash", "--norc", "-euo", "pipefail", "-c")
 HOME, SOURCE, DEMO = "/home/you", "/home/you/moorage", "/tmp/moorage-demo"
 """What the page shows for the folders that are elsewhere on each machine."""
@@ -42,8 +44,9 @@ class Walker:
         (self._folder / "examples").symlink_to(ROOT / "examples")
         programs = Path(sys.executable).parent
         self._environment = {
-            **{name: value for name, value in os.environ.items() if name not in ("XDG_CONFIG_HOME", "COLUMNS")},
+            **{name: value for name, value in os.environ.items() if name != "XDG_CONFIG_HOME"},
             "HOME": str(home),
+            "COLUMNS": str(WIDTH),
             "PATH": f"{programs}:{os.environ['PATH']}",
         }
         self._names = _folders(home, Path(os.environ.get("MOORAGE_MARKET", "/nowhere/deployments/1.json")))

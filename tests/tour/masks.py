@@ -32,26 +32,27 @@ MASKS = (
     (r"(?<![\w.])\d+\.\d{3,}\b", "<amount>"),
     # an address is told before the way to it is clear
     (r"(workload \S+ running at [^\s:]+://[^\s:]+:<port>): .*", r"\1"),
-    (r"^  earned  +[\d.]+ ", "  earned  <amount> "),
-    # columns are as wide as what stands in them
-    (r"[ \t]{2,}", "  "),
+    (r"\bearned [\d.]+ (\S+ by)", r"earned <amount> \1"),
 )
 COMPILED = tuple((re.compile(pattern), mask) for pattern, mask in MASKS)
-PASSING = re.compile(r"^block <n>  (waiting for |workload \S+ ((?!running\b)|running: .*(is tried|not up|gateway)))")
+PASSING = re.compile(r"^block <n> (waiting for |workload \S+ ((?!running\b)|running: .*(is tried|not up|gateway)))")
 """What is waited for, and what workloads go through until they run as they are to: who looks more often sees more."""
-UNORDERED = re.compile(r"^block <n>  (order 0x<id>…: provider \d+ bids|workload \S+ running|manifest delivered)")
+UNORDERED = re.compile(r"^block <n> (order 0x<id>…: provider \d+ bids|workload \S+ running|manifest delivered)")
 """What several do at the same time, and some of it once more."""
+SPACES = re.compile(r"\s+")
+"""Columns are as wide as what stands in them, and lines end where the terminal does: what is below a line goes on."""
 
 
 def masked(output: str) -> list[str]:
-    """Return an output's lines with what may differ replaced."""
-    lines = [_line(line) for line in output.strip("\n").splitlines()]
+    """Return an output's lines, each with what is indented below it, with what may differ replaced."""
+    lines = [_line(line) for line in re.split(r"\n(?=\S)", output.strip("\n"))]
     kept = [line for line in lines if not PASSING.match(line)]
     runs = groupby(kept, key=lambda line: bool(UNORDERED.match(line)))
     return [line for is_unordered, run in runs for line in (sorted(set(run)) if is_unordered else run)]
 
 
 def _line(line: str) -> str:
+    line = SPACES.sub(" ", line)
     for pattern, mask in COMPILED:
         line = pattern.sub(mask, line)
     return line.rstrip()

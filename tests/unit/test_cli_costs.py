@@ -40,7 +40,7 @@ def test_rate__in_words_and_for_programs__is_by_the_hour_the_day_and_30_days():
 
     assert describe_rate(rate, MONEY) == [
         "cost at the maximum price  2 MOOR/h, 48 MOOR/day, 1,440 MOOR/30 days",
-        "cost at the leases' prices 1 MOOR/h, 24 MOOR/day, 720 MOOR/30 days",
+        "cost at leases' prices     1 MOOR/h, 24 MOOR/day, 720 MOOR/30 days",
     ]
     assert rate_document(Rate(277_777_777_777_778, None), MONEY) == {
         "at_maximum_price": {

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from cli.core.agents import Connection, Knowledge, ManifestNews, Report, Workload
-from cli.core.report import Row, columns, document, fitted, heading, listing, rows
+from cli.core.report import Row, document, heading, listing, rows
 from cli.core.story import Line
 from cli.core.view import full
 from cli.output import LiveScreen, as_text, table
@@ -210,10 +210,6 @@ def test_listing__deployment__is_one_row():
     )
 
 
-def test_columns__rows__are_aligned_without_trailing_spaces():
-    assert columns([("A", "LONG"), ("aaa", ""), ("b", "x")]) == ["A    LONG", "aaa", "b    x"]
-
-
 def test_table__text_that_looks_like_markup__stays_text():
     console = Console(file=io.StringIO(), width=120)
 
@@ -235,20 +231,3 @@ def test_live_screen__lines_and_rows__both_are_shown(capsys):
 
 def test_line__as_text__has_its_block_in_front():
     assert as_text(Line(57, "matched", "lease matched")) == "block 57    lease matched"
-
-
-LISTED = [
-    ("DEPLOYMENT", "STATE", "PRICE", "FILE"),
-    ("0xde", "active", "1 MOOR/h", "/app/a.yml"),
-    ("0xdf", "closed", "", ""),
-]
-
-
-def test_fitted__wide_enough__is_a_table():
-    table = ["DEPLOYMENT  STATE   PRICE     FILE", "0xde        active  1 MOOR/h  /app/a.yml", "0xdf        closed"]
-
-    assert fitted(LISTED, 40) == fitted(LISTED, float("inf")) == table
-
-
-def test_fitted__too_narrow__is_a_paragraph_each_and_nothing_is_cut():
-    assert fitted(LISTED, 39) == ["0xde", "  active  1 MOOR/h", "  /app/a.yml", "0xdf", "  closed"]
