@@ -19,7 +19,7 @@ from cli.funding import check_funds
 from cli.options import Format, Options, refuse_unit
 from cli.output import ObjectScreen, Screen, note, say
 from cli.records import Record, Records, Revision
-from cli.selection import Selected, by_file
+from cli.selection import Selected, Whose, by_file
 from cli.session import Session
 from cli.signers import TenantSigner
 from cli.submission import SALT_LENGTH, compiled_for, is_same, manifest_salt, new_record, submission, submit
@@ -46,13 +46,13 @@ class Choice:
     """Whether it is on chain already, so that it is only followed."""
 
 
-async def live_deployment(session: Session, records: Records, file: Path) -> Selected | None:
+async def live_deployment(session: Session, records: Records, file: Path, whose: Whose = Whose.OWN) -> Selected | None:
     """Return the newest deployment of a file that is neither closed nor closing.
 
     Raises:
         NodeUnavailable: the node does not answer.
     """
-    found = await by_file(session, records, file)
+    found = await by_file(session, records, file, whose)
     return next((each for each in found if each.view.state is DeploymentState.ACTIVE), None)
 
 

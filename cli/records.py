@@ -84,7 +84,17 @@ class Records:
     """The records of one wallet on one market. Files are of mode 0600: manifests hold what is nobody else's."""
 
     def __init__(self, state_directory: Path, market: Market, tenant: Address) -> None:
+        self._state, self._market, self.tenant = state_directory, market, tenant
         self._directory = state_directory / "moorage" / f"{market.chain_id}-{market.exchange}" / tenant
+
+    def of(self, tenant: Address) -> Records:
+        """Return the records of another wallet on the same market: whose deployment it is has its record."""
+        return self if tenant == self.tenant else Records(self._state, self._market, tenant)
+
+    def others(self) -> tuple[Records, ...]:
+        """Return those of all other wallets that this machine has on the same market."""
+        names = sorted(path.name for path in self._directory.parent.glob("0x*") if path.is_dir())
+        return tuple(self.of(Address(name)) for name in names if name != self.tenant)
 
     @property
     def notifications(self) -> Path:

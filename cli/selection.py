@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 from pathlib import Path
 
@@ -17,13 +17,14 @@ from moorage.types import Address, DeploymentId, DeploymentState, Manager
 
 
 class Whose(Enum):
-    """Which deployments may be named by their id."""
+    """Which deployments may be meant."""
 
     OWN = auto()
     """Those of the wallet."""
     MANAGED = auto()
     """Those that it is a manager of, too."""
     ANY = auto()
+    """Anybody's, if its id is given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,18 +37,28 @@ class Selected:
     """What the wallet may do for it if it is another tenant's."""
 
 
-async def by_file(session: Session, records: Records, file: Path) -> tuple[Selected, ...]:
-    """Return the deployments of a file that are not closed, the newest first.
+async def by_file(session: Session, records: Records, file: Path, whose: Whose = Whose.OWN) -> tuple[Selected, ...]:
+    """Return the deployments of a file that are not closed, the newest first: the wallet's, else those it manages.
 
     Raises:
         NodeUnavailable: the node does not answer.
     """
+    own = await _of_tenant(session, records, file)
+    if own or whose is Whose.OWN:
+        return tuple(own)
+    found = [each for others in records.others() for each in await _of_tenant(session, others, file)]
+    managers = [(await session.exchange.managers(None, each.view.id, [records.tenant]))[0] for each in found]
+    pairs = zip(found, managers, strict=True)
+    return tuple(replace(each, manager=manager) for each, manager in pairs if manager is not None)
+
+
+async def _of_tenant(session: Session, records: Records, file: Path) -> list[Selected]:
     found = []
     for record in records.of_file(file):
         view = await session.reader.view(record.deployment)
-        if view is not None and view.state is not DeploymentState.CLOSED:
+        if view is not None and view.state is not DeploymentState.CLOSED and view.tenant == records.tenant:
             found.append(Selected(view, record))
-    return tuple(found)
+    return found
 
 
 async def select(
@@ -63,14 +74,14 @@ async def select(
     Args:
         wallet: of the tenant, or of a manager.
         identifier: of the deployment, or its first digits; None to go by the file.
-        whose: which may be named by the id.
+        whose: which may be meant; one of which the wallet is no manager is named by its id.
 
     Raises:
         Failure: no such deployment has this id, or the file has several.
     """
     if identifier is not None:
         return await _by_id(session, records, wallet, identifier, whose)
-    found = await by_file(session, records, file)
+    found = await by_file(session, records, file, whose)
     if len(found) > 1:
         ids = ", ".join(full(each.view.id) for each in found)
         raise Failure(ExitStatus.USAGE, f"{file} has {len(found)} deployments, name one with --deployment: {ids}")
@@ -109,7 +120,7 @@ async def _by_id(session: Session, records: Records, wallet: Address, identifier
         return Selected(view, records.find(view.id))
     (manager,) = await session.exchange.managers(None, view.id, [wallet])
     if whose is Whose.ANY or (manager is not None and whose is Whose.MANAGED):
-        return Selected(view, records.find(view.id), manager)
+        return Selected(view, records.of(view.tenant).find(view.id), manager)
     raise Failure(ExitStatus.USAGE, _of_another(view, manager, identifier, wallet))
 
 

@@ -65,7 +65,7 @@ async def _plan(
         tenant = wallet.address_of(options)
         records = Records(environment.state_directory, session.market, tenant)
         if identifier is None:
-            selected = await live_deployment(session, records, file)
+            selected = await live_deployment(session, records, file, Whose.MANAGED)
         else:
             selected = await select(session, records, tenant, file, identifier, Whose.MANAGED)
         if selected is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -67,6 +68,9 @@ async def _update(
             locked.enter_context(records.lock())
             await settle(options, session, signer)
             selected = await _selected(session, records, signer, file, identifier)
+            if signer.address != selected.view.tenant:
+                records = records.of(selected.view.tenant)
+                locked.enter_context(records.lock())
             update = prepare(session, selected, spec)
             plan = await update_plan(session, update, fund_seconds)
             record = recorded(selected.record, update, file)
@@ -107,7 +111,7 @@ async def _selected(
         NodeUnavailable: the node does not answer.
     """
     if identifier is None:
-        selected = await live_deployment(session, records, file)
+        selected = await live_deployment(session, records, file, Whose.MANAGED)
     else:
         selected = await select(session, records, signer.address, file, identifier, Whose.MANAGED)
     if selected is None:
@@ -117,4 +121,5 @@ async def _selected(
         raise Failure(ExitStatus.REFUSED, text)
     if selected.record is None:
         return selected
-    return Selected(selected.view, await forget_replaced(session, records, selected.record, selected.view))
+    kept = await forget_replaced(session, records.of(selected.view.tenant), selected.record, selected.view)
+    return replace(selected, record=kept)

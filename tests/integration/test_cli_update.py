@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from eth_account.signers.local import LocalAccount
 
 from cli.failures import ExitStatus
-from moorage.types import OrderState
+from moorage.types import Address, OrderState
+from tests.chain import give_tokens
 from tests.cli_runner import Person
 from tests.cli_world import BLOCK_SECONDS, FILE, World, assert_failed, key_file, world
 from tests.market_crew import crew
@@ -269,17 +271,20 @@ async def test_e01_update__by_a_manager_that_may_not__is_refused(tmp_path, permi
         assert_failed(result, ExitStatus.REFUSED, "deployments: not permitted", "UPDATE for a version")
 
 
-async def test_e01_update__by_a_manager__is_delivered_and_runs_until_its_time_is_over(tmp_path):
+async def test_e01_update__by_a_manager__is_delivered_runs_and_is_funded_until_its_time_is_over(tmp_path):
     async with (
         world(tmp_path, block_time=BLOCK_SECONDS) as here,
         crew(here.chain, here.market, tmp_path, (80,)) as crewed,
     ):
         await deployed(here)
-        manager, identifier = await managing(here, tmp_path, UPDATE)
+        await here.tenant.does("register", "--deposit", "10", "--yes")
+        await give_tokens(here.chain, here.market, here.chain.stranger.address, 10)
+        manager, identifier = await managing(here, tmp_path, UPDATE | FUND)
         (tmp_path / "moorage.yml").write_text(NEWER)
 
         updated = await manager.does("update", "--yes", "--detach", "--deployment", identifier)
-        seen = await manager.does("status", "--deployment", identifier)
+        seen = await manager.does("status")
+        funded = await manager.does("fund", "--for", "1h", "--yes")
         await appoint(here, here.chain.stranger, UPDATE, last_block=1)
         expired = await manager.does("status", "--deployment", identifier)
 
@@ -288,6 +293,11 @@ async def test_e01_update__by_a_manager__is_delivered_and_runs_until_its_time_is
         (encoded,) = [await crewed[0].store.get(lease) for lease in await crewed[0].store.leases()]
         assert encoded is not None and b"nginx:1.23" in encoded
         assert "  web  running" in seen.out, seen.out
+        assert funded.status is ExitStatus.OK and "from the tenant's account, as its manager" in funded.out, funded.err
+        assert (await here.account()).available < 9.5 * 10**18
+        assert await here.token.balance(None, Address(here.chain.stranger.address)) == 10 * 10**18
+        (record,) = manager.state.rglob("*.json")
+        assert (record.parent.name, record.stem) == (here.address, identifier[2:])
         refusal = "the signer is not the tenant of this lease, nor a manager that may update"
         assert "running" not in expired.out and refusal in " ".join(expired.out.split()), expired.out
 
@@ -296,4 +306,5 @@ async def managing(here: World, folder: Path, permissions: int) -> tuple[Person,
     """Return a manager of the tenant's deployment, and the deployment's id."""
     stranger = here.chain.stranger
     identifier = await appoint(here, stranger, permissions)
-    return here.tenant.having(KEY_FILE=key_file(folder, stranger)), identifier
+    manager = here.tenant.having(KEY_FILE=key_file(folder, stranger), MARKET=str(folder / "deployments/31337.json"))
+    return replace(manager, home=folder / "elsewhere"), identifier
