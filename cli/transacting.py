@@ -17,7 +17,7 @@ from cli.output import emit, note
 from cli.preview import Preview, preview
 from cli.session import Session
 from cli.signers import TenantSigner
-from cli.turns import landed, look, take_turn
+from cli.turns import forget, landed, look, take_turn
 from cli.unsigned import write_unsigned
 from moorage.chain import abi
 from moorage.chain.contracts import Call
@@ -108,14 +108,16 @@ async def settle(options: Options, session: Session, signer: TenantSigner) -> No
         signer.outgoing.seen = await look(session, signer)
 
 
-def check_not_done(market: Market, signer: TenantSigner, call: Call) -> None:
+async def check_not_done(session: Session, signer: TenantSigner, call: Call) -> None:
     """See that an interrupted run has not done the same, where that would be done a second time.
 
     Raises:
         Failure: it has.
+        NodeUnavailable: the node does not answer.
     """
-    decoded = decode(market, call)
+    decoded = decode(session.market, call)
     if decoded is not None and decoded.function in NOT_TWICE and was_done(signer, call):
+        await forget(session, signer)
         text = f"{call.description} was done by that run"
         raise Failure(ExitStatus.REFUSED, f"{text}: nothing was sent now, run it again to do it once more")
 
@@ -149,7 +151,7 @@ async def review(
         words_for(session.market, names, call)
     await settle(options, session, signer)
     for call in calls:
-        check_not_done(session.market, signer, call)
+        await check_not_done(session, signer, call)
     steps = await _steps(options, session, signer, calls)
     tried, quote = await show(options, session, signer, steps)
     if options.is_dry_run:

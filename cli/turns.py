@@ -2,7 +2,8 @@
 twice without being told.
 
 Beside the journal of the key lies a note of the run that is sending. It is written before the first transaction and
-removed when the run has told how it ended; a run that finds one knows that another was killed.
+removed when a run that has sent something, or has told that nothing is left to be done, has come to its end; a run that
+finds one knows that another was killed, and who only looks leaves it there.
 """
 
 from __future__ import annotations
@@ -40,12 +41,12 @@ class Turn:
 
     def __init__(self, rpc: Rpc, sender: Sender, signer: TenantSigner, mark: Path) -> None:
         self.address = signer.address
-        self.has_sent = False
         self.has_landed = False
         self.signer = signer
         self._rpc = rpc
         self._sender = sender
         self._mark = mark
+        self._has_marked = False
 
     async def send(self, call: Call) -> Sent:
         """Send what was agreed to, and return when it is in a block.
@@ -68,23 +69,28 @@ class Turn:
             NodeUnavailable: the node does not answer.
             Failure: a signer elsewhere did not sign.
         """
-        if not self.has_sent:
+        if not self._mark.exists():  # else an earlier run's, which goes on to count until this one has ended well
             write_private(self._mark, msgspec.json.encode({"nonce": self._sender.next_nonce}))
+            self._has_marked = True
         try:
             (outcome,) = await self._sender.send_all([call])
         except NodeUnavailable:
             if self.signer.failure is not None and not self._sender.count_under_way:
                 raise self.signer.failure from None
             raise
-        finally:
-            self.has_sent = True
         if isinstance(outcome, Refused) and self.signer.failure is not None:
             raise self.signer.failure
         self.has_landed = self.has_landed or isinstance(outcome, Sent)
         return outcome
 
-    def finish(self) -> None:
-        """Take note that how it ended is told, as far as it has ended."""
+    def finish(self, *, is_well: bool) -> None:
+        """Take note of how the run has ended: what only a part of has landed is told to whoever runs it again, and
+        what nothing has come of leaves the note of an earlier run."""
+        if is_well if self.has_landed else self._has_marked:
+            self.forget()
+
+    def forget(self) -> None:
+        """Take note that the person knows what was sent, as far as it has ended."""
         if not self._sender.count_under_way:
             self._mark.unlink(missing_ok=True)
 
@@ -102,7 +108,6 @@ class Turn:
         first = since if since is not None else _first_nonce(self._mark)
         if first is not None:
             earlier = tuple([await self._earlier(row) for row in self._sender.sent_since(first)])
-            self._mark.unlink(missing_ok=True)
         return Seen(self._sender.next_nonce, earlier)
 
     async def _earlier(self, row: Row) -> Earlier:
@@ -131,6 +136,17 @@ async def look(session: Session, signer: TenantSigner) -> Seen:
     return seen
 
 
+async def forget(session: Session, signer: TenantSigner) -> None:
+    """Take note that the person knows what an interrupted run has done: the next run may do it once more.
+
+    Raises:
+        Failure: another run is sending, and does not end.
+        NodeUnavailable: the node does not answer.
+    """
+    async with _opened(session, signer) as (turn, _):
+        turn.forget()
+
+
 @asynccontextmanager
 async def take_turn(session: Session, signer: TenantSigner) -> AsyncIterator[Turn]:
     """Give the right to send with a wallet that is as it was when everything was shown; a run has one turn at a time.
@@ -149,12 +165,11 @@ async def take_turn(session: Session, signer: TenantSigner) -> AsyncIterator[Tur
         try:
             yield turn
         except (NotSent, Failure):
-            if not turn.has_landed:  # else whoever runs it again is told what of it was done
-                turn.finish()
+            turn.finish(is_well=False)
             raise
         finally:
             outgoing.turn = None
-        turn.finish()
+        turn.finish(is_well=True)
 
 
 async def _check_unchanged(turn: Turn, signer: TenantSigner) -> None:

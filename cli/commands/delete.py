@@ -20,7 +20,7 @@ from cli.records import Records
 from cli.selection import Selected, select
 from cli.session import Session, open_session
 from cli.signers import TenantSigner
-from cli.transacting import attempt, review
+from cli.transacting import attempt, review, settle
 from moorage.chain.contracts import Call
 from moorage.chain.rpc import NodeUnavailable
 from moorage.chain.sender import Refused
@@ -66,6 +66,7 @@ async def _agree(
     """Return whether to go on; a deployment that is closing was agreed to before."""
     call = _call(session, view)
     if options.is_sending and (view.state is not DeploymentState.ACTIVE or call is None):
+        await settle(options, session, signer)
         return True
     if call is None:
         note(f"deployment {full(view.id)} is {view.state.value}: nothing is to be signed for it now")

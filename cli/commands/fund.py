@@ -37,7 +37,7 @@ from cli.selection import Selected, Whose, select_live
 from cli.session import Session, open_session
 from cli.signers import TenantSigner
 from cli.transacting import review, send, settle, was_done
-from cli.turns import take_turn
+from cli.turns import forget, take_turn
 from moorage import units
 from moorage.chain.contracts import Call
 from moorage.chain.sender import Sent
@@ -97,23 +97,26 @@ async def _fund(
     file: Path,
     identifier: str | None,
     groups: Sequence[str],
-    wished: tuple[str, str],
+    typed: tuple[str, str],
 ) -> None:
     async with (
         open_session(options) as session,
         wallet.open_signer(environment, options, session.market) as signer,
     ):
-        wish = _wish(session, *wished)
+        wish = _wish(session, *typed)
         await settle(options, session, signer)
         records = Records(environment.state_directory, session.market, signer.address)
         selected = await select_live(session, records, signer.address, file, identifier, Whose.ANY)
         try:
-            plan = _not_done_yet(session, signer, plan_funding(selected.view, groups, wish, session.money))
+            wished = plan_funding(selected.view, groups, wish, session.money)
+            plan = _not_done_yet(session, signer, wished)
             agreement = await _agreement(session, signer, selected, plan)
         except NotPossible as error:
             raise Failure(ExitStatus.USAGE, str(error)) from None
         if options.output is Format.TEXT:
             _show(session, agreement)
+        if wished.fundings and not plan.fundings:
+            await forget(session, signer)
         sent = await _send(environment, options, session, signer, agreement) if plan.fundings else []
         if options.output is not Format.TEXT and not (options.is_dry_run and plan.fundings):
             emit(_document(session, agreement, sent), options.output)

@@ -17,6 +17,7 @@ from cli.output import emit, note, say
 from cli.session import Session, open_session
 from cli.signers import TenantSigner
 from cli.transacting import review, settle, was_done
+from cli.turns import forget
 from moorage import units
 from moorage.chain.index import read_block
 from moorage.types import Address
@@ -93,6 +94,7 @@ async def _deposit(
     call = session.exchange.deposit(signer.address, base_units)
     await settle(options, session, signer)
     if was_done(signer, call):
+        await forget(session, signer)
         note("this deposit was made by that run: nothing is paid again, run it again to pay more")
         return False
     await check_funds(session, signer.address, base_units)

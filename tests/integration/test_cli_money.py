@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -11,7 +11,7 @@ from cli.failures import ExitStatus
 from cli.turns import Turn
 from moorage import terms
 from moorage.chain.contracts import Call, Token
-from moorage.chain.sender import NotSent, Sent
+from moorage.chain.sender import NotSent, Refused, Sender, Sent
 from moorage.types import Address, OrderId
 from tests.chain import ONE_TOKEN, accounts
 from tests.cli_desk import Desk, open_desk, units_of
@@ -180,17 +180,29 @@ async def test_fund__somebody_elses_deployment__is_a_gift_and_says_so(tmp_path, 
         assert await desk.account(desk.story.chain.tenant) == tenant_had
 
 
-async def test_j04_fund__killed_and_run_again__is_paid_once_and_told(desk: Desk) -> None:
+async def refused(sender: Sender, calls: Sequence[Call]) -> list[Refused]:
+    return [Refused(call, "not today") for call in calls]
+
+
+async def test_j04_fund__killed_and_run_again__is_paid_once_and_told(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
     lease = await desk.story.leased()
     before = await lease_of(desk, lease)
     had = (await desk.account(desk.story.chain.tenant)).available
     deployment = await desk.deployment_of(lease)
 
     await desk.killed(desk.tenant, "outbox-sent", "fund", "--deployment", deployment, "--for", "1h", "--yes")
+    declined = await fund(desk, desk.tenant, lease, "--for", "2h", typed="n\n")
+    with monkeypatch.context() as patch:
+        patch.setattr(Sender, "send_all", refused)
+        in_vain = await desk.does(desk.tenant, "withdraw", "1", "--yes")
     again = await fund(desk, desk.tenant, lease, "--for", "1h", "--yes")
     third = await fund(desk, desk.tenant, lease, "--for", "1h", "--dry-run")
 
     assert again.status is third.status is ExitStatus.OK, again.err
+    assert declined.status is ExitStatus.ABORTED and "interrupted" in declined.err
+    assert_failed(in_vain, ExitStatus.REFUSED, "not today")
     assert "group dock was funded by the run that was interrupted" in again.err
     assert "interrupted" not in third.err
     assert (await lease_of(desk, lease)).funded_block == before.funded_block + HOUR
