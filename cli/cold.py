@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from cli.core.reviewing import COIN_DECIMALS
 from cli.output import note
-from cli.transacting import names_of, words_for
+from cli.wording import names_of, words_for
 from moorage import units
 from moorage.chain.contracts import Call
 from moorage.chain.market import Market

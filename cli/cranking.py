@@ -29,9 +29,9 @@ from cli.failures import ExitStatus, Failure
 from cli.gas import GasEstimate, estimate
 from cli.options import Format, Options
 from cli.output import emit, note, say
+from cli.review import review
 from cli.session import Session, open_session
 from cli.signers import TenantSigner
-from cli.transacting import review
 from cli.turns import take_turn
 from moorage.chain import abi
 from moorage.chain.contracts import Call, Exchange

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from cli.allowances import draft_permit, exact_allowance
 from cli.failures import ExitStatus, Failure
 from cli.output import note
 from cli.session import Session
 from cli.signers import TenantSigner
-from cli.transacting import attempt, draft_permit, exact_allowance, send
+from cli.transacting import attempt, send
 from cli.turns import take_turn
 from moorage import units
 from moorage.chain.contracts import Call

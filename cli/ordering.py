@@ -19,11 +19,11 @@ from cli.funding import check_funds
 from cli.options import Format, Options, refuse_unit
 from cli.output import ObjectScreen, Screen, note, say
 from cli.records import Record, Records, Revision
+from cli.review import review
 from cli.selection import Selected, Whose, by_file
 from cli.session import Session
 from cli.signers import TenantSigner
 from cli.submission import SALT_LENGTH, compiled_for, is_same, manifest_salt, new_record, submission, submit
-from cli.transacting import review
 from moorage import manifest, units
 from moorage.chain.index import read_block
 from moorage.chain.rpc import NodeUnavailable

@@ -9,7 +9,7 @@ finds one knows that another was killed, and who only looks leaves it there.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -21,7 +21,6 @@ from cli.outgoing import Earlier, Seen
 from cli.output import note
 from cli.session import Session
 from cli.signers import TenantSigner
-from moorage.chain import abi
 from moorage.chain.contracts import Call
 from moorage.chain.journal_rows import Row
 from moorage.chain.key_lock import KeyInUse
@@ -33,7 +32,6 @@ from moorage.types import Address
 WAIT_SECONDS = 60.0
 """How long another run of the same wallet is waited for."""
 POLL_SECONDS = 0.1
-DEPOSITS = ("deposit", "deposit_with_permit")
 
 
 class Turn:
@@ -235,20 +233,3 @@ def _first_nonce(mark: Path) -> int | None:
         return None
     except (ValueError, KeyError, TypeError, OSError):
         return 0
-
-
-def landed(earlier: Sequence[Earlier], call: Call) -> Earlier | None:
-    """Return what of an interrupted run has done the very same as a call would do."""
-    wanted = _identity(call.to, call.data)
-    for each in earlier:
-        if each.transaction is not None and _identity(each.to, each.data) == wanted:
-            return each
-    return None
-
-
-def _identity(to: Address, data: bytes) -> tuple[object, ...]:
-    """Return what parts a transaction from others: of a deposit not the permit, which is another one each time."""
-    decoded = abi.load("Exchange").decode_call(data)
-    if decoded is not None and decoded[0] in DEPOSITS:
-        return to, decoded[1]["account"], decoded[1]["amount"]
-    return to, data

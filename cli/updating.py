@@ -19,11 +19,12 @@ from cli.options import Format, Options
 from cli.ordering import changes_to, missing_of, order_plan, resumable
 from cli.output import Screen, emit_line, say
 from cli.records import Record, Records, Revision
+from cli.review import review
 from cli.selection import Selected
 from cli.session import Session
 from cli.signers import TenantSigner
 from cli.submission import compiled_for, manifest_salt, pay_in, terms_digest
-from cli.transacting import attempt, review
+from cli.transacting import attempt
 from moorage import manifest
 from moorage.chain.contracts import Call
 from moorage.chain.sender import NotSent, Refused

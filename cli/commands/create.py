@@ -9,13 +9,13 @@ import click
 from cli import wallet
 from cli.core.story import Line
 from cli.core.view import full
+from cli.earlier_runs import settle
 from cli.environment import Environment
 from cli.options import DEFAULT_FILE, Options, fund_option, include_options, market_options, parse_fund, path_option
 from cli.ordering import agree, choose, order, order_plan
 from cli.output import open_screen
 from cli.records import Records
 from cli.session import open_session
-from cli.transacting import settle
 from moorage.deployment_file import DeploymentSpec, IncludeRules, load
 
 

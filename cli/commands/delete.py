@@ -12,15 +12,17 @@ from cli.core.closing import Done, EndDeployment, FinishLeases, GiveUp, Settleme
 from cli.core.report import heading, rows
 from cli.core.story import Line, tell
 from cli.core.view import DeploymentView, full
+from cli.earlier_runs import settle
 from cli.environment import Environment
 from cli.failures import ExitStatus, Failure
 from cli.options import DEFAULT_FILE, Format, Options, market_options, path_option
 from cli.output import ObjectScreen, Screen, note, open_screen, say
 from cli.records import Records
+from cli.review import review
 from cli.selection import Selected, select
 from cli.session import Session, open_session
 from cli.signers import TenantSigner
-from cli.transacting import attempt, review, settle
+from cli.transacting import attempt
 from moorage.chain.contracts import Call
 from moorage.chain.rpc import NodeUnavailable
 from moorage.chain.sender import Refused

@@ -27,16 +27,18 @@ from cli.core.fund_plan import (
     revivals,
 )
 from cli.core.view import DeploymentView, full
+from cli.earlier_runs import settle, was_done
 from cli.environment import Environment
 from cli.failures import ExitStatus, Failure
 from cli.funding import check_funds, deposit
 from cli.options import DEFAULT_FILE, Format, Options, market_options, path_option, refuse_unit
 from cli.output import emit, note, say, say_table
 from cli.records import Records
+from cli.review import review
 from cli.selection import Selected, Whose, select_live
 from cli.session import Session, open_session
 from cli.signers import TenantSigner
-from cli.transacting import review, send, settle, was_done
+from cli.transacting import send
 from cli.turns import forget, take_turn
 from moorage import units
 from moorage.chain.contracts import Call

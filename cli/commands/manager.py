@@ -20,6 +20,7 @@ from cli.core.permissions import (
     written,
 )
 from cli.core.view import DeploymentView, full
+from cli.earlier_runs import settle
 from cli.environment import Environment
 from cli.failures import ExitStatus, Failure
 from cli.options import DEFAULT_FILE, Command, Format, Options, market_options, path_option, refuse_unit
@@ -28,7 +29,7 @@ from cli.records import Records
 from cli.selection import Whose, select_live
 from cli.session import Session, open_session
 from cli.signers import TenantSigner
-from cli.transacting import settle, transact
+from cli.transacting import transact
 from moorage import units
 from moorage.types import MAX_MONEY, Address, Manager, Permission
 

@@ -9,14 +9,15 @@ import click
 from eth_account.signers.local import LocalAccount
 
 from cli import wallet
+from cli.earlier_runs import settle, was_done
 from cli.environment import Environment
 from cli.failures import ExitStatus, Failure
 from cli.funding import check_funds, deposit
 from cli.options import Format, Options, market_options, path_option, refuse_unit
 from cli.output import emit, note, say
+from cli.review import review
 from cli.session import Session, open_session
 from cli.signers import TenantSigner
-from cli.transacting import review, settle, was_done
 from cli.turns import forget
 from moorage import units
 from moorage.chain.index import read_block

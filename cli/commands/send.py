@@ -14,9 +14,9 @@ from cli.failures import ExitStatus, Failure
 from cli.options import Format, Options, market_options
 from cli.outgoing import Outgoing
 from cli.output import emit, note, say
+from cli.review import show
 from cli.session import Session, open_session
 from cli.signers import NobodySigns
-from cli.transacting import show
 from cli.unsigned import Loaded, read_signed
 from moorage.chain.refusals import PoolAnswer, pool_answer
 from moorage.chain.rpc import NodeRefused, NodeUnavailable, as_number

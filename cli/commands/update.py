@@ -10,6 +10,7 @@ import click
 
 from cli import wallet
 from cli.core.view import full
+from cli.earlier_runs import settle
 from cli.environment import Environment
 from cli.failures import ExitStatus, Failure
 from cli.following import follow
@@ -20,7 +21,6 @@ from cli.records import Records
 from cli.selection import Selected, Whose, select
 from cli.session import Session, open_session
 from cli.signers import TenantSigner
-from cli.transacting import settle
 from cli.updating import agree, prepare, recorded, send_update, update_plan
 from moorage.deployment_file import DeploymentSpec, IncludeRules, load
 from moorage.types import DeploymentState

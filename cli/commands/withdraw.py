@@ -12,13 +12,14 @@ from cli import wallet
 from cli.core.closing import Held, held
 from cli.core.report import counted
 from cli.core.view import DeploymentView, full
+from cli.earlier_runs import settle
 from cli.environment import Environment
 from cli.failures import ExitStatus, Failure
 from cli.options import Format, Options, market_options, refuse_unit
 from cli.output import emit, say
 from cli.session import Session, open_session
 from cli.signers import TenantSigner
-from cli.transacting import settle, transact
+from cli.transacting import transact
 from moorage import units
 from moorage.chain.contracts import Call
 from moorage.chain.sender import Sent

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from cli.failures import ExitStatus
-from cli.transacting import review
+from cli.review import review
 from moorage.chain.contracts import provider_account
 from moorage.types import OrderId
 from tests.chain import ONE_TOKEN

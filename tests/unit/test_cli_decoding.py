@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cli.failures import ExitStatus, Failure
-from cli.transacting import names_of, words_for
+from cli.wording import names_of, words_for
 from moorage.chain import abi
 from moorage.chain.contracts import Call
 from moorage.money import Money

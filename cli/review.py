@@ -1,0 +1,124 @@
+"""What is shown and asked before anything is signed: each step in words, tried out by the node, and what it changes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from cli.allowances import draft_permit, exact_allowance
+from cli.core import reviewing
+from cli.core.decoding import words_of_permit
+from cli.core.naming import Contract, Names, PermitTerms, Words
+from cli.core.reviewing import Balances
+from cli.earlier_runs import check_not_done, settle
+from cli.environment import Environment
+from cli.options import Format, Options
+from cli.output import emit, note
+from cli.preview import Preview, preview
+from cli.session import Session
+from cli.signers import TenantSigner
+from cli.unsigned import write_unsigned
+from cli.wording import decode, names_of, words_for
+from moorage.chain.contracts import Call
+from moorage.chain.fees import Quote, read_quote
+from moorage.chain.market import Market
+
+Step = Call | PermitTerms
+"""A transaction, or a message that the one after it carries along."""
+
+
+async def review(
+    environment: Environment,
+    options: Options,
+    session: Session,
+    signer: TenantSigner,
+    calls: Sequence[Call],
+    question: str,
+) -> bool:
+    """Show what calls do and change, and ask; return whether they are to be sent now.
+
+    A deposit stands for all that it takes: a permit for exactly its amount, or an approval, is shown before it.
+
+    Raises:
+        NotSent: one would be refused.
+        NodeUnavailable: the node does not answer.
+        Failure: something has no words, or nobody is there to ask.
+        click.Abort: it was not agreed to.
+    """
+    names = names_of(session.market, session.money, signer.address)
+    for call in calls:
+        words_for(session.market, names, call)
+    await settle(options, session, signer)
+    for call in calls:
+        await check_not_done(session, signer, call)
+    steps = await _steps(options, session, signer, calls)
+    tried, quote = await show(options, session, signer, steps)
+    if options.is_dry_run:
+        return False
+    if options.unsigned_file is not None:
+        plain = [_as_call(session, step) for step in steps]
+        await write_unsigned(options.unsigned_file, session, signer.address, plain, tried, quote)
+        return False
+    environment.confirm(question, is_agreed=options.is_agreed)
+    await signer.unlock()
+    return True
+
+
+async def show(
+    options: Options, session: Session, signer: TenantSigner, steps: Sequence[Step]
+) -> tuple[Preview, Quote]:
+    """Show what steps do and change, where the question is; with --dry-run for programs as the result.
+
+    Raises:
+        NotSent: one would be refused.
+        NodeUnavailable: the node does not answer.
+        Failure: something has no words.
+    """
+    names = names_of(session.market, session.money, signer.address)
+    words = [_words(session.market, names, step) for step in steps]
+    tried = await preview(session, signer.address, [_as_call(session, step) for step in steps])
+    quote = await read_quote(session.rpc)
+    balances = _balances(tried, quote)
+    if options.is_dry_run and options.output is not Format.TEXT:
+        endpoint = {"chain_id": session.market.chain_id, "node": session.rpc.name}
+        emit({**endpoint, **reviewing.document(words, balances, names)}, options.output)
+    else:
+        where = f"chain {session.market.chain_id}, as the node at {session.rpc.name} tells it"
+        for line in reviewing.lines(words, balances, names, where):
+            note(line)
+    if options.is_dry_run:
+        note("nothing was sent (--dry-run)")
+    return tried, quote
+
+
+async def _steps(options: Options, session: Session, signer: TenantSigner, calls: Sequence[Call]) -> list[Step]:
+    """Return all that is going to be signed; a key that is elsewhere signs transactions only."""
+    steps: list[Step] = []
+    for call in calls:
+        decoded = decode(session.market, call)
+        if decoded is not None and (decoded.contract, decoded.function) == (Contract.EXCHANGE, "deposit"):
+            amount = decoded.arguments["amount"]
+            draft = None if options.unsigned_file else await draft_permit(session, signer.address, amount)
+            signer.outgoing.permit = draft
+            steps += [draft.terms] if draft else await exact_allowance(session, signer.address, amount)
+        steps.append(call)
+    return steps
+
+
+def _words(market: Market, names: Names, step: Step) -> Words:
+    if isinstance(step, PermitTerms):
+        until = datetime.fromtimestamp(step.deadline_seconds, UTC)
+        return words_of_permit(step, names, f"{until:%Y-%m-%d %H:%M:%S} UTC")
+    return words_for(market, names, step)
+
+
+def _as_call(session: Session, step: Step) -> Call:
+    """Return a step as a transaction: what a permit allows is what an approval allows."""
+    if isinstance(step, PermitTerms):
+        return session.token.approve(step.spender, step.amount_base_units)
+    return step
+
+
+def _balances(tried: Preview, quote: Quote) -> Balances:
+    fee = None if tried.gas is None else sum(tried.gas) * quote.fees.max_wei
+    return Balances(tried.block.number, tried.before, tried.after, fee)
