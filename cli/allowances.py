@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cli.core.naming import PermitTerms
-from cli.outgoing import PermitDraft
+from cli.outgoing import Paying, PermitDraft
 from cli.session import Session
 from moorage.chain.contracts import Call
 from moorage.chain.index import read_block
@@ -11,6 +11,31 @@ from moorage.chain.permit import permit_message
 from moorage.types import Address
 
 PERMIT_SECONDS = 3_600
+LANDING_SECONDS = 120
+"""What a transaction may take to get into a block: a permit has to be good for that long when it is signed."""
+
+
+async def draft_paying(session: Session, wallet: Address, amount_base_units: int, *, may_permit: bool = True) -> Paying:
+    """Return what has to be signed so that the exchange may take exactly an amount: a permit where the token has one.
+
+    Raises:
+        NodeUnavailable: the node does not answer.
+    """
+    permit = await draft_permit(session, wallet, amount_base_units) if may_permit else None
+    approvals = [] if permit is not None else await exact_allowance(session, wallet, amount_base_units)
+    return Paying(amount_base_units, permit, tuple(approvals))
+
+
+async def still_does(session: Session, wallet: Address, paying: Paying) -> bool:
+    """Return whether what was shown is still what has to be signed: it may have waited for an answer.
+
+    Raises:
+        NodeUnavailable: the node does not answer.
+    """
+    if paying.permit is None:
+        return paying.approvals == tuple(await exact_allowance(session, wallet, paying.amount_base_units))
+    now_seconds = (await read_block(session.rpc)).timestamp
+    return now_seconds + LANDING_SECONDS <= paying.permit.terms.deadline_seconds
 
 
 async def draft_permit(session: Session, wallet: Address, amount_base_units: int) -> PermitDraft | None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from cli.allowances import draft_permit, exact_allowance
+from cli.allowances import draft_paying, still_does
 from cli.failures import ExitStatus, Failure
+from cli.outgoing import Paying, PermitDraft
 from cli.output import note
+from cli.review import agree_again
 from cli.session import Session
 from cli.signers import TenantSigner
 from cli.transacting import attempt, send
@@ -39,36 +41,47 @@ async def deposit(session: Session, signer: TenantSigner, amount_base_units: int
         NotSent: the token or the exchange refuses.
         NodeUnavailable: the node does not answer.
         Failure: a signer elsewhere did not sign.
+        click.Abort: it has to be done otherwise than was shown, and that was not agreed to.
     """
     async with take_turn(session, signer):
         return await _deposit(session, signer, amount_base_units)
 
 
 async def _deposit(session: Session, signer: TenantSigner, amount_base_units: int) -> Sent:
-    by_permit = await _permit_call(session, signer, amount_base_units)
-    if by_permit is not None:
-        outcome = await attempt(session, signer, by_permit)
+    paying = await _as_shown(session, signer, amount_base_units)
+    if paying.permit is not None:
+        outcome = await attempt(session, signer, await _permit_call(session, signer, paying.permit))
         if isinstance(outcome, Sent):
             return outcome  # else: a permit of another form (DAI), or a fallback that only swallowed it
-        note(f"the token does not take the permit ({outcome.reason}): exactly the amount is approved instead")
-    for call in await exact_allowance(session, signer.address, amount_base_units):
+        paying = await draft_paying(session, signer.address, amount_base_units, may_permit=False)
+        await agree_again(session, signer, paying, f"the token does not take the permit ({outcome.reason})")
+    for call in paying.approvals:
         await send(session, signer, call)
     outcome = await attempt(session, signer, session.exchange.deposit(signer.address, amount_base_units))
     if isinstance(outcome, Refused):
+        note("the deposit was refused: what the exchange was allowed to take is set to 0 again")
         await send(session, signer, session.token.approve(session.market.exchange, 0))
         raise Failure(ExitStatus.REFUSED, f"the deposit was refused: {outcome.reason}")
     return outcome
 
 
-async def _permit_call(session: Session, signer: TenantSigner, amount_base_units: int) -> Call | None:
-    """Return the deposit by the permit that was shown; None if the token has no permit that is known."""
-    draft = signer.outgoing.permit
-    if draft is None or draft.terms.amount_base_units != amount_base_units:
-        draft = await draft_permit(session, signer.address, amount_base_units)
-    if draft is None:
-        return None
+async def _as_shown(session: Session, signer: TenantSigner, amount_base_units: int) -> Paying:
+    """Return how it was shown to be paid in; if that has changed since it is shown and asked again."""
+    shown = signer.outgoing.paying
+    is_this = shown is not None and shown.amount_base_units == amount_base_units
+    if shown is not None and is_this and await still_does(session, signer.address, shown):
+        return shown
+    paying = await draft_paying(session, signer.address, amount_base_units)
+    permit = shown.permit if shown is not None else None
+    why = "the permit that was shown has run out" if permit else "what the exchange may take has changed"
+    await agree_again(session, signer, paying, why)
+    return paying
+
+
+async def _permit_call(session: Session, signer: TenantSigner, permit: PermitDraft) -> Call:
+    """Return the deposit by the permit that was shown."""
     try:
-        permit = await sign_permit(signer, draft.data, draft.terms.deadline_seconds)
+        signed = await sign_permit(signer, permit.data, permit.terms.deadline_seconds)
     except NodeUnavailable:
         raise signer.failure or Failure(ExitStatus.SIGNER, "the signer does not answer") from None
-    return session.exchange.deposit_with_permit(signer.address, amount_base_units, permit)
+    return session.exchange.deposit_with_permit(signer.address, permit.terms.amount_base_units, signed)

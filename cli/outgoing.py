@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from cli.core.naming import PermitTerms
 from cli.environment import Environment
+from moorage.chain.contracts import Call
 from moorage.typed_data import TypedData
 from moorage.types import Address
 
@@ -42,13 +43,25 @@ class PermitDraft:
     data: TypedData
 
 
+@dataclass(frozen=True, slots=True)
+class Paying:
+    """How tokens get from the wallet into the account, as it was shown: by a permit, or after approvals."""
+
+    amount_base_units: int
+    permit: PermitDraft | None
+    approvals: tuple[Call, ...]
+    """None are needed with a permit."""
+
+
 @dataclass(slots=True)
 class Outgoing:
     """Lives as long as the signer."""
 
     environment: Environment
+    is_agreed: bool = False
+    """Agreed to whatever is asked."""
     seen: Seen | None = None
     """Until the first turn: what comes later depends on what the run itself has done."""
-    permit: PermitDraft | None = None
+    paying: Paying | None = None
     turn: Turn | None = field(default=None, repr=False)
     """While it has one."""

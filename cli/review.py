@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from cli.allowances import draft_permit, exact_allowance
+from cli.allowances import draft_paying
 from cli.core import reviewing
 from cli.core.decoding import words_of_permit
 from cli.core.naming import Contract, Names, PermitTerms, Words
@@ -13,6 +13,7 @@ from cli.core.reviewing import Balances
 from cli.earlier_runs import check_not_done, settle
 from cli.environment import Environment
 from cli.options import Format, Options
+from cli.outgoing import Paying
 from cli.output import emit, note
 from cli.preview import Preview, preview
 from cli.session import Session
@@ -74,20 +75,43 @@ async def show(
         NodeUnavailable: the node does not answer.
         Failure: something has no words.
     """
+    is_result = options.is_dry_run and options.output is not Format.TEXT
+    shown = await _shown(session, signer, steps, options.output if is_result else Format.TEXT)
+    if options.is_dry_run:
+        note("nothing was sent (--dry-run)")
+    return shown
+
+
+async def agree_again(session: Session, signer: TenantSigner, paying: Paying, why: str) -> None:
+    """Show how tokens are paid in otherwise than it was shown, and ask: nothing is signed that nobody has seen.
+
+    Raises:
+        NotSent: it would be refused.
+        NodeUnavailable: the node does not answer.
+        click.Abort: it was not agreed to.
+    """
+    note(f"{why}, so it is paid in another way than was shown:")
+    deposit = session.exchange.deposit(signer.address, paying.amount_base_units)
+    await _shown(session, signer, [*_paying_steps(paying), deposit], Format.TEXT)
+    signer.outgoing.environment.confirm("Pay it in so?", is_agreed=signer.outgoing.is_agreed)
+    signer.outgoing.paying = paying
+
+
+async def _shown(
+    session: Session, signer: TenantSigner, steps: Sequence[Step], output: Format
+) -> tuple[Preview, Quote]:
     names = names_of(session.market, session.money, signer.address)
     words = [_words(session.market, names, step) for step in steps]
     tried = await preview(session, signer.address, [_as_call(session, step) for step in steps])
     quote = await read_quote(session.rpc)
     balances = _balances(tried, quote)
-    if options.is_dry_run and options.output is not Format.TEXT:
+    if output is not Format.TEXT:
         endpoint = {"chain_id": session.market.chain_id, "node": session.rpc.name}
-        emit({**endpoint, **reviewing.document(words, balances, names)}, options.output)
+        emit({**endpoint, **reviewing.document(words, balances, names)}, output)
     else:
         where = f"chain {session.market.chain_id}, as the node at {session.rpc.name} tells it"
         for line in reviewing.lines(words, balances, names, where):
             note(line)
-    if options.is_dry_run:
-        note("nothing was sent (--dry-run)")
     return tried, quote
 
 
@@ -97,12 +121,17 @@ async def _steps(options: Options, session: Session, signer: TenantSigner, calls
     for call in calls:
         decoded = decode(session.market, call)
         if decoded is not None and (decoded.contract, decoded.function) == (Contract.EXCHANGE, "deposit"):
+            may_permit = options.unsigned_file is None
             amount = decoded.arguments["amount"]
-            draft = None if options.unsigned_file else await draft_permit(session, signer.address, amount)
-            signer.outgoing.permit = draft
-            steps += [draft.terms] if draft else await exact_allowance(session, signer.address, amount)
+            paying = await draft_paying(session, signer.address, amount, may_permit=may_permit)
+            signer.outgoing.paying = paying
+            steps += _paying_steps(paying)
         steps.append(call)
     return steps
+
+
+def _paying_steps(paying: Paying) -> list[Step]:
+    return [paying.permit.terms] if paying.permit is not None else list(paying.approvals)
 
 
 def _words(market: Market, names: Names, step: Step) -> Words:

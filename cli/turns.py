@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import click
 import msgspec
 
 from cli.environment import Environment
@@ -162,7 +163,7 @@ async def take_turn(session: Session, signer: TenantSigner) -> AsyncIterator[Tur
         outgoing.turn, outgoing.seen = turn, None
         try:
             yield turn
-        except (NotSent, Failure):
+        except (NotSent, Failure, click.Abort):
             turn.finish(is_well=False)
             raise
         finally:

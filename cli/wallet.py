@@ -69,7 +69,7 @@ async def open_signer(environment: Environment, options: Options, market: Market
         Failure: there is no wallet.
         KeyFileError: the file is no key.
     """
-    allowed, outgoing = market_calls(market), Outgoing(environment)
+    allowed, outgoing = market_calls(market), Outgoing(environment, options.is_agreed)
     if options.signer_url is not None:
         async with Rpc(options.signer_url) as rpc:
             yield SignerElsewhere(RemoteSigner(rpc, address_of(options), allowed), outgoing)
@@ -79,9 +79,10 @@ async def open_signer(environment: Environment, options: Options, market: Market
         yield KeySigner(address_of(options), lambda: unlock(environment, options), allowed, outgoing)
 
 
-def signer_of(environment: Environment, account: LocalAccount, market: Market) -> TenantSigner:
+def signer_of(environment: Environment, options: Options, account: LocalAccount, market: Market) -> TenantSigner:
     """Return a key that is here already."""
-    return KeySigner(Address(account.address), lambda: account, market_calls(market), Outgoing(environment))
+    outgoing = Outgoing(environment, options.is_agreed)
+    return KeySigner(Address(account.address), lambda: account, market_calls(market), outgoing)
 
 
 def unlock(environment: Environment, options: Options) -> LocalAccount:

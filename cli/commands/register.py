@@ -50,7 +50,7 @@ async def _register(
         base_units = _base_units(session, amount)
         account = _new_wallet(environment, options, import_file)
         if account is not None:
-            signer = wallet.signer_of(environment, account, session.market)
+            signer = wallet.signer_of(environment, options, account, session.market)
             is_over = await _deposit(environment, options, session, signer, base_units)
             return None if is_over else await _describe(options, session, signer.address)
         async with wallet.open_signer(environment, options, session.market) as signer:

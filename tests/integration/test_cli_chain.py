@@ -102,6 +102,7 @@ async def test_register__deposit_not_agreed_to__pays_nothing(tmp_path):
         ("testing/StandardToken", 24, 1),
         ("testing/NoReturnToken", 6, 2),
         ("testing/PhantomPermitToken", 18, 2),
+        ("testing/DaiPermitToken", 18, 2),
     ],
 )
 async def test_a12_deposit__any_token__arrives_exactly_and_leaves_no_allowance(tmp_path, token, decimals, transactions):
@@ -113,6 +114,9 @@ async def test_a12_deposit__any_token__arrives_exactly_and_leaves_no_allowance(t
         assert await here.allowance() == 0
         nonce = int(await here.chain.rpc.call("eth_getTransactionCount", here.address, "latest"), 16)
         assert nonce == transactions
+        told, _, shown_again = result.err.partition("so it is paid in another way than was shown:")
+        assert ("the token does not take the permit" in told) == (token == "testing/DaiPermitToken")
+        assert ("take up to 3 " in (shown_again or told)) == (transactions == 2)
 
 
 async def test_a14_deposit__allowance_from_before__is_replaced_and_used_up(tmp_path):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 import pytest
 
+from cli.environment import Environment
 from cli.failures import ExitStatus
 from moorage.chain import permit
 from moorage.chain.rpc import Rpc
@@ -99,6 +101,35 @@ async def test_a12_permit__what_is_signed__is_what_was_shown(tmp_path, monkeypat
         (message,) = signed
         assert (message["value"], message["spender"]) == (5 * ONE_TOKEN // 2, here.market.exchange)
         assert result.err.count("take exactly 2.5 MOOR") == 1 and await here.allowance() == 0
+
+
+async def test_a12_j01_permit__runs_out_before_it_is_signed__the_new_one_is_shown_and_asked_about(
+    tmp_path, monkeypatch
+):
+    async with world(tmp_path) as here:
+        loop, confirm = asyncio.get_running_loop(), Environment.confirm
+
+        def slow(self, question, *, is_agreed):
+            confirm(self, question, is_agreed=is_agreed)
+            if question == "Pay it in so?":
+                return
+            later = here.chain.rpc.call("evm_increaseTime", 3_600)
+            asyncio.run_coroutine_threadsafe(later, loop).result(60)
+            asyncio.run_coroutine_threadsafe(here.chain.mine(1), loop).result(60)
+
+        monkeypatch.setattr(Environment, "confirm", slow)
+        monkeypatch.setattr("cli.allowances.PERMIT_SECONDS", 3_500)
+        for typed, yes, status in (
+            ("y\nn\n", (), ExitStatus.ABORTED),
+            ("y\ny\n", (), ExitStatus.OK),
+            (None, ("--yes",), ExitStatus.OK),
+        ):
+            result = await here.tenant.does("register", "--deposit", "2.5", *yes, typed=typed)
+
+            assert "the permit that was shown has run out, so it is paid in another way than was shown:" in result.err
+            assert result.err.count("take exactly 2.5 MOOR") == 2
+            assert result.status is status, result.err
+        assert await sent_by(here) == 2 and await here.allowance() == 0
 
 
 async def test_no_input__question_or_password__says_which_option_answers(tmp_path):
