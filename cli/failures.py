@@ -47,6 +47,7 @@ ADVICE = {
     "nothing is ready": "somebody else was faster",
     "revival too short": "the money ran out meanwhile: fund at least two periods, run the same command again",
     "insufficient balance": "the wallet has too few tokens",
+    "that it is worth": "it may cost no more than was shown: run the same command again to see what it costs now",
     "too little of the chain's coin": "send it some of the chain's own coin, then run the same command again",
 }
 """What to do about refusals, by what their text contains."""

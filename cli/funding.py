@@ -60,6 +60,7 @@ async def _deposit(session: Session, signer: TenantSigner, amount_base_units: in
     outcome = await attempt(session, signer, session.exchange.deposit(signer.address, amount_base_units))
     if isinstance(outcome, Refused):
         note("the deposit was refused: what the exchange was allowed to take is set to 0 again")
+        signer.outgoing.gas_wei = None  # whatever that costs
         await send(session, signer, session.token.approve(session.market.exchange, 0))
         raise Failure(ExitStatus.REFUSED, f"the deposit was refused: {outcome.reason}")
     return outcome

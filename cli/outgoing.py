@@ -63,5 +63,7 @@ class Outgoing:
     seen: Seen | None = None
     """Until the first turn: what comes later depends on what the run itself has done."""
     paying: Paying | None = None
+    gas_wei: int | None = None
+    """What is left of what the gas of all that was shown may cost; None if nothing was said of it."""
     turn: Turn | None = field(default=None, repr=False)
     """While it has one."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from cli.allowances import draft_paying
@@ -12,6 +13,7 @@ from cli.core.naming import Contract, Names, PermitTerms, Words
 from cli.core.reviewing import Balances
 from cli.earlier_runs import check_not_done, settle
 from cli.environment import Environment
+from cli.gas import most_wei
 from cli.options import Format, Options
 from cli.outgoing import Paying
 from cli.output import emit, note
@@ -26,6 +28,16 @@ from moorage.chain.market import Market
 
 Step = Call | PermitTerms
 """A transaction, or a message that the one after it carries along."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What was found out and shown."""
+
+    tried: Preview
+    quote: Quote
+    most_wei: int | None
+    """What all the gas costs at most; None if nobody knows how much is needed."""
 
 
 async def review(
@@ -53,22 +65,26 @@ async def review(
     for call in calls:
         await check_not_done(session, signer, call)
     steps = await _steps(options, session, signer, calls)
-    tried, quote = await show(options, session, signer, steps)
+    shown = await show(options, session, signer, steps)
     if options.is_dry_run:
         return False
     if options.unsigned_file is not None:
         plain = [_as_call(session, step) for step in steps]
-        await write_unsigned(options.unsigned_file, session, signer.address, plain, tried, quote)
+        await write_unsigned(options.unsigned_file, session, signer.address, plain, shown.tried, shown.quote)
         return False
     environment.confirm(question, is_agreed=options.is_agreed)
     await signer.unlock()
+    signer.outgoing.gas_wei = shown.most_wei
     return True
 
 
 async def show(
-    options: Options, session: Session, signer: TenantSigner, steps: Sequence[Step]
-) -> tuple[Preview, Quote]:
+    options: Options, session: Session, signer: TenantSigner, steps: Sequence[Step], signed_wei: int | None = None
+) -> Shown:
     """Show what steps do and change, where the question is; with --dry-run for programs as the result.
+
+    Args:
+        signed_wei: the most that the gas costs, where that is signed already.
 
     Raises:
         NotSent: one would be refused.
@@ -76,7 +92,7 @@ async def show(
         Failure: something has no words.
     """
     is_result = options.is_dry_run and options.output is not Format.TEXT
-    shown = await _shown(session, signer, steps, options.output if is_result else Format.TEXT)
+    shown = await _shown(session, signer, steps, options.output if is_result else Format.TEXT, signed_wei)
     if options.is_dry_run:
         note("nothing was sent (--dry-run)")
     return shown
@@ -92,19 +108,23 @@ async def agree_again(session: Session, signer: TenantSigner, paying: Paying, wh
     """
     note(f"{why}, so it is paid in another way than was shown:")
     deposit = session.exchange.deposit(signer.address, paying.amount_base_units)
-    await _shown(session, signer, [*_paying_steps(paying), deposit], Format.TEXT)
+    shown = await _shown(session, signer, [*_paying_steps(paying), deposit], Format.TEXT)
     signer.outgoing.environment.confirm("Pay it in so?", is_agreed=signer.outgoing.is_agreed)
     signer.outgoing.paying = paying
+    before = signer.outgoing.gas_wei
+    signer.outgoing.gas_wei = None if before is None or shown.most_wei is None else before + shown.most_wei
 
 
 async def _shown(
-    session: Session, signer: TenantSigner, steps: Sequence[Step], output: Format
-) -> tuple[Preview, Quote]:
+    session: Session, signer: TenantSigner, steps: Sequence[Step], output: Format, most: int | None = None
+) -> Shown:
     names = names_of(session.market, session.money, signer.address)
     words = [_words(session.market, names, step) for step in steps]
     tried = await preview(session, signer.address, [_as_call(session, step) for step in steps])
     quote = await read_quote(session.rpc)
-    balances = _balances(tried, quote)
+    if most is None and tried.gas is not None:
+        most = most_wei(tried.gas, quote)
+    balances = Balances(tried.block.number, tried.before, tried.after, most)
     if output is not Format.TEXT:
         endpoint = {"chain_id": session.market.chain_id, "node": session.rpc.name}
         emit({**endpoint, **reviewing.document(words, balances, names)}, output)
@@ -112,7 +132,7 @@ async def _shown(
         where = f"chain {session.market.chain_id}, as the node at {session.rpc.name} tells it"
         for line in reviewing.lines(words, balances, names, where):
             note(line)
-    return tried, quote
+    return Shown(tried, quote, most)
 
 
 async def _steps(options: Options, session: Session, signer: TenantSigner, calls: Sequence[Call]) -> list[Step]:
@@ -146,8 +166,3 @@ def _as_call(session: Session, step: Step) -> Call:
     if isinstance(step, PermitTerms):
         return session.token.approve(step.spender, step.amount_base_units)
     return step
-
-
-def _balances(tried: Preview, quote: Quote) -> Balances:
-    fee = None if tried.gas is None else sum(tried.gas) * quote.fees.max_wei
-    return Balances(tried.block.number, tried.before, tried.after, fee)

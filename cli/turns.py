@@ -71,14 +71,17 @@ class Turn:
         if not self._mark.exists():  # else an earlier run's, which goes on to count until this one has ended well
             write_private(self._mark, msgspec.json.encode({"nonce": self._sender.next_nonce}))
             self._has_marked = True
+        outgoing, nonce = self.signer.outgoing, self._sender.next_nonce
         try:
-            (outcome,) = await self._sender.send_all([call])
+            (outcome,) = await self._sender.send_all([call], outgoing.gas_wei)
         except NodeUnavailable:
             if self.signer.failure is not None and not self._sender.count_under_way:
                 raise self.signer.failure from None
             raise
         if isinstance(outcome, Refused) and self.signer.failure is not None:
             raise self.signer.failure
+        if outgoing.gas_wei is not None:
+            outgoing.gas_wei -= sum(row.gas * row.fees.max_wei for row in self._sender.sent_since(nonce))
         self.has_landed = self.has_landed or isinstance(outcome, Sent)
         return outcome
 

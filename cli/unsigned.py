@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from cli.failures import ExitStatus, Failure
+from cli.gas import FEE_MARGIN, with_margin
 from cli.output import note
 from cli.preview import Preview
 from cli.session import Session
@@ -25,10 +26,6 @@ from moorage.types import Address
 
 FORMAT = 1
 UNSIGNED, SIGNED = "moorage-unsigned", "moorage-signed"
-GAS_MARGIN_PERCENT = 25
-"""Beside what is needed now: it is going to be sent later."""
-FEE_MARGIN = 2
-"""How many times the fees of now are offered at most: they may have risen by then."""
 
 
 class _Transaction(msgspec.Struct, forbid_unknown_fields=True):
@@ -96,7 +93,7 @@ async def write_unsigned(
                 "nonce": nonce + position,
                 "to": call.to,
                 "data": f"0x{call.data.hex()}",
-                "gas": gas * (100 + GAS_MARGIN_PERCENT) // 100,
+                "gas": with_margin(gas),
                 "max_fee_wei": fees.max_wei * FEE_MARGIN,
                 "priority_fee_wei": fees.tip_wei,
             }

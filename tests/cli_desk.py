@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 import sys
 from collections.abc import AsyncIterator, Sequence
@@ -95,3 +96,9 @@ def units_of(tokens: str) -> int:
     """Return what a program is told in tokens, in ledger units."""
     whole, _, part = tokens.partition(".")
     return int(whole) * ONE_TOKEN + int(part.ljust(18, "0") or 0)
+
+
+def gas_at_most(result: Result) -> int:
+    """Return what a run has said that its gas costs at most, in wei."""
+    (text,) = re.findall(r"gas +at most ([0-9.]+) of", result.err)
+    return units_of(text)

@@ -41,7 +41,8 @@ async def _send(environment: Environment, options: Options, file: Path) -> None:
     async with open_session(options) as session:
         pending = await _still_to_send(session, file, signed)
         calls = [call_of(transaction) for transaction, _ in pending.transactions]
-        await show(options, session, NobodySigns(signed.sender, Outgoing(environment)), calls)
+        most_wei = sum(transaction.gas * transaction.fees.max_wei for transaction, _ in pending.transactions)
+        await show(options, session, NobodySigns(signed.sender, Outgoing(environment)), calls, most_wei)
         if options.is_dry_run:
             return
         count = len(pending.transactions)

@@ -33,7 +33,7 @@ class Balances:
     after: Holding | None
     """None: the node can't try it."""
     fee_wei: int | None
-    """The most that the gas costs, as fees are now; None if nobody knows how much is needed."""
+    """The most that the gas costs, whatever fees do; None if nobody knows how much is needed."""
 
 
 def lines(steps: Sequence[Words], balances: Balances, names: Names, where: str) -> Iterator[str]:

@@ -142,10 +142,14 @@ class Sender:
             raise NotSent(f"{outcome.call.description}: {outcome.reason}")
         return outcome
 
-    async def send_all(self, calls: Sequence[Call]) -> list[Sent | Refused]:
+    async def send_all(self, calls: Sequence[Call], most_wei: int | None = None) -> list[Sent | Refused]:
         """Send independent transactions at once and wait until all are in blocks.
 
         Whatever goes wrong with one, those that were sent are waited for; the first fault is raised then.
+
+        Args:
+            calls: what is sent.
+            most_wei: what the gas of each may cost, however fees rise; None for no such limit.
 
         Raises:
             NotSent: one could not be sent, or is not in a block in time; it may still get there.
@@ -154,7 +158,7 @@ class Sender:
         if not calls:
             return []
         await self.open()
-        jobs = [self._job(call) for call in calls]
+        jobs = [self._job(call, most_wei) for call in calls]
         numbers = [job.items[0] for job in jobs]
         self._outcomes |= dict.fromkeys(numbers)
         try:
@@ -165,9 +169,10 @@ class Sender:
             for number in numbers:
                 del self._outcomes[number]
 
-    def _job(self, call: Call) -> Job:
+    def _job(self, call: Call, most_wei: int | None) -> Job:
         number = secrets.token_bytes(8)  # never the one of another run, which the journal may know
-        return Job(call.description.partition(" ")[0], (number,), lambda _: call)
+        worth = None if most_wei is None else (most_wei,)
+        return Job(call.description.partition(" ")[0], (number,), lambda _: call, worth_wei=worth)
 
     def _settle(self, outcomes: Sequence[Outcome]) -> None:
         for outcome in outcomes:

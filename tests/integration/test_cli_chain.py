@@ -312,12 +312,12 @@ async def test_deploy__dies_around_the_transaction__run_again_orders_once(tmp_pa
         await here.tenant.does("register", "--deposit", "100", "--yes")
         send_all = Sender.send_all
 
-        async def die(sender, calls):
+        async def die(sender, calls, *settings):
             if sender.address == here.address:
                 if is_sent:
-                    await send_all(sender, calls)
+                    await send_all(sender, calls, *settings)
                 raise NodeUnavailable("the answer was lost")
-            return await send_all(sender, calls)
+            return await send_all(sender, calls, *settings)
 
         with monkeypatch.context() as patched:
             patched.setattr(Sender, "send_all", die)

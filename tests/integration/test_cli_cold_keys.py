@@ -12,6 +12,7 @@ import pytest
 from cli.failures import ExitStatus
 from moorage.types import Address
 from tests.chain import ONE_TOKEN, write_market
+from tests.cli_desk import gas_at_most
 from tests.cli_world import assert_failed, key_file, sent_by, world
 
 
@@ -36,6 +37,11 @@ async def test_cold_key__unsigned_out_and_signed_in__deposits(tmp_path):
         assert "wallet      1000 MOOR -> 997.5 MOOR" in sent.err and sent.out.count("block") == 2
         assert (await here.account()).available == 5 * ONE_TOKEN // 2 and await here.allowance() == 0
         assert_failed(again, ExitStatus.REFUSED, "all of it was sent before")
+        asked = [
+            each["gas"] * each["max_fee_wei"]
+            for each in json.loads((tmp_path / "pay.json").read_text())["transactions"]
+        ]
+        assert gas_at_most(written) == gas_at_most(sent) == sum(asked)
         assert {(tmp_path / name).stat().st_mode & 0o777 for name in ("pay.json", "pay.json.signed")} == {0o600}
 
 

@@ -180,7 +180,7 @@ async def test_fund__somebody_elses_deployment__is_a_gift_and_says_so(tmp_path, 
         assert await desk.account(desk.story.chain.tenant) == tenant_had
 
 
-async def refused(sender: Sender, calls: Sequence[Call]) -> list[Refused]:
+async def refused(sender: Sender, calls: Sequence[Call], most_wei: int | None) -> list[Refused]:
     return [Refused(call, "not today") for call in calls]
 
 

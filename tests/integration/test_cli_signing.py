@@ -9,10 +9,13 @@ import pytest
 
 from cli.environment import Environment
 from cli.failures import ExitStatus
+from cli.signers import KeySigner
 from moorage.chain import permit
 from moorage.chain.rpc import Rpc
+from moorage.chain.transactions import Signed, Transaction
 from tests.chain import ONE_TOKEN
-from tests.cli_world import ROOT, assert_failed, key_file, sent_by, world
+from tests.cli_desk import gas_at_most
+from tests.cli_world import ROOT, World, assert_failed, key_file, sent_by, world
 from tests.signer_site import signer_site
 
 
@@ -86,6 +89,46 @@ async def test_j01_simulation__node_without_it__says_so_and_goes_on(tmp_path, mo
         assert "wallet      1000 MOOR stay" in result.err
 
 
+def dearer(here: World, times: int):
+    """Return a person that takes long to agree: meanwhile gas costs so many times as much."""
+    loop = asyncio.get_running_loop()
+
+    def confirm(environment: Environment, question: str, *, is_agreed: bool) -> None:
+        async def rise() -> None:
+            block = await here.chain.rpc.call("eth_getBlockByNumber", "latest", False)
+            base = int(block["baseFeePerGas"], 16)
+            await here.chain.rpc.call("anvil_setNextBlockBaseFeePerGas", hex(times * base))
+            await here.chain.mine(1)
+
+        asyncio.run_coroutine_threadsafe(rise(), loop).result(60)
+
+    return confirm
+
+
+def signed_by(monkeypatch: pytest.MonkeyPatch) -> list[Transaction]:
+    """Return what the keys in this process are going to sign."""
+    signed: list[Transaction] = []
+    sign = KeySigner.sign
+
+    async def remember(signer: KeySigner, transaction: Transaction) -> Signed:
+        signed.append(transaction)
+        return await sign(signer, transaction)
+
+    monkeypatch.setattr(KeySigner, "sign", remember)
+    return signed
+
+
+async def test_j01_gas__has_become_dearer_than_what_was_shown__is_not_signed(tmp_path, monkeypatch):
+    async with world(tmp_path) as here:
+        with monkeypatch.context() as patch:
+            patch.setattr(Environment, "confirm", dearer(here, times=40))
+            result = await here.tenant.does("register", "--deposit", "2.5", "--yes")
+
+        assert_failed(result, ExitStatus.REFUSED, "its gas costs", "no more than was shown: run the same command again")
+        assert await sent_by(here) == 0
+        assert (await here.tenant.does("register", "--deposit", "2.5", "--yes")).status is ExitStatus.OK
+
+
 async def test_a12_permit__what_is_signed__is_what_was_shown(tmp_path, monkeypatch):
     signed = []
     sign_permit = permit.sign_permit
@@ -96,9 +139,14 @@ async def test_a12_permit__what_is_signed__is_what_was_shown(tmp_path, monkeypat
 
     async with world(tmp_path) as here:
         monkeypatch.setattr("cli.funding.sign_permit", remember)
+        monkeypatch.setattr(Environment, "confirm", dearer(here, times=3))
+        transactions = signed_by(monkeypatch)
         result = await here.tenant.does("register", "--deposit", "2.5", "--yes")
 
         (message,) = signed
+        (transaction,) = transactions
+        assert transaction.fees.max_wei > 3 * 10**9
+        assert transaction.gas * transaction.fees.max_wei <= gas_at_most(result)
         assert (message["value"], message["spender"]) == (5 * ONE_TOKEN // 2, here.market.exchange)
         assert result.err.count("take exactly 2.5 MOOR") == 1 and await here.allowance() == 0
 

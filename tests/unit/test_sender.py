@@ -67,6 +67,19 @@ async def test_send_all__nothing__asks_for_no_transaction(pool: Pool) -> None:
     assert pool.seen == []
 
 
+async def test_g27_send_all__limit_for_the_gas_of_each__is_never_signed_above_and_kept_to_when_it_is_too_dear(
+    pool: Pool,
+) -> None:
+    least = pool.base_fee * (GAS * 130 // 100)
+
+    (sent,) = await sender(pool).send_all([call(1)], least)
+    with pytest.raises(NotSent, match="which is more than the 1 that it is worth"):
+        await sender(pool).send_all([call(2)], 1)
+
+    (entry,) = pool.seen
+    assert isinstance(sent, Sent) and entry.fields["gas"] * fees(entry)[0] <= least
+
+
 async def test_send__refused_by_the_simulation__says_the_contracts_reason_and_sends_nothing(pool: Pool) -> None:
     pool.refusals["0x01"] = Refusal("execution reverted", reason("order_book: already bid"))
 
