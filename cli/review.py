@@ -14,6 +14,7 @@ from cli.core.reviewing import Balances
 from cli.earlier_runs import check_not_done, settle
 from cli.environment import Environment
 from cli.gas import most_wei
+from cli.new_files import check_free, taken
 from cli.options import Format, Options
 from cli.outgoing import Paying
 from cli.output import emit, note
@@ -55,9 +56,11 @@ async def review(
     Raises:
         NotSent: one would be refused.
         NodeUnavailable: the node does not answer.
-        Failure: something has no words, or nobody is there to ask.
+        Failure: something has no words, nobody is there to ask, or the file for --unsigned-out is there already.
         click.Abort: it was not agreed to.
     """
+    if options.unsigned_file is not None:
+        check_free(options.unsigned_file, taken(options.unsigned_file))
     names = names_of(session.market, session.money, signer.address)
     for call in calls:
         words_for(session.market, names, call)

@@ -12,6 +12,7 @@ import msgspec
 
 from cli.failures import ExitStatus, Failure
 from cli.gas import FEE_MARGIN, with_margin
+from cli.new_files import taken, write_new
 from cli.output import note
 from cli.preview import Preview
 from cli.session import Session
@@ -21,7 +22,6 @@ from moorage.chain.fees import Quote
 from moorage.chain.remote_signer import signer_of
 from moorage.chain.rpc import as_number
 from moorage.chain.transactions import Fees, NotRlp, Signed, Transaction, read, signed
-from moorage.private_file import write_private
 from moorage.types import Address
 
 FORMAT = 1
@@ -75,7 +75,7 @@ async def write_unsigned(
     """Write calls as transactions that follow the wallet's last one.
 
     Raises:
-        Failure: the node does not say how much gas they need.
+        Failure: the node does not say how much gas they need, or there is something at the path.
         NodeUnavailable: the node does not answer.
     """
     if tried.gas is None:
@@ -100,7 +100,7 @@ async def write_unsigned(
             for position, (call, gas) in enumerate(zip(calls, tried.gas, strict=True))
         ],
     }
-    write_private(path, json.dumps(document, indent=2).encode())
+    write_new(path, json.dumps(document, indent=2).encode(), taken(path))
     note(f"{path}: {len(calls)} transactions to be signed, nothing was sent: now `moorage wallet sign {path.name}`")
     note(f"where the key is, and then `moorage send {path.name}.signed` here")
 
@@ -130,10 +130,14 @@ def read_unsigned(path: Path) -> Unsigned:
 
 
 def write_signed(path: Path, chain_id: int, transactions: Sequence[Signed]) -> None:
-    """Write what was signed."""
+    """Write what was signed.
+
+    Raises:
+        Failure: there is something at the path.
+    """
     raws = [each.raw for each in transactions]
     document = {"format": FORMAT, "kind": SIGNED, "chain_id": chain_id, "transactions": raws}
-    write_private(path, json.dumps(document, indent=2).encode())
+    write_new(path, json.dumps(document, indent=2).encode(), taken(path))
 
 
 def read_signed(path: Path) -> Loaded:

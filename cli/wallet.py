@@ -13,6 +13,7 @@ from eth_utils.address import is_hex_address, to_checksum_address
 
 from cli.environment import Environment
 from cli.failures import ExitStatus, Failure
+from cli.new_files import check_free, taken, write_new
 from cli.options import Options
 from cli.outgoing import Outgoing
 from cli.signers import KeySigner, NobodySigns, SignerElsewhere, TenantSigner
@@ -21,7 +22,7 @@ from moorage.chain.remote_signer import RemoteSigner
 from moorage.chain.rpc import Rpc
 from moorage.chain.signer import market_calls
 from moorage.keys import KeyFileError, is_keystore, keystore_address, load_key, open_keystore, parse_key
-from moorage.private_file import is_unchangeable, write_private
+from moorage.private_file import is_unchangeable
 from moorage.types import Address
 
 GIVEN = "MOORAGE_KEY, or the file of --key-fd"
@@ -123,11 +124,10 @@ def export(environment: Environment, options: Options, path: Path, *, is_raw: bo
         Failure: there is no wallet, or there is something at the path.
         KeyFileError: the file is no wallet, or the password is another one.
     """
-    if path.exists():
-        raise Failure(ExitStatus.WALLET, f"{path}: there is something already; it is never overwritten")
+    check_free(path, taken(path, ExitStatus.WALLET))
     account = unlock_wallet(environment, options)  # who has no password gets no copy, and a copy is one that opens
     content = f"0x{account.key.hex().removeprefix('0x')}\n".encode() if is_raw else options.wallet_file.read_bytes()
-    write_private(path, content)
+    write_new(path, content, taken(path, ExitStatus.WALLET))
     return Address(account.address)
 
 
@@ -138,11 +138,17 @@ def import_key(environment: Environment, options: Options, key_file: Path) -> Lo
         Failure: there is a wallet already, or nobody to ask for a password.
         KeyFileError: the file is no key, or its password is another one.
     """
-    _check_new(options.wallet_file)
-    return _store(environment, options, _imported(environment, options, key_file))
+    check_free(options.wallet_file, _there_is(options.wallet_file))
+    return _store(environment, options, open_other(environment, options, key_file))
 
 
-def _imported(environment: Environment, options: Options, key_file: Path) -> LocalAccount:
+def open_other(environment: Environment, options: Options, key_file: Path) -> LocalAccount:
+    """Return a raw key, or that of another keystore.
+
+    Raises:
+        Failure: nobody to ask for a password.
+        KeyFileError: the file is no key, or its password is another one.
+    """
     if options.password_file is not None or not is_keystore(key_file):
         return load_key(key_file, options.password_file)
     password = environment.ask_password(f"Password of {key_file}, of {keystore_address(key_file)}")
@@ -168,12 +174,12 @@ def parse_address(text: str, option: str) -> Address:
 
 def _store(environment: Environment, options: Options, account: LocalAccount) -> LocalAccount:
     path = options.wallet_file
-    _check_new(path)
+    check_free(path, _there_is(path))
     password = _password(environment, options, f"Password for the new wallet {path}", is_new=True)
     if not password:
         raise Failure(ExitStatus.WALLET, "an empty password protects nothing: give another one")
     keystore = Account.encrypt(account.key, password, kdf="scrypt", iterations=environment.scrypt_work)
-    write_private(path, json.dumps(keystore).encode())
+    write_new(path, json.dumps(keystore).encode(), _there_is(path))  # another run may have made one meanwhile
     return account
 
 
@@ -189,9 +195,8 @@ def _password(environment: Environment, options: Options, prompt: str, *, is_new
         raise KeyFileError(f"{options.password_file}: cannot be read as a password file ({name})") from None
 
 
-def _check_new(path: Path) -> None:
-    if path.exists():
-        raise Failure(ExitStatus.WALLET, f"{path}: there is a wallet already; it is never overwritten, use --wallet")
+def _there_is(path: Path) -> Failure:
+    return Failure(ExitStatus.WALLET, f"{path}: there is a wallet already; it is never overwritten, use --wallet")
 
 
 def _check_exists(path: Path) -> None:

@@ -32,7 +32,21 @@ def write_whole(path: Path, data: bytes, mode: int) -> None:
         raise
 
 
-def _write(path: Path, data: bytes, mode: int) -> None:
+def create_private(path: Path, data: bytes) -> None:
+    """Write a file of mode 0600 where there is none; of several that do it at once one succeeds, and its file is whole.
+
+    Raises:
+        FileExistsError: there is something, a link to nothing included; it is as it was.
+        OSError: see write_private.
+    """
+    try:
+        _write(path, data, 0o600, is_new=True)
+    except OSError as error:
+        error.filename, error.filename2 = str(path), None
+        raise
+
+
+def _write(path: Path, data: bytes, mode: int, *, is_new: bool = False) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
@@ -41,11 +55,24 @@ def _write(path: Path, data: bytes, mode: int) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        draft.replace(path)
-    except BaseException:
+        if is_new:
+            _take(path, draft)
+        else:
+            draft.replace(path)
+    finally:
         draft.unlink(missing_ok=True)
-        raise
     _sync_directory(path.parent)
+
+
+def _take(path: Path, draft: Path) -> None:
+    """Give a draft its name, unless something has it."""
+    try:
+        os.link(draft, path, follow_symlinks=False)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without links: empty for a moment, and nobody else's all the same
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600))
+        draft.replace(path)
 
 
 def is_private(path: Path) -> bool:

@@ -64,8 +64,11 @@ def _new_wallet(environment: Environment, options: Options, import_file: Path | 
         if options.key_file is not None:
             text = "--import-key-file fills a wallet, --key-file goes without one: give one of them"
             raise Failure(ExitStatus.USAGE, text)
-        return wallet.import_key(environment, options, import_file)
-    if wallet.is_file_needed(options) and not options.wallet_file.exists() and not options.is_dry_run:
+        if options.is_sending:
+            return wallet.import_key(environment, options, import_file)
+        note(f"the key is not taken into {options.wallet_file} now: nothing is kept by --dry-run and --unsigned-out")
+        return wallet.open_other(environment, options, import_file)
+    if wallet.is_file_needed(options) and not options.wallet_file.exists() and options.is_sending:
         account = wallet.create(environment, options)
         note(f"new wallet {options.wallet_file}: keep a copy of it and its password, nobody can restore them")
         return account

@@ -13,6 +13,7 @@ from cli.cold import show_unsigned
 from cli.contexts import Contexts
 from cli.environment import Environment
 from cli.failures import ExitStatus, Failure
+from cli.new_files import check_free, taken
 from cli.options import Format, Options, market_options, path_option, wallet_options
 from cli.output import emit, note, say, say_table
 from cli.unsigned import read_unsigned, write_signed
@@ -89,6 +90,7 @@ def sign(environment: Environment, options: Options, file: Path, out: Path | Non
 
 async def _sign(environment: Environment, options: Options, file: Path, out: Path) -> None:
     assert options.market_file is not None
+    check_free(out, taken(out))
     market, unsigned = load_market(options.market_file), read_unsigned(file)
     address = wallet.address_of(options)
     if unsigned.chain_id != market.chain_id:

@@ -322,9 +322,17 @@ async def test_j06_signer__nobody_there__is_one_line(tmp_path):
 
 async def test_dry_run__no_wallet__makes_none(tmp_path):
     async with world(tmp_path) as here:
-        result = await here.tenant.having(KEY_FILE=None).does("register", "--dry-run", typed="one\none\n")
+        tenant = here.tenant.having(KEY_FILE=None)
+        result = await tenant.does("register", "--dry-run", typed="one\none\n")
+        imported = ("register", "--import-key-file", key_file(tmp_path, here.chain.tenant))
+        shown = [
+            await tenant.does(*imported, *more, "--dry-run", typed="one\none\n") for more in ((), ("--deposit", "1"))
+        ]
+        written = await tenant.does(*imported, "--deposit", "1", "--unsigned-out", "pay.json", typed="one\none\n")
 
         assert_failed(result, ExitStatus.WALLET, "no wallet")
+        assert [each.status for each in (*shown, written)] == [ExitStatus.OK] * 3, written.err
+        assert all("is not taken into" in each.err for each in (*shown, written)) and here.address in shown[0].out
         assert not (tmp_path / ".config").exists()
 
 

@@ -93,6 +93,26 @@ def test_wallet__exists__is_never_overwritten(environment, options, tmp_path, mo
     assert wallet.unlock(environment, options()).address == before.address
 
 
+def test_j02_wallet__made_by_another_run_while_the_password_is_typed__is_not_overwritten(
+    environment, options, monkeypatch
+):
+    first: list[str] = []
+
+    def typed(self, prompt, *, is_new=False):
+        if not first:
+            first.append("begun")
+            first[0] = wallet.create(environment, options()).address
+        return PASSWORD
+
+    monkeypatch.setattr(Environment, "ask_password", typed)
+    with pytest.raises(Failure, match="there is a wallet already; it is never overwritten") as caught:
+        wallet.create(environment, options(password_file=None))
+
+    assert caught.value.status is ExitStatus.WALLET
+    assert wallet.address_of(options()) == first[0]
+    assert [path.name for path in options().wallet_file.parent.iterdir()] == ["wallet.json"]
+
+
 def test_wallet__empty_password__is_refused(environment, options, tmp_path):
     empty = written(tmp_path / "empty", "\n")
 
@@ -214,6 +234,24 @@ def test_j12_wallet_export__other_password_not_agreed_or_something_there__writes
     assert wrong.status is there.status is ExitStatus.WALLET and "never overwritten" in there.err
     assert (declined.status, alone.status) == (ExitStatus.ABORTED, ExitStatus.USAGE) and "--yes" in alone.err
     assert not (tmp_path / "copy").exists() and (tmp_path / "there").read_text() == "canary"
+
+
+def test_j12_wallet_export__something_comes_there_while_the_password_is_typed__is_not_overwritten(
+    tenant, tmp_path, monkeypatch
+):
+    tenant.moorage("wallet", "new", typed="one\none\n")
+
+    def typed(self, prompt, *, is_new=False):
+        written(tmp_path / "copy", "canary")
+        return "one"
+
+    monkeypatch.setattr(Environment, "ask_password", typed)
+    result = tenant.moorage("wallet", "export", "copy")
+    (tmp_path / "link").symlink_to(tmp_path / "nothing")
+    linked = tenant.moorage("wallet", "export", "link")
+
+    assert result.status is linked.status is ExitStatus.WALLET and "copy: there is something already" in result.err
+    assert (tmp_path / "copy").read_text() == "canary" and not (tmp_path / "nothing").exists()
 
 
 def test_wallet_list__several__shows_address_file_and_what_is_wrong(tenant, tmp_path):

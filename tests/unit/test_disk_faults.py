@@ -10,7 +10,7 @@ import click
 import pytest
 
 from moorage.daemon import run_program
-from moorage.private_file import write_private
+from moorage.private_file import create_private, write_private
 
 
 def told(error: OSError, capsys: pytest.CaptureFixture[str]) -> str:
@@ -42,6 +42,26 @@ def test_write_private__disk_is_full__the_error_names_the_file(
     assert (caught.value.errno, caught.value.filename) == (errno.ENOSPC, str(path))
     assert path.read_bytes() == b"before"
     assert [each.name for each in tmp_path.iterdir()] == ["intermediate.pem"]
+
+
+@pytest.mark.parametrize("has_links", [True, False])
+def test_create_private__twice__the_first_one_stays_whole_whatever_the_file_system(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_links: bool
+) -> None:
+    def no_links(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    if not has_links:
+        monkeypatch.setattr("moorage.private_file.os.link", no_links)
+    path = tmp_path / "wallet.json"
+    create_private(path, b"first")
+
+    with pytest.raises(FileExistsError) as caught:
+        create_private(path, b"second")
+
+    assert caught.value.filename == str(path) and path.read_bytes() == b"first"
+    assert path.stat().st_mode & 0o777 == 0o600 and path.stat().st_nlink == 1
+    assert [each.name for each in tmp_path.iterdir()] == ["wallet.json"]
 
 
 @pytest.mark.parametrize(
