@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from cli.session import Session
 from cli.signers import TenantSigner
 from cli.submission import SALT_LENGTH, compiled_for, is_same, manifest_salt, new_record, submission, submit
 from moorage import manifest, units
+from moorage.chain.contracts import Call
 from moorage.chain.index import read_block
 from moorage.chain.rpc import NodeUnavailable
 from moorage.chain.sender import NotSent
@@ -57,9 +58,20 @@ async def live_deployment(session: Session, records: Records, file: Path, whose:
 
 
 async def choose(
-    session: Session, records: Records, tenant: Address, file: Path, spec: DeploymentSpec, *, is_new: bool
+    session: Session,
+    records: Records,
+    tenant: Address,
+    file: Path,
+    spec: DeploymentSpec,
+    *,
+    is_new: bool,
+    is_sending: bool,
 ) -> Choice:
     """Return the live deployment of a file, one that was recorded but never arrived on chain, or a new one.
+
+    Args:
+        is_new: another one than the live one.
+        is_sending: what cannot come back is forgotten; else nothing is written.
 
     Raises:
         Failure: the file has changed since.
@@ -67,7 +79,7 @@ async def choose(
     """
     live = None if is_new else await live_deployment(session, records, file)
     if live is not None:
-        return await _taken_up(session, records, live, file, spec)
+        return await _taken_up(session, records, live, file, spec, is_sending)
     unsent = None if is_new else await _unsent(session, records, file)
     if unsent is not None:
         compiled = compiled_for(session, spec, manifest_salt(unsent.revisions[0]))
@@ -79,9 +91,13 @@ async def choose(
     return Choice(record, compiled, record.revisions[0], False)
 
 
-async def _taken_up(session: Session, records: Records, live: Selected, file: Path, spec: DeploymentSpec) -> Choice:
+async def _taken_up(
+    session: Session, records: Records, live: Selected, file: Path, spec: DeploymentSpec, is_sending: bool
+) -> Choice:
     assert live.record is not None
-    record = await forget_replaced(session, records, live.record, live.view)
+    record = await without_replaced(session, live.record, live.view)
+    if is_sending and record != live.record:
+        records.save(record)
     revision = record.revision(live.view.version)
     if revision is None:
         text = f"deployment {full(record.deployment)} of {file} was updated elsewhere, its manifest is not here: "
@@ -116,8 +132,8 @@ def _unlike(changes: Changes, file: Path) -> list[str]:
     return hints
 
 
-async def forget_replaced(session: Session, records: Records, record: Record, view: DeploymentView) -> Record:
-    """Drop the versions that can't come back, as far as the node tells that: the newest one on chain is final."""
+async def without_replaced(session: Session, record: Record, view: DeploymentView) -> Record:
+    """Return a record without the versions that can't come back, as far as the node tells: the newest one is final."""
     revision = record.revision(view.version)
     if not record.earlier or revision != record.revisions[0]:
         return record
@@ -125,8 +141,7 @@ async def forget_replaced(session: Session, records: Records, record: Record, vi
         final = await read_block(session.rpc, "finalized")
         then, now = [(await session.exchange.deployments(block, [record.deployment]))[0] for block in (final, None)]
         if then is not None and now is not None and then.update_number == now.update_number:
-            record = record.narrowed(revision)
-            records.save(record)
+            return record.narrowed(revision)
     return record
 
 
@@ -203,12 +218,27 @@ async def agree(
         text = f"at most {money.per_hour(plan.max_charge_per_block)}"
         ObjectScreen(options.output).tell(Line(await session.reader.block_number(), "planned", text, fields))
     await check_funds(session, signer.address, plan.missing_base_units)
-    if options.unsigned_file is not None:
-        records.save(choice.record)  # what is signed elsewhere has to find its manifest here
-    calls = [submission(session, choice.record, choice.compiled, plan)]
-    if plan.missing_base_units:
-        calls.insert(0, session.exchange.deposit(signer.address, plan.missing_base_units))
-    return await review(environment, options, session, signer, calls, question)
+    call = submission(session, choice.record, choice.compiled, plan)
+    return await agree_to(environment, options, session, signer, records, choice.record, plan, call, question)
+
+
+async def agree_to(
+    environment: Environment,
+    options: Options,
+    session: Session,
+    signer: TenantSigner,
+    records: Records,
+    record: Record,
+    plan: OrderPlan,
+    call: Call,
+    question: str,
+) -> bool:
+    """Show a transaction that orders, with what it needs paid in before; return whether it is to be sent now."""
+    paying = [session.exchange.deposit(signer.address, plan.missing_base_units)] if plan.missing_base_units else []
+    # what is signed elsewhere has to find its manifest here
+    kept = nullcontext() if options.unsigned_file is None else records.provisional(record)
+    with kept:
+        return await review(environment, options, session, signer, [*paying, call], question)
 
 
 async def order(

@@ -139,6 +139,24 @@ class Records:
         """Forget a deployment that has ended."""
         self._path(deployment).unlink(missing_ok=True)
 
+    def put_back(self, deployment: DeploymentId, before: Record | None) -> None:
+        """Make a record what it was again; None if there was none."""
+        if before is None:
+            self.remove(deployment)
+        else:
+            self.save(before)
+
+    @contextmanager
+    def provisional(self, record: Record) -> Iterator[None]:
+        """Keep a record, unless what is done with it fails."""
+        before = self.find(record.deployment)
+        self.save(record)
+        try:
+            yield
+        except BaseException:
+            self.put_back(record.deployment, before)
+            raise
+
     @contextmanager
     def lock(self) -> Iterator[None]:
         """Keep other runs from submitting at the same time: two of them would order everything twice.

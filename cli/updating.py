@@ -7,27 +7,28 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import click
+
 from cli.core.changes import Changes
 from cli.core.costs import describe_rate, rate_of
 from cli.core.order_plan import OrderPlan
 from cli.core.plan_report import changes_document, describe_changes, describe_payments
 from cli.core.view import DeploymentView, full
 from cli.environment import Environment
-from cli.failures import ExitStatus, Failure
+from cli.failures import UNDECIDED, ExitStatus, Failure
 from cli.funding import check_funds
 from cli.options import Format, Options
-from cli.ordering import changes_to, missing_of, order_plan, resumable
+from cli.ordering import agree_to, changes_to, missing_of, order_plan, resumable
 from cli.output import Screen, emit_line, say
 from cli.records import Record, Records, Revision
-from cli.review import review
 from cli.selection import Selected
 from cli.session import Session
 from cli.signers import TenantSigner
 from cli.submission import compiled_for, manifest_salt, pay_in, terms_digest
-from cli.transacting import attempt
+from cli.transacting import send
 from moorage import manifest
 from moorage.chain.contracts import Call
-from moorage.chain.sender import NotSent, Refused
+from moorage.chain.sender import NotSent
 from moorage.crash import crash_point
 from moorage.deployment_file import CompiledDeployment, DeploymentSpec
 from moorage.manifest import MAX_GROUPS
@@ -133,12 +134,8 @@ async def agree(
         emit_line({"event": "planned", **changes_document(update.view, update.changes, session.money)}, options.output)
     check_room(update.changes)
     await _check_money(session, signer, update, plan)
-    if options.unsigned_file is not None:
-        records.save(record)  # what is signed elsewhere has to find its manifest here
-    calls = [call_of(session, update, plan)]
-    if plan.missing_base_units:
-        calls.insert(0, session.exchange.deposit(signer.address, plan.missing_base_units))
-    return await review(environment, options, session, signer, calls, "Update?")
+    call = call_of(session, update, plan)
+    return await agree_to(environment, options, session, signer, records, record, plan, call, "Update?")
 
 
 def check_room(changes: Changes) -> None:
@@ -208,14 +205,15 @@ async def _send(
     crash_point("before-recording")
     records.save(record)
     crash_point("after-recording")
-    await pay_in(session, signer, plan.missing_base_units, screen)
     call = call_of(session, update, plan)
-    screen.show("updating: waiting for the block", ())
-    outcome = await attempt(session, signer, call)
-    if isinstance(outcome, Refused):
-        if before is not None:
-            records.save(before)
-        raise NotSent(f"{call.description}: {outcome.reason}")
+    try:
+        await pay_in(session, signer, plan.missing_base_units, screen)
+        screen.show("updating: waiting for the block", ())
+        await send(session, signer, call)
+    except (NotSent, Failure, click.Abort) as error:
+        if UNDECIDED not in str(error):
+            records.put_back(record.deployment, before)
+        raise
     crash_point("after-submitting")
 
 

@@ -43,7 +43,9 @@ async def _create(
         records = Records(environment.state_directory, session.market, signer.address)
         with records.lock(), open_screen(environment, options.output, is_brief=True) as screen:
             await settle(options, session, signer)
-            choice = await choose(session, records, signer.address, file, spec, is_new=is_new)
+            choice = await choose(
+                session, records, signer.address, file, spec, is_new=is_new, is_sending=options.is_sending
+            )
             if not choice.is_live:
                 plan = await order_plan(session, signer.address, choice.compiled.groups, fund_seconds)
                 if not await agree(environment, options, session, signer, records, choice, plan, "Create?"):

@@ -61,7 +61,9 @@ async def _deploy(
         with ExitStack() as locked:
             locked.enter_context(records.lock())
             await settle(options, session, signer)
-            choice = await choose(session, records, signer.address, file, spec, is_new=is_new)
+            choice = await choose(
+                session, records, signer.address, file, spec, is_new=is_new, is_sending=options.is_sending
+            )
             plan = None
             if not choice.is_live:
                 plan = await order_plan(session, signer.address, choice.compiled.groups, fund_seconds)

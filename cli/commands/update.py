@@ -15,7 +15,7 @@ from cli.environment import Environment
 from cli.failures import ExitStatus, Failure
 from cli.following import follow
 from cli.options import DEFAULT_FILE, Options, fund_option, include_options, market_options, parse_fund, path_option
-from cli.ordering import forget_replaced, live_deployment
+from cli.ordering import live_deployment, without_replaced
 from cli.output import note, open_screen
 from cli.records import Records
 from cli.selection import Selected, Whose, select
@@ -121,5 +121,4 @@ async def _selected(
         raise Failure(ExitStatus.REFUSED, text)
     if selected.record is None:
         return selected
-    kept = await forget_replaced(session, records.of(selected.view.tenant), selected.record, selected.view)
-    return replace(selected, record=kept)
+    return replace(selected, record=await without_replaced(session, selected.record, selected.view))

@@ -211,6 +211,9 @@ async def test_update__landed__the_version_before_is_kept_until_the_new_one_is_f
         assert (await here.tenant.does("create")).status is ExitStatus.OK
         kept = versions(path.read_bytes())
         await here.chain.mine(200)
+        for command in ("create", "deploy", "update"):
+            assert (await here.tenant.does(command, "--dry-run")).status is ExitStatus.OK
+        assert versions(path.read_bytes()) == kept
         assert (await here.tenant.does("create")).status is ExitStatus.OK
 
         assert len(kept) == 2

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +11,8 @@ import pytest
 from eth_account.signers.local import LocalAccount
 
 from cli.failures import ExitStatus
+from moorage.chain.contracts import Call
+from moorage.chain.sender import Refused, Sender
 from moorage.types import Address, OrderState
 from tests.chain import give_tokens
 from tests.cli_runner import Person
@@ -215,7 +217,11 @@ async def test_update__nothing_deployed__says_so(tmp_path):
         assert_failed(result, ExitStatus.ERROR, "is not deployed: `moorage deploy -f moorage.yml`")
 
 
-async def test_update__exchange_refuses__the_record_is_as_before(tmp_path):
+async def refused(sender: Sender, calls: Sequence[Call], most_wei: int | None) -> list[Refused]:
+    return [Refused(call, "not today") for call in calls]
+
+
+async def test_update__exchange_refuses__the_record_is_as_before(tmp_path, monkeypatch):
     async with world(tmp_path, tip=10**18) as here:
         assert (await here.tenant.does("create", "--yes", "--fund", "1h")).status is ExitStatus.OK
         (record,) = here.tenant.state.rglob("*.json")
@@ -223,10 +229,18 @@ async def test_update__exchange_refuses__the_record_is_as_before(tmp_path):
         cheap = NEWER.replace("collateral: 1d", "collateral: 0.1")
         (tmp_path / "moorage.yml").write_text(cheap)
 
-        result = await here.tenant.does("update", "--yes", "--detach")
+        for way in (("--yes", "--detach"), ("--dry-run",), ("--unsigned-out", "update.json")):
+            result = await here.tenant.does("update", *way)
 
-        assert_failed(result, ExitStatus.REFUSED, "terms: collateral below tip", "pricing.collateral")
-        assert record.read_bytes() == before
+            assert_failed(result, ExitStatus.REFUSED, "terms: collateral below tip", "pricing.collateral")
+            assert record.read_bytes() == before
+        (tmp_path / "moorage.yml").write_text(NEWER)
+        monkeypatch.setattr(Sender, "send_all", refused)
+        refused_later = await here.tenant.does("update", "--yes", "--detach")
+        declined = await here.tenant.does("update", typed="n\n")
+
+        assert_failed(refused_later, ExitStatus.REFUSED, "not today")
+        assert declined.status is ExitStatus.ABORTED and record.read_bytes() == before
 
 
 async def test_update__to_be_signed_elsewhere__sends_nothing_and_keeps_the_manifest(tmp_path):
@@ -269,6 +283,7 @@ async def test_e01_update__by_a_manager_that_may_not__is_refused(tmp_path, permi
         result = await manager.does("update", "--yes", "--deployment", identifier)
 
         assert_failed(result, ExitStatus.REFUSED, "deployments: not permitted", "UPDATE for a version")
+        assert not list(manager.state.rglob("*.json"))
 
 
 async def test_e01_update__by_a_manager__is_delivered_runs_and_is_funded_until_its_time_is_over(tmp_path):

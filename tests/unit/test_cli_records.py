@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import stat
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 
@@ -90,6 +91,20 @@ def test_records__not_a_record__is_told_with_its_path(records, tmp_path, content
         records.all()
 
     assert str(path) in caught.value.message
+
+
+@pytest.mark.parametrize("before", [None, record(1, "/other/moorage.yml")])
+def test_records__provisional__stay_if_it_went_well_and_are_what_they_were_if_not(records, before):
+    records.put_back(record(1).deployment, before)
+
+    with suppress(KeyboardInterrupt), records.provisional(record(1)):
+        assert records.find(record(1).deployment) == record(1)
+        raise KeyboardInterrupt
+    failed = records.find(record(1).deployment)
+    with records.provisional(record(1)):
+        pass
+
+    assert failed == before and records.find(record(1).deployment) == record(1)
 
 
 def test_lock__two_at_once__the_second_is_refused(records):
