@@ -5,13 +5,15 @@ Beside them stands which markets of working directories were agreed to: a direct
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from cli.failures import ExitStatus, Failure
-from moorage.private_file import is_private, write_private
+from moorage.private_file import is_private, lock, write_private
 
 if TYPE_CHECKING:
     from moorage.chain.market import Market
@@ -84,27 +86,27 @@ class Contexts:
         Raises:
             Failure: the name is taken, or no name.
         """
-        if name in self._file.contexts:
-            raise Failure(ExitStatus.USAGE, f"there is a context {name!r}: `moorage context remove {name}` first")
         if not name or not NAME_CHARACTERS.issuperset(name):
             raise Failure(ExitStatus.USAGE, f"context {name!r}: a name has letters, digits, - _ and . only")
-        self._file.contexts[name] = context
-        self._file.current = self._file.current or name
-        self._write()
+        with self._changing() as file:
+            if name in file.contexts:
+                raise Failure(ExitStatus.USAGE, f"there is a context {name!r}: `moorage context remove {name}` first")
+            file.contexts[name] = context
+            file.current = file.current or name
 
     def use(self, name: str) -> None:
         """Make a context the current one."""
-        self.find(name)
-        self._file.current = name
-        self._write()
+        with self._changing() as file:
+            self.find(name)
+            file.current = name
 
     def remove(self, name: str) -> None:
         """Forget a context; its files stay."""
-        self.find(name)
-        del self._file.contexts[name]
-        if self._file.current == name:
-            self._file.current = None
-        self._write()
+        with self._changing() as file:
+            self.find(name)
+            del file.contexts[name]
+            if file.current == name:
+                file.current = None
 
     def is_agreed(self, market: Market) -> bool:
         """Return whether a market of a working directory was agreed to, with this very code."""
@@ -112,11 +114,17 @@ class Contexts:
 
     def agree(self, market: Market) -> None:
         """Remember that a market was agreed to."""
-        self._file.markets.append(fingerprint(market))
-        self._write()
+        with self._changing() as file:
+            if fingerprint(market) not in file.markets:
+                file.markets.append(fingerprint(market))
 
-    def _write(self) -> None:
-        write_private(self.path, msgspec.json.format(msgspec.json.encode(self._file)))
+    @contextmanager
+    def _changing(self) -> Iterator[_File]:
+        """Give the file as it is now, and write what it was changed to; others wait for that long."""
+        with lock(self.path.with_name(f".{self.path.name}.lock"), is_waiting=True):
+            self._file = _read(self.path)
+            yield self._file
+            write_private(self.path, msgspec.json.format(msgspec.json.encode(self._file)))
 
 
 def fingerprint(market: Market) -> str:

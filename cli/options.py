@@ -285,13 +285,13 @@ def _key_source(context: click.Context, given: dict[str, Any], saved: Context) -
 
 def _one_key(values: dict[str, Any], named: set[str], address: str | None) -> dict[str, Any]:
     """Return the one source that is named, or an address whose key is not here."""
-    keys = {"key" if name == "key_descriptor" else name for name in named} - {"address"}
-    if len(keys) > 1:
+    keys = {"key" if name == "key_descriptor" else name for name in named}
+    if keys != {"signer_url", "address"} and len(keys) > 1:
         names = " and ".join(sorted(KEY_SOURCES.get(name, KEY_VARIABLE) for name in keys))
         raise click.UsageError(f"{names} are two ways to name one key: give one of them")
-    if keys == {"signer_url"}:
+    if "signer_url" in keys:
         return {"signer_url": values["signer_url"], "address": address}
-    return {name: values[name] for name in keys} or {"address": values["address"]}
+    return {name: values[name] for name in keys}
 
 
 def _read_key(descriptor: int | None) -> str | None:

@@ -5,10 +5,8 @@ A record is written before the transaction is sent, so that no deployment is eve
 
 from __future__ import annotations
 
-import fcntl
-import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +16,7 @@ import msgspec
 from cli.failures import ExitStatus, Failure
 from moorage.chain.market import Market
 from moorage.manifest import version_of
-from moorage.private_file import write_private
+from moorage.private_file import lock, write_private
 from moorage.types import Address, DeploymentId, Version
 
 FORMAT = 2
@@ -108,7 +106,7 @@ class Records:
             Failure: a file is not a record.
         """
         paths = sorted(self._directory.glob("*.json")) if self._directory.is_dir() else []
-        records = [_read(path) for path in paths]
+        records = [record for path in paths if (record := _read(path)) is not None]
         return tuple(sorted(records, key=lambda record: (-record.created_seconds, record.deployment)))
 
     def of_file(self, file: Path) -> tuple[Record, ...]:
@@ -117,8 +115,7 @@ class Records:
 
     def find(self, deployment: DeploymentId) -> Record | None:
         """Return the record of a deployment if this machine has it."""
-        path = self._path(deployment)
-        return _read(path) if path.exists() else None
+        return _read(self._path(deployment))
 
     def save(self, record: Record) -> None:
         """Keep a record; it is whole on the disk when this returns."""
@@ -166,22 +163,20 @@ class Records:
         """
         for each in (*reversed(self._directory.parents[:2]), self._directory):  # not even their names are for others
             each.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(self._directory / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
+        with ExitStack() as held:
             try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                held.enter_context(lock(self._directory / ".lock", is_waiting=False))
             except BlockingIOError:
                 text = "another `moorage` of this wallet is about to submit: wait until it has"
                 raise Failure(ExitStatus.ERROR, text) from None
             yield
-        finally:
-            os.close(descriptor)
 
     def _path(self, deployment: DeploymentId) -> Path:
         return self._directory / f"{deployment.hex()}.json"
 
 
-def _read(path: Path) -> Record:
+def _read(path: Path) -> Record | None:
+    """Return what a file holds; None if there is none, or none any more: another run may have removed it."""
     try:
         document: Any = msgspec.json.decode(path.read_bytes())
         if document["format"] not in READABLE_FORMATS:
@@ -195,6 +190,8 @@ def _read(path: Path) -> Record:
             created_seconds=int(document["created_seconds"]),
             earlier=tuple(map(_revision, document.get("earlier", []))),
         )
+    except FileNotFoundError:
+        return None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         text = f"{path}: not a record of a deployment ({error}): restore it, or move it away and use --deployment"
         raise Failure(ExitStatus.ERROR, text) from None

@@ -24,7 +24,7 @@ class TenantSigner(Protocol):
     outgoing: Outgoing
     """What is remembered of what the wallet sends."""
     failure: Failure | None
-    """Why a signer elsewhere did not sign the last time; what sends knows only that it got no signature."""
+    """Why a signer elsewhere did not sign the last time, None if it did: what sends knows only of no signature."""
 
     async def unlock(self) -> None:
         """Get ready to sign, as by asking for a password.
@@ -91,6 +91,7 @@ class SignerElsewhere:
 
     async def sign(self, transaction: Transaction) -> Signed:
         """See TenantSigner."""
+        self.failure = None
         try:
             return await self._signer.sign(transaction)
         except ChainError as error:
@@ -99,6 +100,7 @@ class SignerElsewhere:
 
     async def sign_typed_data(self, data: TypedData) -> bytes:
         """See TenantSigner. A signer that is away may be asked again, one that refuses is not."""
+        self.failure = None
         try:
             return await self._signer.sign_typed_data(data)
         except NodeUnavailable as error:

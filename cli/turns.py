@@ -9,6 +9,7 @@ finds one knows that another was killed, and who only looks leaves it there.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -33,6 +34,7 @@ from moorage.types import Address
 WAIT_SECONDS = 60.0
 """How long another run of the same wallet is waited for."""
 POLL_SECONDS = 0.1
+HASH = re.compile("0x[0-9a-f]{64}", re.IGNORECASE)
 
 
 class Turn:
@@ -221,12 +223,15 @@ async def _journal(environment: Environment, session: Session, wallet: Address) 
 
 
 async def _genesis(rpc: Rpc) -> str:
+    """Return what a chain is known by. To do without would be another journal, which knows nothing of the first."""
     try:
         block = await rpc.call("eth_getBlockByNumber", "0x0", False)
-    except NodeRefused:
-        block = None
+    except NodeRefused as error:
+        raise NodeUnavailable(f"{rpc.name} does not tell block 0, by which the chain is known: {error}") from error
     hash_ = block.get("hash") if isinstance(block, dict) else None
-    return hash_[2:10] if isinstance(hash_, str) and hash_.startswith("0x") and hash_.isalnum() else "unknown"
+    if not isinstance(hash_, str) or not HASH.fullmatch(hash_):
+        raise NodeUnavailable(f"{rpc.name} does not tell block 0, by which the chain is known")
+    return hash_[2:10].lower()
 
 
 def _first_nonce(mark: Path) -> int | None:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -28,19 +28,23 @@ FORMAT = 1
 UNSIGNED, SIGNED = "moorage-unsigned", "moorage-signed"
 
 
+Number = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+"""Nonces (EIP-2681), gas and wei for a unit of it: what nodes take fits into it."""
+
+
 class _Transaction(msgspec.Struct, forbid_unknown_fields=True):
-    nonce: int
+    nonce: Number
     to: str
     data: str
-    gas: int
-    max_fee_wei: int
-    priority_fee_wei: int | None
+    gas: Number
+    max_fee_wei: Number
+    priority_fee_wei: Number | None
 
 
 class _Unsigned(msgspec.Struct):
     format: int
     kind: str
-    chain_id: int
+    chain_id: Number
     sender: str
     transactions: list[_Transaction]
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import secrets
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -73,6 +76,23 @@ def _take(path: Path, draft: Path) -> None:
     except OSError:  # a file system without links: empty for a moment, and nobody else's all the same
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600))
         draft.replace(path)
+
+
+@contextmanager
+def lock(path: Path, *, is_waiting: bool) -> Iterator[None]:
+    """Hold a file that one program at a time can hold; it is made if it is missing, and stays.
+
+    Raises:
+        BlockingIOError: another program holds it, and it is not to be waited for.
+        OSError: the directory may not be written.
+    """
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if is_waiting else fcntl.LOCK_NB))
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def is_private(path: Path) -> bool:

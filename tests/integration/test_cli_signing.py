@@ -38,7 +38,7 @@ async def test_j01_deposit__before_the_question__shows_permit_call_and_balances(
             f"2. pay 2.5 MOOR from the wallet into its own account {here.address}",
             "wallet      1000 MOOR -> 997.5 MOOR (-2.5 MOOR)",
             "account     0 MOOR -> 2.5 MOOR (+2.5 MOOR)",
-            "gas         at most 0.000",
+            "gas         at most 0.00",
         ):
             assert words in shown, shown
         assert "allowance" not in shown.partition("what it changes")[2]
@@ -79,7 +79,16 @@ async def test_j01_simulation__node_without_it__says_so_and_goes_on(tmp_path, mo
     async def older(rpc, method, *params, **settings):
         return await call(rpc, "no_such_method" if method == "eth_simulateV1" else method, *params, **settings)
 
+    async def pruned(rpc, method, *params, **settings):
+        found = await call(rpc, method, *params, **settings)
+        return None if method == "eth_getBlockByNumber" and params[0] == "0x0" else found
+
     async with world(tmp_path) as here:
+        with monkeypatch.context() as patch:
+            patch.setattr(Rpc, "call", pruned)
+            nameless = await here.tenant.does("register", "--deposit", "2.5", "--yes")
+        assert_failed(nameless, ExitStatus.CHAIN_UNAVAILABLE, "does not tell block 0, by which the chain is known")
+        assert not list(here.tenant.state.rglob("*.db")) and await sent_by(here) == 0
         monkeypatch.setattr(Rpc, "call", older)
 
         result = await here.tenant.does("register", "--deposit", "2.5", "--yes")

@@ -81,6 +81,21 @@ def test_records__removed__are_gone_and_may_be_removed_again(records):
     assert records.all() == () and records.find(record(1).deployment) is None
 
 
+def test_records__removed_by_another_run_while_they_are_read__are_left_out(records, monkeypatch):
+    for number in (1, 2):
+        records.save(record(number))
+    read = Path.read_bytes
+
+    def read_late(path: Path) -> bytes:
+        records.remove(record(1).deployment)
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_bytes", read_late)
+
+    assert records.all() == (record(2),)
+    assert records.find(record(1).deployment) is None
+
+
 @pytest.mark.parametrize("content", [b"", b"{}", b"[]", b'{"format": 2}', b'{"format": 1, "file": 5}', b"\xff"])
 def test_records__not_a_record__is_told_with_its_path(records, tmp_path, content):
     records.save(record(1))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from cli.failures import ExitStatus, Failure
 from cli.main import COMMANDS
 from cli.market_choice import choose_market
 from cli.options import Options, market_options
+from moorage.private_file import lock
 from tests.chain import write_market
 from tests.cli_runner import Person, person
 from tests.factories.calls import MARKET
@@ -138,6 +140,10 @@ def test_settings__key__is_named_by_one_level_alone(home, monkeypatch, variables
         ({}, ("--key-fd", "0", "--key-file", "k")),
         ({"KEY": KEY, "KEY_FILE": "k"}, ()),
         ({"KEY": KEY, "SIGNER": "http://s"}, ()),
+        ({}, ("--wallet", "w", "--address", OTHER)),
+        ({}, ("--key-file", "k", "--address", OTHER)),
+        ({}, ("--wallet", "w", "--signer", "http://s", "--address", OTHER)),
+        ({"KEY_FILE": "k", "ADDRESS": OTHER}, ()),
     ],
 )
 def test_settings__two_keys_at_one_level__are_refused(home, monkeypatch, variables, arguments):
@@ -146,6 +152,33 @@ def test_settings__two_keys_at_one_level__are_refused(home, monkeypatch, variabl
 
     with pytest.raises(click.UsageError, match="two ways to name one key"):
         given(home, *arguments)
+
+
+def test_contexts__changed_by_several_at_once__keep_what_each_of_them_did(home):
+    directory = home / ".config" / "moorage"
+    opened = [(f"context-{number}", Contexts(directory)) for number in range(8)]
+
+    with ThreadPoolExecutor(len(opened)) as threads:
+        for _ in threads.map(lambda each: each[1].add(each[0], Context(rpc="http://node")), opened):
+            pass
+    Contexts(directory).agree(MARKET)
+    opened[0][1].use("context-7")
+
+    now = Contexts(directory)
+    assert sorted(now.all) == [name for name, _ in opened]
+    assert now.current == "context-7" and now.is_agreed(MARKET)
+
+
+def test_contexts__being_changed_by_another_run__are_waited_for(home):
+    directory = home / ".config" / "moorage"
+    with ThreadPoolExecutor(1) as threads:
+        with lock(directory / ".contexts.json.lock", is_waiting=False):
+            adding = threads.submit(Contexts(directory).add, "home", Context())
+            with pytest.raises(TimeoutError):
+                adding.result(0.1)
+        adding.result(10)
+
+    assert list(Contexts(directory).all) == ["home"]
 
 
 def test_j03_key__from_an_open_file_or_the_environment__is_never_shown(home, monkeypatch):

@@ -56,6 +56,19 @@ async def test_j06_signer__refuses_or_signs_something_else__is_not_asked_again(o
     assert caught.value.status is ExitStatus.SIGNER
 
 
+async def test_j06_signer__signs_after_it_has_refused__has_no_failure_any_more(outgoing):
+    async with signer_site(KEY, rejected=("eth_signTypedData_v4",)) as site, Rpc(site.url) as rpc:
+        signer = SignerElsewhere(RemoteSigner(rpc, ADDRESS, None), outgoing)
+        with pytest.raises(Failure):
+            await signer.sign_typed_data(DATA)
+        assert signer.failure is not None
+        site.rejected = ()
+
+        await signer.sign_typed_data(DATA)
+
+    assert signer.failure is None
+
+
 @pytest.mark.parametrize("answer", ["0x", "0x00", f"0x{'00' * 65}", f"0x{'ff' * 65}", "nonsense", None, 7])
 async def test_j06_signer__answers_no_signature__is_refused(outgoing, monkeypatch, answer):
     async def result(self, method, call):

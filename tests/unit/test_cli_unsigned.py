@@ -86,6 +86,11 @@ async def test_signed__of_another_form__is_refused(tmp_path, change, words):
         ({"value": "1"}, "unknown field `value`"),
         ({"nonce": "3"}, "not a file of transactions"),
         ({"gas": 1.5}, "not a file of transactions"),
+        ({"gas": -1}, "not a file of transactions"),
+        ({"nonce": -1}, "not a file of transactions"),
+        ({"nonce": 2**64}, "not a file of transactions"),
+        ({"max_fee_wei": 2**300}, "not a file of transactions"),
+        ({"priority_fee_wei": -1}, "not a file of transactions"),
     ],
 )
 def test_unsigned__of_another_form__is_refused(tmp_path, change, words):
