@@ -535,11 +535,11 @@ async def test_exec__nothing_to_run_or_nowhere__says_why(world: World, request_:
     assert words in (end.reason or "")
 
 
-async def test_exec__container_has_crashed__says_that_it_does_not_run(world: World) -> None:
+async def test_exec__container_has_crashed__says_how_it_has_ended(world: World) -> None:
     world.engine.crash(await world.run(), 1)
 
     async with CLIENT.exec(world.agent, LEASE, CAT) as running:
-        assert (await read_all(running))[1].reason == "replica 0 of web does not run"
+        assert (await read_all(running))[1].reason == "replica 0 of web has ended with exit code 1"
 
 
 def endless(world: World) -> asyncio.Event:

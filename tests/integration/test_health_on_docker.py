@@ -85,6 +85,8 @@ async def place() -> AsyncIterator[Place]:
                 await engine.remove_container(container.name)
             for network in seen.networks:
                 await engine.remove_network(network.name)
+            for volume in seen.volumes:
+                await engine.remove_volume(volume.name)
 
 
 async def test_i15_runner__three_in_a_chain__each_starts_when_the_one_before_is_healthy(place: Place) -> None:
@@ -119,3 +121,19 @@ async def test_i16_runner__unhealthy__is_started_anew_and_says_so(place: Place) 
     (found,) = (await place.world.engine.observe(place.lease)).containers
     assert found.restarts >= 1
     assert found.health is not HealthState.HEALTHY
+
+
+async def test_i18_runner__job_that_fails_once_and_then_ends_with_0__is_done_for_whoever_looks(place: Place) -> None:
+    twice = ("/bin/sh", "-c", "/bin/cat /kept/begun && exit 0; echo > /kept/begun; exit 3")
+    job = {"command": twice, "restart": "on-failure", "storage": {"/kept": 1_000_000}, "user": "0:0"}
+    wanted = place.wanted(job=job, web={"depends_on": ("job",)})
+
+    reasons = await place.until(wanted, job="done", web="running")
+    before = await place.started()
+    place.runner = WorkloadRunner(place.world.engine, MemoryGateways(), time.time)
+    again = await place.until(wanted, job="done", web="running")
+
+    assert reasons == again and str(reasons["job"]).startswith("exit code 0 at 20")
+    assert await place.started() == before
+    (found,) = (each for each in (await place.world.engine.observe(place.lease)).containers if "-job-" in each.name)
+    assert (found.restarts, found.exit_code) == (1, 0)

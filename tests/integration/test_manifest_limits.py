@@ -76,4 +76,4 @@ async def test_h16_routes__more_than_a_tenants_rate__are_refused(
         answer = await world.ask(PUT, GOOD)
 
         assert first.status == 200
-        await assert_refused(world, answer, 429, "this tenant")
+        await assert_refused(world, answer, 429, "this signer")
