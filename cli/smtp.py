@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
+from contextlib import suppress
 from dataclasses import dataclass, field
+from email.policy import SMTP
 from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -21,9 +23,14 @@ from moorage.told import printable
 
 SECONDS = 30.0
 """For one mail, with the connection."""
+PARTING_SECONDS = 2.0
+SEVEN_BITS = SMTP.clone(cte_type="7bit")
+"""What every mail server takes."""
 PORTS = {"smtp": 587, "smtps": 465}
 REASON_CHARACTERS = 200
 PERMANENT = 500
+UNKNOWN_USER = (530, 534, 535, 538)
+"""Answers that ask for a user, or another way to prove it (RFC 4954, section 6): they say nothing of the mail."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,30 +98,40 @@ class MailSender:
 
     async def send(self, recipient: Mailbox, identity: str, body: bytes) -> Outcome:
         """Send a notice once."""
-        server = self._server
         try:
-            message = mail(json.loads(body), server.sender, recipient.address)
+            message = mail(json.loads(body), self._server.sender, recipient.address).as_bytes(policy=SEVEN_BITS)
         except ValueError as error:
             return Refused(_shown(error))
+        client = self._client()
+        try:
+            outcome = await self._handed_over(client, recipient.address, message)
+            await _part(client)
+            return outcome
+        finally:
+            client.close()
+
+    def _client(self) -> aiosmtplib.SMTP:
+        server = self._server
+        return aiosmtplib.SMTP(
+            hostname=server.host,
+            port=server.port,
+            username=server.user,
+            password=server.password,
+            use_tls=server.is_tls,
+            start_tls=False if server.is_tls else True if server.demands_tls else None,
+            tls_context=self._tls,
+            timeout=SECONDS,
+        )
+
+    async def _handed_over(self, client: aiosmtplib.SMTP, address: str, message: bytes) -> Outcome:
         try:
             async with asyncio.timeout(SECONDS):
-                await aiosmtplib.send(
-                    message,
-                    sender=server.sender,
-                    recipients=[recipient.address],
-                    hostname=server.host,
-                    port=server.port,
-                    username=server.user,
-                    password=server.password,
-                    use_tls=server.is_tls,
-                    start_tls=False if server.is_tls else True if server.demands_tls else None,
-                    tls_context=self._tls,
-                    timeout=SECONDS,
-                )
+                await client.connect()
+                await client.mail(self._server.sender)
+                await client.rcpt(address)
+                await client.data(message)
         except aiosmtplib.SMTPAuthenticationError as error:
             return Unanswered(f"the mail server does not take user and password: {_shown(error)}")
-        except aiosmtplib.SMTPRecipientsRefused as error:
-            return _meaning(error.recipients[0])
         except aiosmtplib.SMTPResponseException as error:
             return _meaning(error)
         except TimeoutError:
@@ -124,10 +141,19 @@ class MailSender:
         return Arrived()
 
 
+async def _part(client: aiosmtplib.SMTP) -> None:
+    """Take leave; how that goes says nothing about the mail, which would else be sent twice."""
+    with suppress(aiosmtplib.SMTPException, OSError):
+        async with asyncio.timeout(PARTING_SECONDS):
+            await client.quit()
+
+
 def _meaning(error: aiosmtplib.SMTPResponseException) -> Outcome:
     said = f"the mail server answers {error.code} {_shown(error.message)}"
-    is_final = error.code >= PERMANENT and isinstance(
-        error, aiosmtplib.SMTPRecipientRefused | aiosmtplib.SMTPSenderRefused | aiosmtplib.SMTPDataError
+    is_final = (
+        error.code >= PERMANENT
+        and error.code not in UNKNOWN_USER
+        and isinstance(error, aiosmtplib.SMTPRecipientRefused | aiosmtplib.SMTPSenderRefused | aiosmtplib.SMTPDataError)
     )
     return Refused(said) if is_final else Unanswered(said)
 

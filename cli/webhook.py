@@ -66,9 +66,9 @@ class WebhookSender:
     def _meaning(self, response: aiohttp.ClientResponse) -> Outcome:
         status = response.status
         said = f"it answers {status} {printable(response.reason or '')[:REASON_CHARACTERS]}".rstrip()
-        if status < HTTPStatus.MULTIPLE_CHOICES:
+        if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
             return Arrived()
-        if status < HTTPStatus.BAD_REQUEST:
+        if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
             return Refused(f"{said}: nothing is sent to where an answer leads")
         if status < HTTPStatus.INTERNAL_SERVER_ERROR and status not in AGAIN:
             return Refused(said)
@@ -85,8 +85,10 @@ class WebhookSender:
 
 def _reason(error: Exception) -> str:
     """Return what is wrong, without the address: it may hold a secret."""
-    if isinstance(error, aiohttp.InvalidURL):
-        return "its url is none"
+    if isinstance(error, aiohttp.ClientResponseError):
+        return "its answer is no HTTP"
     if isinstance(error, aiohttp.ClientConnectorError) and isinstance(error.os_error, Exception):
         error = error.os_error
+    if isinstance(error, ValueError) and not isinstance(error, OSError | aiohttp.ClientSSLError):
+        return "its url is none"
     return printable(str(error) or type(error).__name__)[:REASON_CHARACTERS]

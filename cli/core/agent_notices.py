@@ -20,6 +20,10 @@ DOWN = ("restarting", "failed")
 UP = (RUNNING, DONE)
 
 
+MOST_NODES = 256
+"""So many workloads of a lease are told of; an agent that makes up names for ever writes no more mails than that."""
+
+
 @dataclass(frozen=True, slots=True)
 class Patience:
     """How long something has to last until it is told, so that nothing is told of every blink."""
@@ -113,8 +117,12 @@ class _Look:
 
     def _node_notices(self, attempt: Attempt, report: Report) -> Iterator[Notice]:
         present, group = set(), attempt.group.name
+        known = {name for name in self._nodes if name.startswith(full(attempt.id))}
         for workload in report.workloads:
             name = f"{full(attempt.id)}/{workload.name}"
+            if name not in known and len(known) >= MOST_NODES:
+                continue
+            known.add(name)
             present.add(name)
             node = self._nodes.get(name, Node(False, 0))
             is_first = node.changes == 0
@@ -134,7 +142,7 @@ class _Look:
                 fields = {"workload": workload.name, "reason": why}
                 yield self._of(attempt, Kind.NODE_DOWN, text, workload.name, node.changes, **fields)
             self._nodes[name] = node
-        for name in [each for each in self._nodes if each.startswith(full(attempt.id)) and each not in present]:
+        for name in known - present:
             # The tenant has taken it out. If it is put in again, what is told of it then are new facts.
             self._nodes[name] = replace(self._nodes[name], is_up=False)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from cli.core.agent_notices import Memory, Patience, agent_notices, kept
+from cli.core.agent_notices import MOST_NODES, Memory, Patience, agent_notices, kept
 from cli.core.agents import Knowledge, ManifestNews, Report, Workload
 from cli.core.notices import Kind, Notice
 from cli.core.view import DeploymentView
@@ -242,6 +242,18 @@ def test_h33_agent_notices__agent_started_again_without_a_manifest_yet__repeats_
     (second,) = story.at(600, says("failed"))
 
     assert second.kind is Kind.NODE_DOWN and second.id not in (first.id, up.id)
+
+
+def test_h33_agent_notices__agent_makes_up_workloads_for_ever__writes_so_many_notices_and_no_more():
+    story, told = running(), []
+
+    for look in range(20):
+        names = (f"made-up-{look}-{number}" for number in range(50))
+        workloads = (Workload("web", "running", None, ()), *(Workload(name, "running", None, ()) for name in names))
+        told += story.kinds(20 + look, Knowledge(Report(VERSION, workloads)))
+
+    assert len(told) == MOST_NODES - 1 and len(story.memory.nodes) == MOST_NODES
+    assert story.kinds(60, says("failed")) == ["cluster.node.down"]
 
 
 def test_agent_notices__one_of_two_groups_runs__is_not_complete():

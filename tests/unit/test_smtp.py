@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -18,6 +20,7 @@ from tests.recipients import PASSWORD, USER, MailHost, certificates, mail_host
 NOTICE = Notice("evt_1", Kind.LEASE_STALE, 120, "the lease is stale")
 BODY = json.dumps(document(NOTICE, DEPLOYMENT, 1_700_000_000)).encode()
 MAILBOX = Mailbox("ops", "ops", frozenset(), "ops@tenant.example")
+OPEN = MailServer("127.0.0.1", 25, False, None, None, USER)
 SERVER = MailServer("localhost", 587, False, USER, PASSWORD, USER)
 
 
@@ -107,6 +110,56 @@ async def test_send__nobody_listens__is_tried_again():
         pass
 
     assert isinstance(await sent(SERVER, host), Unanswered)
+
+
+async def answers(monkeypatch: pytest.MonkeyPatch, *lines: str) -> Outcome:
+    """Send to a server that gives one answer after the other, and then none."""
+    monkeypatch.setattr("cli.smtp.SECONDS", 0.3)
+    monkeypatch.setattr("cli.smtp.PARTING_SECONDS", 0.1)
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(asyncio.CancelledError):
+            for line in lines:
+                writer.write(f"{line}\r\n".encode())
+                await (reader.readuntil(b"\r\n.\r\n") if line.startswith("354") else reader.readline())
+            await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(talk, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        return await MailSender(replace(OPEN, port=port), None).send(MAILBOX, "evt_1", BODY)
+
+
+async def test_h33_send__server_hangs_after_it_took_the_mail__has_arrived(monkeypatch):
+    outcome = await answers(monkeypatch, "220 x", "250 x", "250 ok", "250 ok", "354 go on", "250 it is mine")
+
+    assert outcome == Arrived()
+
+
+async def test_h33_send__server_hangs_after_it_refused__is_final(monkeypatch):
+    outcome = await answers(monkeypatch, "220 x", "250 x", "250 ok", "550 no such user")
+
+    assert outcome == Refused("the mail server answers 550 no such user")
+
+
+async def test_send__server_wants_a_user__is_tried_again(monkeypatch):
+    outcome = await answers(monkeypatch, "220 x", "250 x", "530 5.7.0 Authentication required")
+
+    assert isinstance(outcome, Unanswered) and "530" in outcome.reason
+
+
+@pytest.mark.parametrize("lines", [(), ("220 x",), ("220 x", "250 x", "250 ok", "250 ok", "354 go on")])
+async def test_h33_send__server_hangs_before_it_took_the_mail__is_tried_again(monkeypatch, lines):
+    assert await answers(monkeypatch, *lines) == Unanswered("no answer from the mail server within 0.3 s")
+
+
+async def test_send__other_letters__are_sent_in_seven_bits():
+    async with mail_host() as host:
+        sender = MailSender(replace(SERVER, port=host.port), certificates().client)
+        await sender.send(MAILBOX, "evt_1", json.dumps({**json.loads(BODY), "text": "größer"}).encode())
+
+    assert host.mails[0].as_bytes().isascii() and "größer" in host.mails[0].get_content()
 
 
 # ------------------------------------------------------------------ options

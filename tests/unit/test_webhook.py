@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
@@ -52,6 +53,24 @@ async def test_send__no_secret__is_not_signed():
         assert await sent(here.url, key=None) == Arrived()
 
     assert "webhook-signature" not in here.requests[0].headers
+
+
+async def answered_with(answer: bytes, *, forever: bool = False) -> Outcome:
+    """Send to somebody that writes these bytes, and then says nothing more, or goes on."""
+
+    async def write(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError, asyncio.CancelledError):
+            writer.write(answer)
+            while forever:
+                writer.write(answer * 100)
+                await writer.drain()
+                await asyncio.sleep(0.01)
+            await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(write, "127.0.0.1", 0)
+    async with server:
+        return await sent(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/secret-path", seconds=0.5)
 
 
 @pytest.mark.parametrize("status", [200, 201, 202, 204])
@@ -155,6 +174,35 @@ async def test_send__no_url__is_refused_or_unanswered_and_shows_no_path(url):
     outcome = await sent(url + "secret-path")
 
     assert not isinstance(outcome, Arrived) and "secret-path" not in outcome.reason
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [b"no http\r\n\r\n", b"HTTP/1.1 200 " + b"O" * 100_000, b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 100_000],
+)
+async def test_h33_send__answer_that_is_no_http__is_tried_again_and_does_not_show_the_path(answer):
+    outcome = await answered_with(answer)
+
+    assert outcome == Unanswered("its answer is no HTTP")
+
+
+@pytest.mark.parametrize(
+    "body", [b"Content-Length: 99999999999\r\n\r\n", b"Transfer-Encoding: chunked\r\n\r\nffff\r\n"]
+)
+async def test_h33_send__answer_without_an_end__has_arrived_and_is_not_read(body):
+    assert await answered_with(b"HTTP/1.1 200 OK\r\n" + body + b"x" * 60_000) == Arrived()
+
+
+async def test_h33_send__answers_of_1xx_for_ever__are_no_answer():
+    assert await answered_with(b"HTTP/1.1 103 Early Hints\r\n\r\n", forever=True) == Unanswered(
+        "no answer within 0.5 s"
+    )
+
+
+async def test_send__switches_to_something_else__has_not_arrived():
+    outcome = await answered_with(b"HTTP/1.1 101 Other\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n")
+
+    assert outcome == Refused("it answers 101 Other")
 
 
 async def test_h33_send__failure__does_not_show_the_path():
