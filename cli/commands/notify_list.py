@@ -13,7 +13,7 @@ from cli.core.notices import Kind
 from cli.core.retries import Delivery, DeliveryState
 from cli.environment import Environment
 from cli.notification_journal import looked_at
-from cli.options import DEFAULT_FILE, Format, include_options, path_option
+from cli.options import DEFAULT_FILE, FORMATS, Format, include_options, path_option
 from cli.output import emit, say, say_table
 from cli.recipients import Recipient, recipients_of
 from moorage.deployment_file import IncludeRules
@@ -25,7 +25,7 @@ COLUMNS = ("NAME", "RECIPIENT", "EVENTS", "DELIVERED", "WAITING", "FAILED", "LAS
 @path_option("-f", "--file", metavar="FILE", default=DEFAULT_FILE, show_default=True, help="Deployment file.")
 @include_options
 @click.option(
-    "-o", "--output", type=click.Choice([each.value for each in Format]), default=Format.TEXT.value,
+    "-o", "--output", type=click.Choice([each.value for each in FORMATS]), default=Format.TEXT.value,
     show_default=True, help="For people or for programs.",
 )  # fmt: skip
 @click.pass_context

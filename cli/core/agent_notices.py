@@ -134,13 +134,13 @@ class _Look:
                 how = "is done" if workload.state == DONE else "runs" if is_first else "runs again"
                 text = f"workload {workload.name} of group {group} {how}{where}"
                 fields = {"workload": workload.name, "addresses": " ".join(workload.addresses)}
-                yield self._of(attempt, Kind.NODE_CREATED, text, workload.name, node.changes, **fields)
+                yield self._of(attempt, Kind.CLUSTER_NODE_CREATED, text, workload.name, node.changes, **fields)
             elif node.is_up and workload.state in DOWN:
                 node = Node(False, node.changes + 1)
                 why = workload.reason or "its provider does not say why"
                 text = f"workload {workload.name} of group {group} is down, {workload.state}: {why}"
                 fields = {"workload": workload.name, "reason": why}
-                yield self._of(attempt, Kind.NODE_DOWN, text, workload.name, node.changes, **fields)
+                yield self._of(attempt, Kind.CLUSTER_NODE_DOWN, text, workload.name, node.changes, **fields)
             self._nodes[name] = node
         for name in known - present:
             # The tenant has taken it out. If it is put in again, what is told of it then are new facts.

@@ -7,32 +7,17 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from enum import StrEnum
 from typing import Any
 
 from cli.core.view import full
+from moorage.events import Event
 from moorage.types import DeploymentId
 
 ID_DIGITS = 32
 NO_DEPLOYMENT = DeploymentId(bytes(32))
 Fields = Mapping[str, str | int | None]
-
-
-class Kind(StrEnum):
-    """The events of a deployment file's `notifications`; docs/notifications.md says what each means."""
-
-    CLUSTER_CREATED = "cluster.created"
-    CLUSTER_DOWN = "cluster.down"
-    NODE_CREATED = "cluster.node.created"
-    NODE_DOWN = "cluster.node.down"
-    DEPLOY_BEGIN = "deploy.begin"
-    DEPLOY_COMPLETE = "deploy.complete"
-    DEPLOY_FAILURE = "deploy.failure"
-    FUNDS_LOW = "funds.low"
-    LEASE_STALE = "lease.stale"
-    LEASE_HEALED = "lease.healed"
-    PROVIDER_CHANGED = "provider.changed"
-    DEPLOYMENT_CLOSED = "deployment.closed"
+Kind = Event
+"""What a notice is of; beside the chain's own events it has another name here."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,13 +10,13 @@ from moorage.deployment_file.schema import schema_text
 from moorage.deployment_file.spec import (
     Datacenter,
     DeploymentSpec,
-    Event,
     Notification,
     NotificationType,
     Placement,
     Profile,
     Service,
 )
+from moorage.events import Event
 
 __all__ = [
     "CompiledDeployment",

@@ -9,7 +9,8 @@ from moorage.deployment_file.document import Path
 from moorage.deployment_file.private import read_private
 from moorage.deployment_file.problems import quoted
 from moorage.deployment_file.reader import Reader
-from moorage.deployment_file.spec import Event, Notification, NotificationType
+from moorage.deployment_file.spec import Notification, NotificationType
+from moorage.events import Event
 from moorage.workload_secrets import Secret
 
 

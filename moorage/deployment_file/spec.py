@@ -7,6 +7,7 @@ from enum import StrEnum
 from fractions import Fraction
 
 from moorage.deployment_file.problems import Position
+from moorage.events import Event
 from moorage.manifest import Connection, Restart
 from moorage.types import ComputeUnit
 from moorage.workload_health import Health
@@ -71,23 +72,6 @@ class Datacenter:
 class NotificationType(StrEnum):
     EMAIL = "email"
     WEBHOOK = "webhook"
-
-
-class Event(StrEnum):
-    """What somebody can be told about."""
-
-    CLUSTER_CREATED = "cluster.created"
-    CLUSTER_DOWN = "cluster.down"
-    CLUSTER_NODE_CREATED = "cluster.node.created"
-    CLUSTER_NODE_DOWN = "cluster.node.down"
-    DEPLOY_BEGIN = "deploy.begin"
-    DEPLOY_COMPLETE = "deploy.complete"
-    DEPLOY_FAILURE = "deploy.failure"
-    FUNDS_LOW = "funds.low"
-    LEASE_STALE = "lease.stale"
-    LEASE_HEALED = "lease.healed"
-    PROVIDER_CHANGED = "provider.changed"
-    DEPLOYMENT_CLOSED = "deployment.closed"
 
 
 @dataclass(frozen=True, slots=True)

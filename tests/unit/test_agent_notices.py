@@ -56,7 +56,7 @@ def test_agent_notices__workload_comes_up__is_told_at_once_and_complete_when_it_
     (complete,) = story.at(15, says("running"))
     assert story.at(16, says("running")) == []
 
-    assert created.kind is Kind.NODE_CREATED and created.fields["workload"] == "web"
+    assert created.kind is Kind.CLUSTER_NODE_CREATED and created.fields["workload"] == "web"
     assert complete.kind is Kind.DEPLOY_COMPLETE and complete.fields["addresses"] == "http://203.0.113.1:80"
 
 
@@ -66,7 +66,7 @@ def test_agent_notices__job_is_done__has_come_up_and_is_complete_and_never_down(
     (created,) = story.at(0, says("done", "exit code 0 at 2026-05-01T10:00:00Z"))
     (complete,) = story.at(10, says("done"))
 
-    assert created.kind is Kind.NODE_CREATED and "workload web of group west is done" in created.text
+    assert created.kind is Kind.CLUSTER_NODE_CREATED and "workload web of group west is done" in created.text
     assert complete.kind is Kind.DEPLOY_COMPLETE and complete.text.startswith("all workloads run or are done")
     ran = running()
     assert ran.kinds(20, says("done")) == ran.kinds(400, says("done")) == []
@@ -89,8 +89,8 @@ def test_agent_notices__workload_goes_down_and_comes_up_again__is_told_when_it_s
     assert story.kinds(99, says("running")) == []
     (up,) = story.at(100, says("running"))
 
-    assert down.kind is Kind.NODE_DOWN and down.fields["reason"] == "exited with code 3"
-    assert up.kind is Kind.NODE_CREATED and "again" in up.text
+    assert down.kind is Kind.CLUSTER_NODE_DOWN and down.fields["reason"] == "exited with code 3"
+    assert up.kind is Kind.CLUSTER_NODE_CREATED and "again" in up.text
 
 
 def test_agent_notices__crash_loop__is_told_once():
@@ -226,7 +226,7 @@ def test_h33_agent_notices__workload_taken_out_and_put_in_again__are_new_facts()
     (again,) = story.at(260, says("running"))
     (second,) = story.at(300, says("failed"))
 
-    assert (again.kind, second.kind) == (Kind.NODE_CREATED, Kind.NODE_DOWN)
+    assert (again.kind, second.kind) == (Kind.CLUSTER_NODE_CREATED, Kind.CLUSTER_NODE_DOWN)
     assert len({each.id for each in (first, up, again, second)}) == 4
 
 
@@ -241,7 +241,7 @@ def test_h33_agent_notices__agent_started_again_without_a_manifest_yet__repeats_
     assert [story.at(second, says("running")) for second in (510, 580)] == [[], []]
     (second,) = story.at(600, says("failed"))
 
-    assert second.kind is Kind.NODE_DOWN and second.id not in (first.id, up.id)
+    assert second.kind is Kind.CLUSTER_NODE_DOWN and second.id not in (first.id, up.id)
 
 
 def test_h33_agent_notices__agent_makes_up_workloads_for_ever__writes_so_many_notices_and_no_more():

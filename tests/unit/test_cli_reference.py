@@ -16,7 +16,7 @@ SHARED = "Options of every command"
 LONG = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
 QUOTED_COMMAND = re.compile(r"(?:`|^\$ |^)moorage ([a-z][^`\n#|]*)", re.MULTILINE)
 """In the text, or a line of a block."""
-WITHOUT_NODE = (("doctor",), ("wallet", "sign"), ("exec",))
+WITHOUT_NODE = (("doctor",), ("validate",), ("wallet", "sign"), ("exec",))
 """They take the options, and do not end otherwise for lack of a node: `exec` has a code of its own for all that."""
 OTHERS = {125}
 CODES = re.compile(r"^Exit codes: (.*)\.$", re.MULTILINE)

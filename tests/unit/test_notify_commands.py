@@ -165,6 +165,12 @@ def test_list__nothing_sent_yet__shows_recipients_and_events_and_no_path(tenant)
     assert documents[0]["recipient"] == "webhook at hooks.example, signed" and documents[0]["last_delivery"] is None
 
 
+def test_list__annotations_of_another_command__are_wrong_usage(tenant):
+    write(tenant)
+
+    assert_failed(tenant.moorage("notify", "list", "-o", "github"), ExitStatus.USAGE, "'github' is not one of")
+
+
 def test_recipient_files__file_is_mended_while_it_runs__is_taken_and_was_told_once(tenant, capsys):
     now, file = [0.0], tenant.home / "moorage.yml"
     server = MailServer("localhost", 25, False, None, None, "a@b.example")
