@@ -15,7 +15,7 @@ from moorage import agent_api, pki, stream_api, tls
 from moorage.agent_api import LeaseStatus
 from moorage.agent_exec import AgentExec
 from moorage.request_auth import Action, Domain, sign
-from moorage.streams import SILENCE_SECONDS, Ended, ExecRequest, LogQuery, Record
+from moorage.streams import SILENCE_SECONDS, Ended, ExecRequest, LogLine, LogQuery, Record
 from moorage.told import printable
 from moorage.typed_data import TypedDataSigner
 from moorage.types import OrderId, ProviderNumber
@@ -109,6 +109,8 @@ class AgentClient:
                     raise AgentRefused(response.status, _detail(await _read(response)))
                 async for line in _lines(response):
                     record = stream_api.decode_record(line)
+                    if isinstance(record, LogLine) and not query.wants(record.workload, record.replica):
+                        raise ValueError("a line of a workload that was not asked for")
                     yield record
                     if isinstance(record, Ended):
                         return

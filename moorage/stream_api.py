@@ -12,7 +12,18 @@ from urllib.parse import parse_qsl, urlencode
 import msgspec
 
 from moorage.request_auth import Action
-from moorage.streams import MAX_REPLICA, MAX_TAIL, MAX_TEXT_BYTES, NAME, TIME, Ended, ExecEnd, LogLine, LogQuery, Record
+from moorage.streams import (
+    MAX_REPLICA,
+    MAX_TAIL,
+    MAX_TEXT_BYTES,
+    NAME,
+    Ended,
+    ExecEnd,
+    LogLine,
+    LogQuery,
+    Record,
+    is_time,
+)
 from moorage.told import printable
 from moorage.types import OrderId, ProviderNumber
 
@@ -66,7 +77,7 @@ def parse_query(text: str) -> LogQuery:
         raise ValueError(f"unknown parts: {', '.join(given) or 'follow'}")
     if workload is not None and not NAME.fullmatch(workload):
         raise ValueError("the workload is no name")
-    if since is not None and not TIME.fullmatch(since):
+    if since is not None and not is_time(since):
         raise ValueError("since is no time")
     return LogQuery(workload, _number(replica, MAX_REPLICA), _number(tail, MAX_TAIL), since, is_following is not None)
 
@@ -92,7 +103,7 @@ def decode_record(line: bytes) -> Record:
     """
     record: Record = _RECORDS.decode(line)
     match record:
-        case LogLine() if not TIME.fullmatch(record.time) or not NAME.fullmatch(record.workload):
+        case LogLine() if not is_time(record.time) or not NAME.fullmatch(record.workload):
             raise ValueError("a line of a log without time or workload")
         case Ended(reason=str(reason)):
             return Ended(printable(reason), record.is_retryable)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import datetime
 from enum import IntEnum, StrEnum
 from typing import Annotated
 
@@ -24,8 +25,16 @@ MAX_TAIL = 1_000_000
 MAX_REPLICA = 9_999
 NAME = re.compile(NAME_PATTERN)
 """Of a workload."""
-TIME = re.compile(r"[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-6][0-9]\.[0-9]{9}Z")
-"""RFC 3339 in UTC with nanoseconds: in this one form the order of texts is the order of times."""
+TIME = re.compile(r"(?:19[7-9][0-9]|[2-9][0-9]{3})-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-5][0-9]\.[0-9]{9}Z")
+"""RFC 3339 in UTC with nanoseconds, from 1970 on: in this one form the order of texts is the order of times."""
+
+
+def is_time(text: str) -> bool:
+    """Return whether a text is a TIME, of a day that there is."""
+    try:
+        return TIME.fullmatch(text) is not None and datetime.fromisoformat(text[:19]) is not None
+    except ValueError:
+        return False
 
 
 class Source(StrEnum):
@@ -38,7 +47,7 @@ class LogLine(msgspec.Struct, frozen=True, tag_field="kind", tag="line"):
 
     time: str
     workload: str
-    replica: int
+    replica: Annotated[int, msgspec.Meta(ge=0, le=MAX_REPLICA)]
     stream: Source
     text: str
     is_cut: bool = False
@@ -75,6 +84,10 @@ class LogQuery:
     since: str | None = None
     """From this TIME on."""
     is_following: bool = False
+
+    def wants(self, workload: str, replica: int) -> bool:
+        """Return whether lines of a replica are wanted."""
+        return self.workload in (None, workload) and self.replica in (None, replica)
 
 
 class Channel(IntEnum):

@@ -8,6 +8,7 @@ from typing import Any
 from zlib import crc32
 
 from cli.core.view import Attempt, DeploymentView, full
+from moorage import repeats
 from moorage.streams import LogLine, LogQuery
 from moorage.terminal_text import plain_line
 from moorage.types import OrderId, OrderState, ProviderNumber
@@ -15,6 +16,7 @@ from moorage.types import OrderId, OrderState, ProviderNumber
 COLOURS = (36, 33, 32, 35, 34, 31)
 """Of a terminal (ECMA-48, SGR), for the names of those who write."""
 CUT = " [cut]"
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 OVERLAP = timedelta(seconds=5)
 """Replicas are not told in the order of their times: so much is read again, and not told again."""
 
@@ -98,26 +100,29 @@ class Told:
         self._earliest: dict[tuple[str, int], str] = {}
         self._floors: dict[tuple[str, int], str] = {}
         """Of each replica, the earliest that was told before this request."""
-        self._lasts: dict[tuple[str, int, str], str] = {}
+        self._told: repeats.Told[tuple[str, int, str]] = repeats.Told()
+        self._again = self._told.again()
 
     def add(self, line: LogLine) -> None:
         """Note that a line is told."""
         replica = line.workload, line.replica
         self._earliest[replica] = min(line.time, self._earliest.get(replica, line.time))
-        self._lasts[line.workload, line.replica, line.stream] = line.time
+        self._told.add((*replica, line.stream), line.time)
 
     def is_new(self, line: LogLine) -> bool:
-        """Return whether a line is to be told."""
+        """Return whether a line is to be told; to be asked once for each line of a request."""
         floor = self._floors.get((line.workload, line.replica), "")
-        return line.time >= floor and line.time > self._lasts.get((line.workload, line.replica, line.stream), "")
+        return line.time >= floor and not self._again.has((line.workload, line.replica, line.stream), line.time)
 
     def resumed(self, query: LogQuery) -> LogQuery:
         """Return the query of the next request, with which to go on."""
         self._floors = dict(self._earliest)
-        if not self._lasts:
+        self._again = self._told.again()
+        times = self._told.times().values()
+        if not times:
             return query
-        newest = datetime.fromisoformat(max(self._lasts.values())[:19] + "+00:00")
-        return replace(query, tail=None, since=max(time_text(newest - OVERLAP), query.since or ""))
+        newest = datetime.fromisoformat(max(times)[:19] + "+00:00")
+        return replace(query, tail=None, since=max(time_text(max(newest - OVERLAP, EPOCH)), query.since or ""))
 
 
 def time_text(moment: datetime) -> str:

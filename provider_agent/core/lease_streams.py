@@ -28,9 +28,7 @@ def log_sources(containers: Iterable[ObservedContainer], query: LogQuery) -> tup
     return tuple(
         LogSource(each.name, each.label(WORKLOAD_LABEL), _replica(each), _is_running(each))
         for each in containers
-        if _is_replica(each)
-        and query.workload in (None, each.label(WORKLOAD_LABEL))
-        and query.replica in (None, _replica(each))
+        if _is_replica(each) and query.wants(each.label(WORKLOAD_LABEL), _replica(each))
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
-from moorage.streams import MAX_TEXT_BYTES, TIME, Source
+from moorage.streams import MAX_TEXT_BYTES, Source, is_time
 
 _HEADER = struct.Struct(">B3xL")
 MAX_FRAME_BYTES = 1 << 20
@@ -77,7 +77,7 @@ class FrameReader:
         if not is_new:
             return None
         written = time.decode("ascii", "replace")
-        if not TIME.fullmatch(written):
+        if not is_time(written):
             raise BrokenFrames("a message without its time")
         text = data.removesuffix(b"\n")
         is_cut = not is_whole or len(text) > MAX_TEXT_BYTES

@@ -12,6 +12,7 @@ from contextlib import aclosing
 import structlog
 
 from moorage.merging import merged
+from moorage.repeats import Told
 from moorage.streams import ALIVE_SECONDS, Alive, CaughtUp, LogLine, LogQuery, Record, Source
 from provider_agent.core.containers import ObservedContainer
 from provider_agent.core.lease_streams import LogSource, log_sources
@@ -39,8 +40,8 @@ class LogStream:
         self._engine = engine
         self._containers = containers
         self._query = query
-        self._last: dict[tuple[str, Source], str] = {}
-        """The time of the last line of each container."""
+        self._told: Told[tuple[str, Source]] = Told()
+        """Of each stream of each container."""
         self._lines: asyncio.Queue[LogLine] = asyncio.Queue(BATCH)
 
     async def records(self) -> AsyncGenerator[list[Record], None]:
@@ -120,19 +121,21 @@ class LogStream:
 
     async def _read(self, source: LogSource, wanted: LogRange) -> AsyncGenerator[LogLine, None]:
         """Yield the lines of a container that were not told yet."""
+        again = self._told.again()
         async with aclosing(self._engine.logs(source.container, wanted)) as lines:
             async for line in lines:
-                last = self._last.get((source.container, line.stream))
-                if last is None or line.time > last:
-                    self._last[source.container, line.stream] = line.time
+                if not again.has((source.container, line.stream), line.time):
+                    self._told.add((source.container, line.stream), line.time)
                     yield LogLine(line.time, source.workload, source.replica, line.stream, line.text, line.is_cut)
 
     def _resume(self, source: LogSource) -> str | None:
-        times = [time for (container, _), time in self._last.items() if container == source.container]
-        return min(times, default=self._query.since)
+        return min(self._times(source), default=self._query.since)
 
     def _has_told(self, source: LogSource) -> bool:
-        return any(container == source.container for container, _ in self._last)
+        return bool(self._times(source))
+
+    def _times(self, source: LogSource) -> list[str]:
+        return [time for (container, _), time in self._told.times().items() if container == source.container]
 
     def _sources(self) -> tuple[LogSource, ...]:
         return log_sources(self._containers(), self._query)

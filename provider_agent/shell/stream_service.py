@@ -37,7 +37,7 @@ CHECK_SECONDS = 15.0
 STALL_SECONDS = 60.0
 """Who reads nothing of a log for so long is gone."""
 LONGEST_SECONDS = 3_600.0
-"""A log is followed for so long; a client asks again, with a new signature."""
+"""A log is told for so long; a client that follows it asks again, with a new signature."""
 REQUEST_SECONDS = 10.0
 """For the first message of a command."""
 CLOSE_SECONDS = 2.0
@@ -108,7 +108,7 @@ class StreamService:
     ) -> None:
         try:
             await response.prepare(request)
-            async with aclosing(records) as batches:
+            async with asyncio.timeout(LONGEST_SECONDS + STALL_SECONDS), aclosing(records) as batches:
                 async for batch in batches:
                     if request.transport is None:
                         break
@@ -132,7 +132,7 @@ class StreamService:
                     if self._stopping.is_set():
                         yield [Ended("the agent stops", is_retryable=True)]
                         return
-                    if now - started >= LONGEST_SECONDS and query.is_following:
+                    if now - started >= LONGEST_SECONDS:
                         yield [Ended("it has lasted as long as it may", is_retryable=True)]
                         return
                     if now - checked >= CHECK_SECONDS:

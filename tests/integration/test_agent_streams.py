@@ -7,7 +7,7 @@ import os
 import socket
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -65,6 +65,7 @@ from tests.integration.test_agent_client import agent_that_answers
 CLIENT = AgentClient(DOMAIN, LocalSigner(TENANT))
 OTHER_LEASE = OrderId(b"\xbb" * 32)
 CAT = ExecRequest("web", ("/bin/cat",), has_input=True)
+TIME = "2026-01-01T00:00:00.000000000Z"
 FOLLOW = LogQuery(is_following=True)
 
 
@@ -184,7 +185,9 @@ async def test_h12_streams__of_another_tenant__are_refused_with_the_reason(world
 @pytest.mark.parametrize(
     ("query", "status"),
     [
-        ("?tail=x", 400), ("?tail=9999999", 400), ("?since=yesterday", 400), ("?workload=%2e%2e", 400), ("?x=1", 400),
+        ("?tail=x", 400), ("?tail=9999999", 400), ("?since=yesterday", 400),
+        ("?since=2026-02-31T00:00:00.000000000Z", 400), ("?since=0001-01-01T00:00:00.000000000Z", 400),
+        ("?workload=%2e%2e", 400), ("?x=1", 400),
         ("?follow=0", 400), ("?tail=01", 404), ("?follow=1&tail=1", 404), ("?tail=1&tail=1", 404),
         ("?workload=w%65b", 404), ("?tail", 400),
     ],
@@ -299,13 +302,14 @@ async def test_h12_logs__lease_ends_meanwhile__end_too(
     assert await end_of(records) == Ended("the lease is not active")
 
 
+@pytest.mark.parametrize("query", [FOLLOW, LogQuery()])
 async def test_logs__as_long_as_they_may__end_and_may_be_asked_for_again(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: World, query: LogQuery, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stream_service, "LONGEST_SECONDS", 0.0)
     await world.run()
 
-    end = await end_of(CLIENT.logs(world.agent, LEASE, FOLLOW))
+    end = await end_of(CLIENT.logs(world.agent, LEASE, query))
 
     assert end.is_retryable
 
@@ -342,6 +346,53 @@ async def test_h16_logs__more_than_a_lease_may_have__are_refused_until_one_ends(
         raise AssertionError("no stream came free")
     for records in opened:
         await records.aclose()
+
+
+@dataclass(slots=True)
+class Scripted(MemoryEngine):
+    """An engine that tells lines of these nanoseconds, reading after reading, and then nothing for ever."""
+
+    readings: list[list[int]] = field(default_factory=list)
+
+    async def logs(self, name: str, wanted: LogRange) -> AsyncGenerator[OutputLine, None]:
+        if not self.readings:
+            await asyncio.Event().wait()
+        for number in self.readings.pop(0):
+            yield OutputLine(f"2026-01-01T00:00:00.{number:09}Z", Source.STDOUT, str(number))
+
+
+def scripted(world: World, *readings: list[int]) -> None:
+    world.engine = world.streams._engine = Scripted(
+        world.engine.owner, world.engine.clock, images=world.engine.images, readings=list(readings)
+    )
+
+
+async def test_logs__lines_of_one_time_and_a_clock_that_is_set_back__are_all_told(world: World) -> None:
+    scripted(world, [5, 5, 3, 7, 7])
+    await world.run()
+
+    assert await lines(world) == [f"web-0 {number}" for number in (5, 5, 3, 7, 7)]
+
+
+async def test_logs__read_again_from_lines_of_one_time_on__tell_what_is_new(world: World) -> None:
+    scripted(world, [5, 7, 7], [7, 7, 7, 6], [7, 7, 7, 8])
+    await world.run()
+
+    async with aclosing(CLIENT.logs(world.agent, LEASE, FOLLOW)) as records:
+        assert [await next_text(records) for _ in range(6)] == ["5", "7", "7", "7", "6", "8"]
+
+
+async def test_h16_logs__engine_that_says_nothing_in_the_middle__are_not_waited_for_for_ever(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream_service, "LONGEST_SECONDS", 0.1)
+    monkeypatch.setattr(stream_service, "STALL_SECONDS", 0.2)
+    scripted(world)
+    await world.run()
+
+    with pytest.raises(AgentUnreachable):
+        await lines(world)
+    await until(lambda: not world.streams._logs._leases)
 
 
 @dataclass(slots=True)
@@ -693,6 +744,30 @@ async def test_h16_logs__nonsense__are_unreachable(tmp_path: Path, body: bytes, 
     async with agent_that_answers(tmp_path, lambda: web.Response(body=body)) as agent:
         with pytest.raises(AgentUnreachable, match=words):
             _ = [each async for each in CLIENT.logs(agent, LEASE, LogQuery())]
+
+
+def told_line(**fields: object) -> bytes:
+    line = {"kind": "line", "time": TIME, "workload": "web", "replica": 0, "stream": "stdout", "text": "a"}
+    return msgspec.json.encode({**line, **fields}) + b'\n{"kind":"end"}\n'
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (told_line(replica=-1), "Expected `int` >= 0"),
+        (told_line(replica=10_000), "Expected `int` <= 9999"),
+        (told_line(replica=1), "not asked for"),
+        (told_line(workload="db"), "not asked for"),
+        (told_line(time="2026-02-31T00:00:00.000000000Z"), "without time"),
+        (told_line(time="0001-01-01T00:00:00.000000000Z"), "without time"),
+    ],
+)
+async def test_h18_logs__lines_that_nobody_asked_for__are_not_taken(tmp_path: Path, body: bytes, words: str) -> None:
+    async with agent_that_answers(tmp_path, lambda: web.Response(body=body)) as agent:
+        with pytest.raises(AgentUnreachable, match=words):
+            _ = [each async for each in CLIENT.logs(agent, LEASE, LogQuery("web", 0))]
+    async with agent_that_answers(tmp_path, lambda: web.Response(body=told_line())) as agent:
+        assert len([each async for each in CLIENT.logs(agent, LEASE, LogQuery("web", 0))]) == 2
 
 
 async def test_h18_streams__hostile_refusals__are_made_printable(tmp_path: Path) -> None:

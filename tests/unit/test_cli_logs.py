@@ -93,6 +93,24 @@ def test_told__line_before_the_first_that_was_wanted__stays_untold() -> None:
     assert told.is_new(line(1, replica=1))
 
 
+def test_told__lines_of_one_time_and_a_clock_that_is_set_back__are_new_once() -> None:
+    told = Told()
+    for each in (line(5), line(5), line(3)):
+        assert told.is_new(each)
+        told.add(each)
+
+    told.resumed(FOLLOW)
+
+    assert [told.is_new(line(number)) for number in (4, 5, 5, 5, 4)] == [False, False, False, True, True]
+
+
+def test_told__line_of_the_first_second_there_is__goes_on_from_there() -> None:
+    told = Told()
+    told.add(LogLine("1970-01-01T00:00:00.000000000Z", "web", 0, Source.STDOUT, ""))
+
+    assert told.resumed(FOLLOW).since == "1970-01-01T00:00:00.000000000Z"
+
+
 @dataclass
 class Agents:
     """Agents that answer from a list, one request after the other; an exception breaks the answer off."""
