@@ -62,10 +62,6 @@ SECTIONS = {
 """How `--help` groups the commands."""
 
 
-EXCERPT = "    "
-"""How lines of a deployment file are indented below what is wrong there; a caret stays where it is."""
-
-
 class LazyCommands(click.Group):
     """A group that knows its commands by name, so that `--help` imports none of them."""
 
@@ -135,15 +131,10 @@ def run(arguments: list[str], environment: object = None) -> int:
 
 def _tell(failure: Failure) -> None:
     """Write one line, or all problems of a deployment file with the places where they are."""
-    from cli.output import note  # at `--help` it would only take time
+    from cli.output import note_all  # at `--help` it would only take time
 
     is_list_of_problems = failure.status is ExitStatus.INVALID_FILE
-    text = failure.message if is_list_of_problems else f"moorage: {failure.message}"
-    for line in text.splitlines():
-        if line.startswith(EXCERPT):
-            click.echo(line, err=True)
-        else:
-            note(line)
+    note_all(failure.message if is_list_of_problems else f"moorage: {failure.message}")
 
 
 def main() -> None:

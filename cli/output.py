@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from cli.core.story import Line
 
 BLOCK_WIDTH = 8
+EXCERPT = "    "
+"""How lines of a deployment file are indented below what is wrong there; a caret stays where it is."""
 
 
 class Screen(Protocol):
@@ -61,6 +63,15 @@ def note(text: str) -> None:
     """Write a line that is not part of the result."""
     for line in wrapped(text, width_of(sys.stderr)):
         click.echo(line, err=True)
+
+
+def note_all(text: str) -> None:
+    """Write lines that are no part of the result; those of a file, with a caret below, stay as they are."""
+    for line in text.splitlines():
+        if line.startswith(EXCERPT):
+            click.echo(line, err=True)
+        else:
+            note(line)
 
 
 def emit(document: Any, output: Format = Format.JSON) -> None:

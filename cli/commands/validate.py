@@ -14,7 +14,7 @@ import click
 from cli.annotations import annotation
 from cli.environment import Environment
 from cli.options import DEFAULT_FILE, FORMATS, Format, Options, include_options, market_options, path_option
-from cli.output import emit, say, write
+from cli.output import emit, note_all, say, write
 from moorage import regions
 from moorage.deployment_file import (
     DeploymentFileError,
@@ -47,8 +47,9 @@ def command(
     if is_locking and rules.is_frozen:
         raise click.UsageError("--lock writes what --frozen only reads: give one of them")
     try:
-        whole = load_file(file, replace(rules, is_locking=is_locking))
+        whole = load_file(file, replace(rules, is_locking=is_locking), are_secrets_needed=False)
         document, lines = _summary(file, whole.spec)
+        document["warnings"] = [_problem(warning) for warning in whole.warnings]
         if _is_market_in_reach(options):
             from cli.file_cost import cost  # takes longer than all the rest
 
@@ -65,9 +66,14 @@ def command(
         lines += [] if is_shown else [f"included files in {document['lock']}: {len(whole.digests)}"]
     if options.output in (Format.JSON, Format.YAML):
         emit(document, options.output)
-    else:
-        for line in lines:
-            (write if is_shown else say)(line)
+        return
+    for warning in whole.warnings:
+        if options.output is Format.GITHUB:
+            write(annotation(warning))
+        else:
+            note_all(str(warning))
+    for line in lines:
+        (write if is_shown else say)(line)
 
 
 def _emit_problems(output: Format, error: DeploymentFileError) -> None:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import itertools
 import os
+import socket
+import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from functools import cache
 from types import TracebackType
@@ -282,11 +284,18 @@ def _reason(error: Exception) -> str:
         case TimeoutError():
             return "not in time"
         case aiohttp.ClientConnectorError():
-            return str(error)
+            return _of_connection(error.os_error)
         case OSError():  # the library puts the address into its own words, so only the system's are told
             return os.strerror(error.errno) if error.errno else type(error).__name__
         case _:
             return type(error).__name__
+
+
+def _of_connection(error: OSError) -> str:
+    """Return the system's word for why there is no connection; the library adds the address once more."""
+    if error.errno is None or isinstance(error, ssl.SSLError | socket.gaierror):
+        return error.strerror or str(error)
+    return os.strerror(error.errno)
 
 
 def _hex(answer: Any) -> str:

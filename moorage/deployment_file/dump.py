@@ -14,7 +14,7 @@ INDENT = "  "
 MAX_PART_CHARACTERS = 1_500
 """Of a line; longer text goes on in the next one. Escaped, it may be ten times as long, see MAX_LINE_CHARACTERS."""
 
-_PLAIN = re.compile(r"[A-Za-z0-9_/.+-][A-Za-z0-9_/.@%+=-]*(:[A-Za-z0-9_/.@%+=-]+)*")
+_PLAIN = re.compile(r"(?!-(:|$)|---|\.\.\.)[A-Za-z0-9_/.+-][A-Za-z0-9_/.@%+=-]*(:[A-Za-z0-9_/.@%+=-]+)*")
 """What means the same with and without quotes, wherever it stands."""
 _ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
 

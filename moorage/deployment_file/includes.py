@@ -8,7 +8,7 @@ included if the tenant says so or if the lock has its digest, and can include re
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -44,7 +44,21 @@ def read(path: Path) -> str:
         DeploymentFileError: it can't be read, is not a regular file, too large or not UTF-8.
     """
     named_at = Position(Source(str(path)))
-    return _text(_bytes(path, named_at), named_at)
+    return _text(_bytes(path, named_at, hint=_hint(path)), named_at)
+
+
+def _hint(path: Path) -> str:
+    """Return what to do if a deployment file can't be read."""
+    with suppress(OSError):  # then there is nothing to say
+        if path.is_dir():
+            return f"; it is a directory: name the file in it with -f {printable(str(path / 'moorage.yml'))}"
+        if path.exists():
+            return ""
+        other = path.with_suffix(".yaml" if path.suffix == ".yml" else ".yml")
+        if other.is_file():
+            return f"; there is {printable(str(other))}: name it with -f {printable(str(other))}"
+        return "; `moorage init` writes one, -f names another"
+    return ""
 
 
 def merge(path: Path, text: str, rules: IncludeRules) -> Merged:
@@ -210,7 +224,7 @@ def _shown(name: str) -> str:
     return f"the file '{printable(name)}'" if name else "the file"
 
 
-def _bytes(path: Path, named_at: Position, name: str = "") -> bytes:
+def _bytes(path: Path, named_at: Position, name: str = "", hint: str = "") -> bytes:
     try:
         content = read_bytes(path, yaml_tree.MAX_BYTES)
         if len(content) <= yaml_tree.MAX_BYTES:
@@ -220,7 +234,7 @@ def _bytes(path: Path, named_at: Position, name: str = "") -> bytes:
         reason = error.strerror or "it is no file"
     except (ValueError, RuntimeError) as error:
         reason = str(error)
-    raise DeploymentFileError([Problem(named_at, f"{_shown(name)} can't be read: {reason}")])
+    raise DeploymentFileError([Problem(named_at, f"{_shown(name)} can't be read: {reason}{hint}")])
 
 
 def _text(content: bytes, named_at: Position, name: str = "") -> str:

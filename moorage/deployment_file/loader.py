@@ -11,7 +11,7 @@ from moorage.deployment_file.datacenters import read_datacenters
 from moorage.deployment_file.document import Document
 from moorage.deployment_file.include_rules import IncludeRules
 from moorage.deployment_file.notifications import read_notifications
-from moorage.deployment_file.problems import DeploymentFileError
+from moorage.deployment_file.problems import DeploymentFileError, Problem, in_order
 from moorage.deployment_file.reader import Reader
 from moorage.deployment_file.services import read_services
 from moorage.deployment_file.spec import DeploymentSpec
@@ -30,6 +30,8 @@ class Whole(NamedTuple):
     """All files as one."""
     digests: dict[str, str]
     """What a lock of the included files has."""
+    warnings: tuple[Problem, ...]
+    """What is worth a look although the file is valid."""
 
 
 def load(path: Path, rules: IncludeRules = DEFAULT_RULES) -> DeploymentSpec:
@@ -41,13 +43,16 @@ def load(path: Path, rules: IncludeRules = DEFAULT_RULES) -> DeploymentSpec:
     return load_file(path, rules).spec
 
 
-def load_file(path: Path, rules: IncludeRules = DEFAULT_RULES) -> Whole:
+def load_file(path: Path, rules: IncludeRules = DEFAULT_RULES, *, are_secrets_needed: bool = True) -> Whole:
     """Return what a deployment file says, and what it is made of.
+
+    Args:
+        are_secrets_needed: whether secrets that are not on this machine are an error; else there is a warning of each.
 
     Raises:
         DeploymentFileError: as `load`.
     """
-    return load_whole(includes.read(path), path, rules)
+    return load_whole(includes.read(path), path, rules, are_secrets_needed=are_secrets_needed)
 
 
 def load_text(text: str, path: Path, rules: IncludeRules = DEFAULT_RULES) -> DeploymentSpec:
@@ -59,26 +64,26 @@ def load_text(text: str, path: Path, rules: IncludeRules = DEFAULT_RULES) -> Dep
     return load_whole(text, path, rules).spec
 
 
-def load_whole(text: str, path: Path, rules: IncludeRules = DEFAULT_RULES) -> Whole:
-    """Return what the text of a deployment file says, and what it is made of.
+def load_whole(text: str, path: Path, rules: IncludeRules = DEFAULT_RULES, *, are_secrets_needed: bool = True) -> Whole:
+    """Return what the text of a deployment file says, and what it is made of; as `load_file`.
 
     Raises:
         DeploymentFileError: as `load`.
     """
     root, problems, digests = includes.merge(path, text, rules)
     document = Document(root)
-    problems += schema.check(document)
-    reader = Reader(document, path)
+    reader = Reader(document, path, problems, are_secrets_needed=are_secrets_needed)
+    for problem in schema.check(document):
+        reader.add(problem)
     services = read_services(reader)
     datacenters = read_datacenters(reader, services)
     notifications = read_notifications(reader)
     wait_duration_blocks, wait_duration_seconds = _wait_duration(reader)
-    problems += reader.problems
-    if problems:
-        raise DeploymentFileError(problems)
+    if reader.problems:
+        raise DeploymentFileError(reader.problems)
     position = document.key_position(("deployment",))
     spec = DeploymentSpec(services, datacenters, notifications, wait_duration_blocks, wait_duration_seconds, position)
-    return Whole(spec, root, digests)
+    return Whole(spec, root, digests, in_order(reader.warnings))
 
 
 def _wait_duration(reader: Reader) -> tuple[int | None, int]:

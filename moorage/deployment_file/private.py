@@ -61,7 +61,7 @@ def read_private(reader: Reader, path: Path) -> str | None:
 def _variable(reader: Reader, path: Path, name: str) -> str | None:
     value = os.environ.get(name)
     if value is None:
-        reader.refuse(path, f"the environment has no variable {quoted(name)}")
+        _lack(reader, path, f"the environment has no variable {quoted(name)}")
     elif not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
         reader.refuse(path, f"the variable {quoted(name)} is not UTF-8")
         return None
@@ -71,6 +71,9 @@ def _variable(reader: Reader, path: Path, name: str) -> str | None:
 def _content(reader: Reader, path: Path, name: str) -> str | None:
     try:
         return read_bytes(_found(reader, path, name), MAX_BYTES).decode("utf-8")
+    except FileNotFoundError as error:
+        _lack(reader, path, f"the file {quoted(name)} can't be read: {error.strerror}")
+        return None
     except UnicodeDecodeError:
         reason = "it is not UTF-8"  # the exception quotes the content
     except OSError as error:
@@ -79,6 +82,14 @@ def _content(reader: Reader, path: Path, name: str) -> str | None:
         reason = str(error)
     reader.refuse(path, f"the file {quoted(name)} can't be read: {reason}")
     return None
+
+
+def _lack(reader: Reader, path: Path, message: str) -> None:
+    """Note that a secret is not on this machine: wrong only where it is going to be delivered."""
+    if reader.are_secrets_needed:
+        reader.refuse(path, message)
+    else:
+        reader.warn(path, f"{message}; whoever deploys this needs it")
 
 
 def _found(reader: Reader, path: Path, name: str) -> FilePath:

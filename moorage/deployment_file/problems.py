@@ -5,15 +5,19 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
+MAX_PROBLEMS = 100
+"""After so many nothing more is looked for: what is wrong with the first ones is mended first."""
 MAX_SHOWN_PROBLEMS = 50
+"""Of them, as text."""
 MAX_SHOWN_COLUMNS = 76
 """Of a line, beside the four in front of it: a caret is below its place only where no line goes over its end."""
 MAX_QUOTED_CHARACTERS = 60
 MAX_LISTED_NAMES = 20
+LISTING = "; known are "
 
 _LINE_BREAK = re.compile("\r\n|[\r\n]")
 
@@ -63,11 +67,17 @@ class Problem:
 
     position: Position
     message: str
+    is_warning: bool = False
+    """Whether the file can be used all the same."""
+
+    @property
+    def kind(self) -> str:
+        return "warning" if self.is_warning else "error"
 
     def __str__(self) -> str:
         """Return `file:line:col: error: message`, the line and a caret, and where the file is included."""
         included = "".join(f"\n    included at {position}" for position in self.position.chain)
-        return f"{self.position}: error: {self.message}{self._excerpt()}{included}"
+        return f"{self.position}: {self.kind}: {self.message}{self._excerpt()}{included}"
 
     def _excerpt(self) -> str:
         line, column = self.position.line, self.position.column
@@ -84,13 +94,29 @@ class DeploymentFileError(ValueError):
     """A deployment file that can't be used, with everything that is wrong in it, in the order of the file."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
-        self.problems: tuple[Problem, ...] = tuple(sorted(dict.fromkeys(problems), key=_order))
+        self.problems = in_order(problems)
         super().__init__(self.problems)
 
     def __str__(self) -> str:
         shown = [str(problem) for problem in self.problems[:MAX_SHOWN_PROBLEMS]]
         hidden = len(self.problems) - len(shown)
-        return "\n".join([*shown, f"... and {hidden} more errors"] if hidden else shown)
+        number = "" if len(self.problems) >= MAX_PROBLEMS else f" {hidden}"
+        return "\n".join([*shown, f"... and{number} more errors"] if hidden else shown)
+
+
+def in_order(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    """Return each problem once, in the order of the file; what is known is listed the first time only."""
+    listed: set[str] = set()
+    return tuple(_listed_once(problem, listed) for problem in sorted(dict.fromkeys(problems), key=_order))
+
+
+def _listed_once(problem: Problem, listed: set[str]) -> Problem:
+    message, _, names = problem.message.partition(LISTING)
+    if names in listed:
+        return replace(problem, message=message)
+    if names:
+        listed.add(names)
+    return problem
 
 
 def _order(problem: Problem) -> tuple[str, int, int]:
@@ -124,4 +150,4 @@ def suggestion(name: object, allowed: Iterable[str]) -> str:
     if close:
         return f", did you mean {quoted(close[0])}?"
     listed = [_short(known) for known in names[:MAX_LISTED_NAMES]]
-    return f"; known are {', '.join(listed)}{', ...' if len(names) > len(listed) else ''}" if names else ""
+    return f"{LISTING}{', '.join(listed)}{', ...' if len(names) > len(listed) else ''}" if names else ""

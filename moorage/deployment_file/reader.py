@@ -7,7 +7,7 @@ from pathlib import Path as FilePath
 from typing import Any, TypeVar
 
 from moorage.deployment_file.document import Document, Path
-from moorage.deployment_file.problems import Problem
+from moorage.deployment_file.problems import MAX_PROBLEMS, DeploymentFileError, Problem
 from moorage.units import UnitError, Written
 
 Value = TypeVar("Value")
@@ -16,14 +16,20 @@ Value = TypeVar("Value")
 class Reader:
     """A document with the problems that were found in it."""
 
-    def __init__(self, document: Document, file: FilePath) -> None:
+    def __init__(
+        self, document: Document, file: FilePath, problems: list[Problem], *, are_secrets_needed: bool = True
+    ) -> None:
         """
         Args:
             file: the deployment file, for what it names beside itself.
+            problems: what has been found already.
+            are_secrets_needed: whether it is an error, and not only worth a warning, that a secret is not here.
         """
         self.document = document
         self.file = file
-        self.problems: list[Problem] = []
+        self.are_secrets_needed = are_secrets_needed
+        self.problems = problems
+        self.warnings: list[Problem] = []
 
     def get(self, *path: str | int) -> Any:
         """Return a value, or None."""
@@ -53,12 +59,26 @@ class Reader:
 
     def refuse(self, path: Path, message: str) -> None:
         """Note what is wrong with a value."""
-        self.problems.append(Problem(self.document.value_position(path), message))
+        self.add(Problem(self.document.value_position(path), message))
 
     def refuse_key(self, path: Path, message: str) -> None:
         """Note what is wrong with what a key is about, at the key."""
-        self.problems.append(Problem(self.document.key_position(path), message))
+        self.add(Problem(self.document.key_position(path), message))
+
+    def warn(self, path: Path, message: str) -> None:
+        """Note what is worth a look at a value that can be used."""
+        self.warnings.append(Problem(self.document.value_position(path), message, is_warning=True))
 
     def line(self, path: Path) -> int:
         """Return the line of a value, counted from 1."""
         return (self.document.value_position(path).line or 0) + 1
+
+    def add(self, problem: Problem) -> None:
+        """Note a problem.
+
+        Raises:
+            DeploymentFileError: these are enough.
+        """
+        self.problems.append(problem)
+        if len(self.problems) >= MAX_PROBLEMS:
+            raise DeploymentFileError(self.problems)

@@ -8,13 +8,15 @@ from collections.abc import Iterator
 from decimal import Decimal
 from functools import cache
 from importlib import resources
+from itertools import islice
 from typing import Any, cast
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
+from jsonschema.validators import extend
 
 from moorage.deployment_file.document import Document, Path
-from moorage.deployment_file.problems import Problem, quoted, suggestion
+from moorage.deployment_file.problems import MAX_PROBLEMS, Problem, quoted, suggestion
 
 HINTS = {
     "port": "write it under expose: expose: [{port: 80}]",
@@ -30,19 +32,15 @@ HINTS = {
 }
 """What to say about keys that a service does not have but that people expect."""
 
-MAX_UNKNOWN_KEYS = 100
-"""Of a map that are told one by one: to find what was meant takes time."""
 SIZE_KEYWORDS = ("minItems", "maxItems", "minProperties", "maxProperties")
 
 
-def check(document: Document) -> list[Problem]:
-    """Return what in a document is not of the schema, and blank it, so that the other checks pass over it."""
-    problems: list[Problem] = []
-    for error in list(_validator().iter_errors(document.value)):
-        for reason in _reasons(error):
-            problems.extend(_problems(document, reason))
-            _blank(document, reason)
-    return problems
+def check(document: Document) -> Iterator[Problem]:
+    """Yield what in a document is not of the schema, and blank it, so that the other checks pass over it."""
+    errors = list(islice(_validator().iter_errors(document.value), MAX_PROBLEMS))  # of the document as it is now
+    for error in errors:
+        yield from _problems(document, error)
+        _blank(document, error)
 
 
 def schema_text() -> str:
@@ -51,37 +49,29 @@ def schema_text() -> str:
 
 
 @cache
-def _validator() -> Draft202012Validator:
-    return Draft202012Validator(json.loads(schema_text()))
+def _validator() -> Any:
+    validator: Any = cast(Any, extend)(Draft202012Validator, {"additionalProperties": _additional_properties})
+    return validator(json.loads(schema_text()))
 
 
-def _reasons(error: ValidationError) -> Iterator[ValidationError]:
-    """Yield the errors of the one alternative that was meant, or the error itself if none can be told."""
-    alternatives: dict[Any, list[ValidationError]] = {}
-    for nested in error.context or ():
-        alternatives.setdefault(nested.schema_path[0], []).append(nested)
-    meant = [errors for errors in alternatives.values() if not any(_is_wrong_type(nested) for nested in errors)]
-    if len(meant) == 1:
-        for nested in meant[0]:
-            yield from _reasons(nested)
-    else:
-        yield error
-
-
-def _is_wrong_type(error: ValidationError) -> bool:
-    return error.validator == "type" and not error.path
+def _additional_properties(validator: Any, wanted: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
+    """Check this keyword of the schema as the library does, but in the order of the file: its own is that of a set."""
+    if not isinstance(instance, dict):
+        return
+    extra = [key for key in instance if key not in schema.get("properties", ())]
+    if isinstance(wanted, dict):
+        for key in extra:
+            yield from validator.descend(instance[key], wanted, path=key)
+    elif extra and not wanted:
+        yield ValidationError("unknown keys")
 
 
 def _problems(document: Document, error: ValidationError) -> Iterator[Problem]:
     path, instance, expected = _path(error), cast(Any, error.instance), cast(Any, error.validator_value)
     match error.validator:
         case "additionalProperties":
-            unknown = _unknown_keys(error)
-            for key in unknown[:MAX_UNKNOWN_KEYS]:
+            for key in _unknown_keys(error):
                 message = _unknown_key_message(key, path, cast(Any, error.schema)["properties"])
-                yield Problem(document.key_position((*path, key)), message)
-            for key in unknown[MAX_UNKNOWN_KEYS:][:1]:
-                message = f"{len(unknown) - MAX_UNKNOWN_KEYS} more unknown keys from here on"
                 yield Problem(document.key_position((*path, key)), message)
         case "required":
             for key in expected:
@@ -112,7 +102,12 @@ def _unknown_key_message(key: str, path: Path, known: dict[str, Any]) -> str:
 
 
 def _in(path: Path) -> str:
-    return f" in {quoted('.'.join(map(str, path)))}" if path else ""
+    """Return where something is missing: names as they are written, entries of lists counted from 1."""
+    if not path:
+        return ""
+    inner = next((index for index, key in enumerate(path) if isinstance(key, int)), len(path))
+    entries = "".join(f", entry {key + 1}" if isinstance(key, int) else f", {quoted(key)}" for key in path[inner:])
+    return f" in {quoted('.'.join(map(str, path[:inner])))}{entries}"
 
 
 def _message(error: ValidationError) -> str:

@@ -153,8 +153,9 @@ def _check_limits(reader: Reader, service: Service) -> None:
 
 def _check_places(reader: Reader, service: Service) -> None:
     path = ("services", service.name)
+    has_secrets = bool(reader.map(*path, "secrets"))  # not only those that are here
     for place in service.storage:
-        if (taken := taken_place(place, has_secrets=bool(service.secrets))) is not None:
+        if (taken := taken_place(place, has_secrets=has_secrets)) is not None:
             reader.refuse_key((*path, "storage", place), f"storage can't be in {taken}")
     is_web = any(each.workload is None and each.protocol != "tcp" for each in service.connections)
     if service.host and not is_web:

@@ -30,12 +30,15 @@ from ruamel.yaml.events import (
 from ruamel.yaml.reader import ReaderError
 
 from moorage.deployment_file.problems import DeploymentFileError, Position, Problem, Source, quoted
+from moorage.deployment_file.yaml_words import explained
 
 MAX_BYTES = 1_000_000
 MAX_LINES = 100_000
+MAX_WORDS = 200_000  # the scanner looks at each
+MAX_DIRECTIVES = 10
 MAX_LINE_CHARACTERS = 20_000  # the scanner is quadratic in the length of a tag or an anchor
 MAX_DEPTH = 40
-MAX_NODES = 20_000
+MAX_NODES = 10_000
 MAX_ALIASES = 100
 MAX_ANCHORS = 100
 MAX_NUMBER_CHARACTERS = 80
@@ -140,6 +143,10 @@ def _check_text(source: Source, budget: Budget) -> None:
         _fail(Position(source), f"with this file all are larger than {MAX_BYTES} bytes together")
     if len(source.lines) > MAX_LINES:
         _fail(Position(source), f"the file has more than {MAX_LINES} lines")
+    if len(source.text.split()) > MAX_WORDS:
+        _fail(Position(source), f"the file has more than {MAX_WORDS} words")
+    if sum(line.startswith("%") for line in source.lines) > MAX_DIRECTIVES:
+        _fail(Position(source), f"more than {MAX_DIRECTIVES} lines begin with %")
     for number, line in enumerate(source.lines):
         if len(line) > MAX_LINE_CHARACTERS:
             _fail(Position(source, number), f"a line of more than {MAX_LINE_CHARACTERS} characters")
@@ -175,9 +182,9 @@ class _Events:
         try:
             event: Event = next(self._events)
         except MarkedYAMLError as error:
-            mark = error.problem_mark or error.context_mark
+            reason, mark = explained(error)
             at = Position(self.source, mark.line, mark.column) if mark else self.position
-            _fail(at, f"not YAML: {error.problem or error.context}")
+            _fail(at, f"not YAML: {reason}")
         except ReaderError as error:
             _fail(self._at_character(error.position), f"not YAML: the character U+{error.character:04X}")
         except (YAMLError, ValueError, OverflowError) as error:

@@ -220,6 +220,12 @@ TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")
 LONG_TEXT = st.builds(lambda text, times: (text * times)[:1_900], TEXT, st.sampled_from([60, 1_900]))
 AMBIGUOUS_TEXT = st.sampled_from(
     [
+        "-",
+        "--",
+        "---",
+        "...",
+        "-:",
+        "?",
         "5",
         "0x10",
         "1.10",
@@ -279,6 +285,13 @@ def test_dump__of_a_file_with_edits__loads_as_the_same(text: str) -> None:
 def test_dump__of_text_that_takes_several_lines__loads_as_the_same(character: str) -> None:
     text = f"x{escaped(character * 1_900)[1:-1]}"
 
+    assert is_dumped_and_read_again(TEXTS[1].replace("  web:\n", f'  web:\n    args: ["{text}"]\n', 1))
+
+
+@pytest.mark.parametrize(
+    "text", ["-", "--", "---", "...", "-:", ":", "?", "-a", "--a", "-:a", "---a", "....", "~", "<<", "="]
+)
+def test_dump__of_text_that_looks_like_syntax__loads_as_the_same(text: str) -> None:
     assert is_dumped_and_read_again(TEXTS[1].replace("  web:\n", f'  web:\n    args: ["{text}"]\n', 1))
 
 

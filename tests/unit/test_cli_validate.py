@@ -83,6 +83,69 @@ def test_h10_validate__lock_and_frozen__notice_a_changed_byte(tenant: Person) ->
     assert tenant.moorage("validate").status is ExitStatus.OK
 
 
+SECRETS = f"""{VERSION}\
+include: [parts/web.yml]
+notifications:
+  - {{name: chat, type: webhook, url: 'https://chat.test/', secret: {{env: CHAT_SECRET_0}}}}
+{REST.replace("nginx", "nginx, credentials: {user: robot, password: {env: NO_SUCH_VARIABLE}}")}"""
+
+
+def test_h10_h11_validate__a_fresh_clone_without_secrets__is_valid_with_a_warning_for_each(tenant: Person) -> None:
+    Path("moorage.yml").write_text(SECRETS)
+    with_all = tenant.moorage("validate", "--lock")
+    Path("parts/key").unlink()  # it is in no repository
+
+    checked = tenant.moorage("validate", "--frozen")
+
+    assert with_all.status is ExitStatus.OK
+    assert (checked.status, checked.out.splitlines()[0]) == (ExitStatus.OK, "moorage.yml is valid")
+    assert [line for line in checked.err.splitlines() if ": warning: " in line] == [
+        "moorage.yml:4:74: warning: the environment has no variable 'CHAT_SECRET_0'; whoever deploys this needs it",
+        "moorage.yml:6:66: warning: the environment has no variable 'NO_SUCH_VARIABLE'; whoever deploys this needs it",
+        "parts/web.yml:4:27: warning: the file 'key' can't be read: No such file or directory; "
+        "whoever deploys this needs it",
+    ]
+
+
+def test_validate__warnings__are_for_programs_and_github_too(tenant: Person) -> None:
+    Path("parts/key").unlink()
+
+    (warning,) = tenant.moorage("validate", "-o", "json").json["warnings"]
+    noted = tenant.moorage("validate", "-o", "github").out.splitlines()[0]
+
+    assert (warning["file"], warning["line"], warning["column"]) == ("parts/web.yml", 4, 27)
+    assert warning["included_at"] == [{"file": "moorage.yml", "line": 2, "column": 11}]
+    assert noted.startswith("::warning file=parts/web.yml,line=4,col=27::the file 'key' can't be read")
+
+
+@pytest.mark.parametrize("command", ["plan", "create", "deploy", "update"])
+def test_h11_program__what_delivers_or_uses_secrets__needs_them(tenant: Person, command: str) -> None:
+    Path("parts/key").unlink()
+
+    result = tenant.moorage(command)
+
+    assert result.status is ExitStatus.INVALID_FILE
+    assert "parts/web.yml:4:27: error: the file 'key' can't be read: No such file or directory\n" in result.err
+
+
+def test_h11_validate__a_secret_that_is_here_and_wrong__is_an_error(tenant: Person) -> None:
+    Path("parts/key").write_bytes(b"\xff")
+
+    result = tenant.moorage("validate")
+
+    assert (result.status, result.out) == (ExitStatus.INVALID_FILE, "")
+    assert "the file 'key' can't be read: it is not UTF-8" in result.err
+
+
+def test_h11_validate__storage_where_secrets_will_be__is_an_error_without_them_too(tenant: Person) -> None:
+    Path("parts/key").unlink()
+    Path("moorage.yml").write_text(
+        f"{VERSION}include: [parts/web.yml]\n{REST}".replace("nginx", "nginx, storage: {/run/secrets/a: 1}")
+    )
+
+    assert "storage can't be in /run/secrets" in tenant.moorage("validate").err
+
+
 def test_validate__lock_of_a_file_that_is_wrong__is_not_written(tenant: Person) -> None:
     Path("parts/web.yml").write_text(f"{PART}    colour: green\n")
 

@@ -151,7 +151,7 @@ SCHEMA_ERRORS = [
     (changed("port: 80", "port: 65536"), "7:15: 65536 is not a port, 1 to 65535"),
     (changed("port: 80", 'port: "80"'), "7:15: '80' is not a port, 1 to 65535"),
     (changed("port: 80", "port: 80.0"), "7:15: 80.0 is not a port, 1 to 65535"),
-    (changed("port: 80", "proto: http"), "7:9: 'port' is missing in 'services.web.expose.0'"),
+    (changed("port: 80", "proto: http"), "7:9: 'port' is missing in 'services.web.expose', entry 1"),
     (
         changed("port: 80", "port: 80\n        proto: htp"),
         "8:16: 'htp' is not tcp, http or https, did you mean 'http'?",
@@ -207,8 +207,8 @@ SCHEMA_ERRORS = [
     (changed("  datacenters:", "  wait-duration: 4294967296\n  datacenters:"), "17:18: 4294967296 is not a number of "),
     # notifications
     (changed("type: webhook", "type: sms"), "30:24: 'sms' is not email or webhook; known are email, webhook"),
-    (changed("type: webhook", "type: email"), "30:5: 'to' is missing in 'notifications.0'"),
-    (changed(', url: "https://chat.example"', ""), "30:5: 'url' is missing in 'notifications.0'"),
+    (changed("type: webhook", "type: email"), "30:5: 'to' is missing in 'notifications', entry 1"),
+    (changed(', url: "https://chat.example"', ""), "30:5: 'url' is missing in 'notifications', entry 1"),
     (
         changed("https://chat.example", "file:///etc"),
         "30:38: 'file:///etc' is not an address that starts with https:// ",
@@ -454,11 +454,11 @@ DRAFTS = {
         "78:11: error: pricing.max-price is missing",
         "86:11: error: pricing.max-price is missing",
         "105:18: error: datacenter 'westcoast' has no profile 'db-pool'; known are db, web",
-        "108:18: error: datacenter 'eastcoast' has no profile 'db-pool'; known are db, web",
+        "108:18: error: datacenter 'eastcoast' has no profile 'db-pool'",
     ],
     "draft_2018_03": [
         "117:18: error: datacenter 'westcoast' has no profile 'db-pool'; known are db, web",
-        "120:18: error: datacenter 'eastcoast' has no profile 'db-pool'; known are db, web",
+        "120:18: error: datacenter 'eastcoast' has no profile 'db-pool'",
     ],
 }
 
@@ -501,11 +501,27 @@ def test_load__what_the_first_draft_had__is_refused_as_the_format_says() -> None
     ]
 
 
-def test_load__very_many_unknown_keys__are_told_as_a_number() -> None:
+def test_load__more_problems_than_anybody_reads__ends_at_a_hundred() -> None:
     keys = "".join(f"    k{number}: x\n" for number in range(150))
 
     with pytest.raises(DeploymentFileError) as caught:
         deployment_file.load_text(changed("    depends-on: [db]\n", keys), Path("moorage.yml"))
 
-    assert len(caught.value.problems) == 101
-    assert caught.value.problems[-1].message == "50 more unknown keys from here on"
+    assert len(caught.value.problems) == 100
+    assert str(caught.value).endswith("\n... and more errors")
+
+
+def test_load__several_unknown_names__list_what_is_known_once() -> None:
+    text = changed("    depends-on: [db]\n", "    depends-on: [x1, x2]\n    colour: green\n    taste: sweet\n")
+
+    with pytest.raises(DeploymentFileError) as caught:
+        deployment_file.load_text(text, Path("moorage.yml"))
+
+    messages = [problem.message for problem in caught.value.problems]
+    assert [message.partition(";")[0] for message in messages] == [
+        "unknown service 'x1'",
+        "unknown service 'x2'",
+        "unknown key 'colour'",
+        "unknown key 'taste'",
+    ]
+    assert ["known are" in message for message in messages] == [True, False, True, False]

@@ -98,10 +98,30 @@ def test_value__floats__do_not_exist() -> None:
         ("a: !mine 5\n", "1:4: tags such as '!mine' are not supported"),
         ("a: *b\n", "1:4: the alias 'b' has no anchor before it"),
         ("a: &a [*a]\n", "1:8: the alias 'a' has no anchor before it"),
-        ("a: [1\n", "2:1: not YAML: expected ',' or ']', but got '<stream end>'"),
-        ("a: b: c\n", "1:5: not YAML: mapping values are not allowed here"),
-        ("a:\n\t- b\n", "2:1: not YAML: found character '\\t' that cannot start any token"),
-        ("a: @b\n", "1:4: not YAML: found character '@' that cannot start any token"),
+        ("a: [1\n", "2:1: not YAML: a ',' or ']' is missing here"),
+        (
+            "a: b: c\n",
+            "1:5: not YAML: a ':' that is out of place: put text with ': ' in it in quotes, or indent otherwise",
+        ),
+        ("a:\n\t- b\n", "2:1: not YAML: a tab: indent with spaces"),
+        ("a: @b\n", "1:4: not YAML: text that begins with @ has to be in quotes"),
+        ("a: %b\n", "1:4: not YAML: text that begins with % has to be in quotes"),
+        ("a: ? b\n", "1:4: not YAML: a '?' that is out of place: put text that begins with '? ' in quotes"),
+        ("a: - b\n", "1:4: not YAML: a '-' that is out of place: a list begins on a line of its own"),
+        ("a: {b: c\nd: e}\n", "2:2: not YAML: a ',' or '}' is missing here"),
+        ("a: [}\n", "1:5: not YAML: a value is missing here"),
+        ("a: 'b' c\n", "1:8: not YAML: text after closing quotes: put all of it in quotes"),
+        ("a:\n  b: c\n  d\ne: f\n", "3:3: not YAML: there is no ':' after this key"),
+        ("a:\n  b: c\n d: e\n", "3:2: not YAML: this is indented otherwise than what it stands below"),
+        ("a:\n  - b\n  c: d\n", "3:3: not YAML: this is indented otherwise than what it stands below"),
+        ("a:\n  b: c\n  - d\n", "3:3: not YAML: a '-' that is out of place: indent it as the entry before"),
+        ('a: "b\nc: d\n', "1:4: not YAML: the quotes that begin here do not end"),
+        ("a: 'b\n---\nc: d\n", "1:4: not YAML: the quotes that begin here do not end"),
+        ('a: "\\q"\n', "1:6: not YAML: '\\q' means nothing in double quotes: write '\\\\' for one \\"),
+        ('a: "\\x1"\n', "1:7: not YAML: an escape of 2 hexadecimal digits is not complete"),
+        ("a: |b\n", "1:5: not YAML: the rest of this line is out of place: what belongs to it begins on the next"),
+        ("a: | b\n", "1:6: not YAML: the rest of this line is out of place: what belongs to it begins on the next"),
+        ("  a: b\nc: d\n", "2:1: not YAML: this is indented less than what stands before it, or does not belong to it"),
         ("a: 1\nb: \x07\n", "2:4: not YAML: the character U+0007"),
         ("a: \ud800\n", "1:4: not YAML: the character U+D800"),
         ('a: "\\uD800"\n', "1:4: a NUL or half a character (a surrogate) in the text"),
@@ -130,7 +150,7 @@ def test_j11_value__text_that_editors_show_in_another_order__is_refused(characte
 
 def test_h04_value__a_bomb_of_aliases__is_refused_where_it_grows() -> None:
     assert len(BOMB) < 600
-    assert problem_of(BOMB) == "5:15: more than 20000 values in all files together, aliases written out"
+    assert problem_of(BOMB) == "5:10: more than 10000 values in all files together, aliases written out"
 
 
 def test_h04_value__aliases_that_nest__are_refused_by_their_depth() -> None:
@@ -155,10 +175,10 @@ def test_h04_value__40_levels__are_the_most() -> None:
     assert problem_of("[" * 40 + "x" + "]" * 40) == "1:41: nested deeper than 40 levels"
 
 
-def test_h04_value__20000_values__are_the_most() -> None:
-    value_of("- x\n" * 19_999)
+def test_h04_value__10000_values__are_the_most() -> None:
+    value_of("- x\n" * 9_999)
 
-    assert problem_of("- x\n" * 20_000) == "20000:3: more than 20000 values in all files together, aliases written out"
+    assert problem_of("- x\n" * 10_000) == "10000:3: more than 10000 values in all files together, aliases written out"
 
 
 def test_h04_value__a_megabyte__is_the_most() -> None:

@@ -22,8 +22,7 @@ from moorage import deployment_file, manifest
 ROOT = Path(__file__).parents[2]
 CORPUS = ROOT / "tests" / "malicious"
 MEMORY_BYTES = 512 * 2**20
-CPU_SECONDS = 2.0
-"""On a machine with nothing else to do it is less than one, see tests/benchmarks/speed_cli.py."""
+CPU_SECONDS = 1.0
 VERSION = 'version: "0.1"\n'
 REST = """\
 deployment:
@@ -75,11 +74,11 @@ MADE = {
     "comments.yml": (f"{'#' + 'x' * 9_990}\n" * 100, "1:1: error: the file is empty"),
     "ports.yml": (
         f"{WEB}    expose: [\n" + "".join(f"{{port: {port}}},\n" for port in range(1, 65_536)) + f"    ]\n{REST}",
-        "6669:1: error: more than 20000 values in all files together, aliases written out",
+        "3335:8: error: more than 10000 values in all files together, aliases written out",
     ),
     "services.yml": (
         f"{VERSION}services:\n" + "".join(f"  s{number}: {{image: x}}\n" for number in range(10_000)) + REST,
-        "5001:18: error: more than 20000 values in all files together, aliases written out",
+        "2501:18: error: more than 10000 values in all files together, aliases written out",
     ),
     "anchors.yml": (
         f"{WEB}    args:\n" + "".join(f"    - &a{number} x\n" for number in range(19_980)),
@@ -91,14 +90,39 @@ MADE = {
     ),
     "tag.yml": (f"- !<{'x' * 19_000}> 1\n", "1:3: error: tags such as"),
     "anchor.yml": (f"- &{'x' * 19_000} 1\n", "1:1: error: a deployment file has to be a map of sections"),
-    "key.yml": (f"{'x' * 19_000}: 1\n", "1:19001: error: not YAML: mapping values are not allowed here"),
+    "key.yml": (f"{'x' * 19_000}: 1\n", "1:19001: error: not YAML: a ':' that is out of place"),
     "images.yml": (
         (f"{WEB}".replace("nginx", "a" * 200 + "-_" * 150) + REST),
         "4:12: error: 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa...' is not the name of a container",
     ),
     "misspelt-keys.yml": (
-        f"{VERSION}services:\n  web:\n" + "".join(f"    imgae{number}: x\n" for number in range(9_000)) + REST,
-        "3:3: error: 'image' is missing in 'services.web'",
+        f"{VERSION}services:\n  web:\n" + "".join(f"    imgae{number}: x\n" for number in range(4_500)) + REST,
+        "4:5: error: unknown key 'imgae0', did you mean 'image'?",
+    ),
+    "words.yml": ("".join(f"- {'x y ' * 4_990}\n" for _ in range(48)), ": error: the file has more than 200000 words"),
+    "directives.yml": (
+        "".join(f"%TAG !{number}! x\n" for number in range(60_000)) + "---\n",
+        ": error: more than 10 lines begin with %",
+    ),
+    "numbers.yml": (f"{WEB}    args: [\n" + f"{'9' * 79},\n" * 9_900 + f"    ]\n{REST}", "valid"),
+    "exponents.yml": (f"{WEB}    args: [\n" + "1e999999,\n" * 9_900 + f"    ]\n{REST}", "valid"),
+    "misspelt-events.yml": (
+        f"{WEB}{REST}notifications:\n  - name: a\n    type: email\n    to: a@b\n    events: [\n"
+        + "".join(f"cluster.node.downn{number},\n" for number in range(9_000))
+        + "    ]\n",
+        "15:1: error: 'cluster.node.downn0' is not an event, did you mean 'cluster.node.down'?",
+    ),
+    "odd-recipients.yml": (
+        f"{WEB}{REST}notifications:\n  - name: a\n    type: email\n    to: [\n" + "[],\n" * 9_000 + "    ]\n",
+        "13:9: error: this has to be an email address, or a list of 1 to 16 of them",
+    ),
+    "odd-dependencies.yml": (
+        f"{WEB}    depends-on: [\n" + "[],\n" * 9_000 + f"    ]\n{REST}",
+        "6:1: error: a list is not the name of a service, or {service: name}",
+    ),
+    "odd-services.yml": (
+        f"{VERSION}services:\n" + "".join(f"  s{number}: {{}}\n" for number in range(4_900)) + REST,
+        "3:3: error: 'image' is missing in 'services.s0'",
     ),
     "nested-bomb.yml": (
         "- &a0 x\n" + "".join(f"- &a{number} [*a{number - 1}]\n" for number in range(1, 60)),
@@ -169,7 +193,7 @@ def expected() -> Iterator[tuple[str, str]]:
         name, _, head = line.partition(": ")
         yield name, head
     for name, (_, rest) in MADE.items():
-        yield name, f"{name}{rest}" if rest.startswith(":") else f"{name}:{rest}"
+        yield name, rest if rest == "valid" else f"{name}{'' if rest.startswith(':') else ':'}{rest}"
 
 
 EXPECTED = dict(expected())
@@ -192,7 +216,7 @@ def test_malicious_files__each__has_its_expected_line(answers: dict[str, Answer]
 
 def test_h05_malicious_files__that_are_valid__mean_what_stands_there() -> None:
     names = [name for name, head in EXPECTED.items() if head == "valid"]
-    services = {name: deployment_file.load(CORPUS / name).services[0] for name in names}
+    services = {name: deployment_file.load(CORPUS / name).services[0] for name in names if name not in MADE}
 
     assert services["sexagesimal.yml"].env == {"TIME": "22:22"}
     assert services["word-no.yml"].env == {"COUNTRY": "no"}
@@ -203,4 +227,4 @@ def test_h05_malicious_files__that_are_valid__mean_what_stands_there() -> None:
     assert services["port-22.yml"].connections == (
         manifest.Connection(port=22, protocol="tcp", workload=None, datacenter=None, is_global=True),
     )
-    assert {"byte-order-mark.yml", "octal-in-c.yml"} | services.keys() == set(names)
+    assert {"byte-order-mark.yml", "octal-in-c.yml"} <= services.keys()
