@@ -17,6 +17,9 @@ from tests.variables import faults
 # A shell lets what it runs in the background ignore Ctrl-C, and children inherit that; tests interrupt programs.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# pytest-xdist tells its workers how wide the terminal is; programs heed that, and tests are to see what a pipe gets.
+os.environ.pop("COLUMNS", None)
+
 # The same examples for everybody at each change; other ones, and many more, in the long run.
 settings.register_profile("short", derandomize=True, deadline=None)
 settings.register_profile("long", max_examples=2_000, deadline=None, print_blob=True)

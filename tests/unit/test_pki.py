@@ -233,7 +233,7 @@ def test_h28_handshake__clocks_up_to_five_minutes_apart__is_accepted(
 
 
 def test_h28_handshake__clock_ten_minutes_behind__is_refused(root: Credential, tmp_path: Path) -> None:
-    server = server_of(pki.issue_server(root, NOW + timedelta(minutes=10)), tmp_path)
+    server = server_of(pki.issue_server(root, datetime.now(UTC) + timedelta(minutes=10)), tmp_path)
 
     with pytest.raises(ssl.SSLCertVerificationError, match="not yet valid"):
         shake_hands(tls.ssl_client_context(root.der), server)
