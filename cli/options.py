@@ -45,7 +45,7 @@ class Format(StrEnum):
 
 
 FORMATS = (Format.TEXT, Format.JSON, Format.YAML)
-"""What every command can write."""
+"""What commands can write; docs/for-programs.md says which, and what is in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,9 +202,10 @@ def market_options(
     Args:
         has_wallet: whether the command needs the tenant's key or address.
         asks: whether it asks before it does something.
-        formats: what it can write.
+        formats: what it can write; none: its output is not its own.
     """
-    return _shared((*_MARKET, _output_option(formats), *(_WALLET if has_wallet else ()), *(_AGREE if asks else ())))
+    output = (_output_option(formats),) if formats else ()
+    return _shared((*_MARKET, *output, *(_WALLET if has_wallet else ()), *(_AGREE if asks else ())))
 
 
 def wallet_options(*, asks: bool = False) -> Callable[[Command], Command]:
@@ -217,8 +218,8 @@ def wallet_options(*, asks: bool = False) -> Callable[[Command], Command]:
     return _shared((_CONTEXT, _output_option(), _WALLET[0], _WALLET[2], *agreeing))
 
 
-def context_options(command: Command) -> Command:
-    """Give a command that is about contexts its options as `options`, and the environment."""
+def output_options(command: Command) -> Command:
+    """Give a command that needs neither node nor wallet its options as `options`, and the environment."""
     return _shared((_output_option(),))(command)
 
 
@@ -251,7 +252,7 @@ def _collected(context: click.Context, environment: Environment, given: dict[str
         rpc_url=saved.rpc or rpc_url if is_rpc_default else rpc_url,
         is_rpc_given=not is_rpc_default or saved.rpc is not None,
         market_file=_expanded(market or _path(saved.market)),
-        output=Format(given.pop("output")),
+        output=Format(given.pop("output", Format.TEXT)),
         wallet_file=_expanded(wallet) or environment.config_directory / WALLET,
         key_file=_expanded(key.get("key_file")),
         password_file=_expanded(given.pop("password_file", None)),

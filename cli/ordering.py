@@ -212,7 +212,7 @@ async def agree(
     if options.output is Format.TEXT:
         for line in order_lines(session, signer.address, choice.record.file, plan):
             say(line)
-    else:
+    elif not options.is_dry_run:  # what would be signed is the document then
         fields = {"total": money.number(plan.total), "paid_in": money.number(missing_of(session, plan))}
         fields["max_price_per_hour"] = money.hourly_number(plan.max_charge_per_block)
         text = f"at most {money.per_hour(plan.max_charge_per_block)}"

@@ -19,13 +19,16 @@ from moorage.terminal_width import width_of
 if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.live import Live
+    from rich.text import Text
 
+    from cli.core.layout import StyledLine
     from cli.core.report import Row
     from cli.core.story import Line
 
 BLOCK_WIDTH = 8
 EXCERPT = "    "
 """How lines of a deployment file are indented below what is wrong there; a caret stays where it is."""
+HINT = "(Ctrl-C ends this view and nothing else)"
 
 
 class Screen(Protocol):
@@ -152,7 +155,8 @@ class LiveScreen:
             self._console.print(text, markup=False, soft_wrap=True)
 
     def show(self, heading: str, rows: tuple[Row, ...]) -> None:
-        self._live.update(table(heading, rows, self._console.width, self._console.height))
+        below = (HINT,) if rows else ()
+        self._live.update(table(heading, rows, self._console.width, self._console.height, below))
 
 
 def as_text(line: Line) -> str:
@@ -175,12 +179,15 @@ def show_rows(environment: Environment, heading: str, rows: tuple[Row, ...]) -> 
     console.print(table(heading, rows, console.width, math.inf))
 
 
-def table(heading: str, rows: tuple[Row, ...], width: int, height: float) -> RenderableType:
+def table(
+    heading: str, rows: tuple[Row, ...], width: int, height: float, below: tuple[str, ...] = ()
+) -> RenderableType:
     """Return rows for a terminal: whatever its width, no word and no address is cut. All of it is text, never markup.
 
     Args:
         width: columns.
         height: lines.
+        below: lines under the rows.
     """
     from rich.console import Group
     from rich.text import Text
@@ -188,5 +195,14 @@ def table(heading: str, rows: tuple[Row, ...], width: int, height: float) -> Ren
     from cli.core.layout import laid_out
 
     above = wrapped(heading, width)
-    lines = laid_out(rows, width, height - len(above) - 2) if rows else ()
-    return Group(*map(Text, above), *(Text(line.text, style=line.style) for line in lines))
+    lines = laid_out(rows, width, height - len(above) - len(below) - 2) if rows else ()
+    return Group(*map(Text, above), *map(styled, lines), *map(Text, below))
+
+
+def styled(line: StyledLine) -> Text:
+    """Return a line with what is coloured in it."""
+    from rich.text import Text
+
+    text = Text(line.text)
+    text.stylize(line.style, line.start, line.end)
+    return text

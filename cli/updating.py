@@ -130,8 +130,10 @@ async def agree(
     if options.output is Format.TEXT:
         for line in update_lines(session, update, plan):
             say(line)
-    else:
-        emit_line({"event": "planned", **changes_document(update.view, update.changes, session.money)}, options.output)
+    elif not options.is_dry_run:  # what would be signed is the document then
+        text = f"what changes in deployment {full(update.view.id)}"
+        changes = changes_document(update.view, update.changes, session.money)
+        emit_line({"event": "planned", "text": text, **changes}, options.output)
     check_room(update.changes)
     await _check_money(session, signer, update, plan)
     call = call_of(session, update, plan)

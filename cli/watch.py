@@ -9,7 +9,7 @@ from typing import Protocol
 from cli.core.agents import is_all_running, running_line, tell_change
 from cli.core.ends import Why, end_of, end_of_waiting
 from cli.core.hints import hints
-from cli.core.report import heading, rows
+from cli.core.report import headline, rows
 from cli.core.story import Line, tell
 from cli.core.view import DeploymentView
 from cli.failures import ExitStatus, Failure
@@ -102,7 +102,7 @@ class Watch:
             for line in tell_change(view, lease, before, after):
                 self._screen.tell(line)
         self._inquiry.ask(view)
-        self._screen.show(heading(view), rows(view, self._inquiry.knowledge, self._money))
+        self._screen.show(headline(view, self._money), rows(view, self._inquiry.knowledge, self._money))
         return view
 
     def _is_over(self, view: DeploymentView, is_detached: bool) -> bool:

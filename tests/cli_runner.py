@@ -16,6 +16,7 @@ from cli.environment import Environment
 from cli.failures import ExitStatus
 from cli.main import run
 from moorage.reachable import PUBLIC, Reachable
+from tests.json_fields import problems
 
 FAST_SCRYPT = 2
 VARIABLES = ("RPC", "MARKET", "WALLET", "KEY_FILE", "PASSWORD_FILE", "KEY", "SIGNER", "ADDRESS", "CONTEXT", "DEBUG")
@@ -68,7 +69,10 @@ class Person:
         cleared: dict[str, str | None] = {f"MOORAGE_{name}": None for name in VARIABLES}
         with CliRunner().isolation(input=typed, env=cleared | dict(self.variables)) as (out, err, _):
             status = run(list(arguments), environment)
-            return Result(status, out.getvalue().decode(), err.getvalue().decode())
+            result = Result(status, out.getvalue().decode(), err.getvalue().decode())
+        if status is ExitStatus.OK and {"-o", "json"} <= set(arguments) and result.out:
+            assert problems(arguments, result.out) == []
+        return result
 
     async def does(self, *arguments: str, typed: str | None = None) -> Result:
         """Run a command while the test goes on."""

@@ -21,6 +21,7 @@ from moorage.chain.index import read_block
 from moorage.chain.logs import EventLog
 from moorage.types import Address
 
+EVERYBODY = "all"
 HEADER = ("SPENDER", "MAY TAKE", "")
 
 
@@ -72,7 +73,10 @@ async def _revoke(environment: Environment, options: Options, spender: str) -> N
     ):
         meant = await _meant(session, signer.address, spender)
         if not meant:
-            note(f"{spender} may take nothing from wallet {signer.address}: nothing to revoke")
+            who = "nobody may take tokens" if spender == EVERYBODY else f"{spender} may take nothing"
+            note(f"{who} from wallet {signer.address}: nothing to revoke")
+            if options.output is not Format.TEXT:
+                emit([], options.output)
             return
         calls = [session.token.approve(each, 0) for each in meant]
         sent = await transact(environment, options, session, signer, calls, "Revoke?")
@@ -85,7 +89,7 @@ async def _revoke(environment: Environment, options: Options, spender: str) -> N
 
 async def _meant(session: Session, owner: Address, spender: str) -> list[Address]:
     """Return whose right it is that ends, if there is one."""
-    if spender == "all":
+    if spender == EVERYBODY:
         return [each.spender for each in await _allowances(session, owner)]
     address = wallet.parse_address(spender, "SPENDER")
     return [address] if await session.token.allowance(None, owner, address) else []

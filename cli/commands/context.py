@@ -10,8 +10,8 @@ import msgspec
 from cli.contexts import Context, Contexts
 from cli.environment import Environment
 from cli.failures import ExitStatus, Failure
-from cli.options import Format, Options, context_options, path_option
-from cli.output import emit, note, say, say_table
+from cli.options import Format, Options, output_options, path_option
+from cli.output import emit, say, say_table
 from cli.wallet import parse_address
 from moorage.chain.market import load_market
 
@@ -30,7 +30,7 @@ def command() -> None:
 @path_option("--wallet", metavar="FILE", help="Keystore with the tenant's key.")
 @click.option("--signer", metavar="URL", help="A signer elsewhere that has the key of --address.")
 @click.option("--address", "known_address", metavar="ADDRESS", help="The tenant's address, where the key is elsewhere.")
-@context_options
+@output_options
 def add(
     environment: Environment,
     options: Options,
@@ -51,27 +51,33 @@ def add(
     address = None if known_address is None else parse_address(known_address, "--address")
     contexts = Contexts(environment.config_directory)
     contexts.add(name, Context(rpc, _absolute(market), _absolute(wallet), signer, address))
-    note(f"context {name} is kept in {contexts.path}" + (", and used" if contexts.current == name else ""))
+    _tell(options, contexts, name, f"context {name} is kept in {contexts.path}")
 
 
 @command.command("use")
 @click.argument("name")
-@context_options
+@output_options
 def use(environment: Environment, options: Options, name: str) -> None:
     """Use a context from now on."""
-    Contexts(environment.config_directory).use(name)
+    contexts = Contexts(environment.config_directory)
+    contexts.use(name)
+    context = contexts.find(name)
+    what = f"node {_node(context.rpc)}, market {context.market or '-'}, key {_key(context)}"
+    _tell(options, contexts, name, f"context {name}: {what}")
 
 
 @command.command("remove")
 @click.argument("name")
-@context_options
+@output_options
 def remove(environment: Environment, options: Options, name: str) -> None:
     """Forget a context; wallet and market stay where they are."""
-    Contexts(environment.config_directory).remove(name)
+    contexts = Contexts(environment.config_directory)
+    contexts.remove(name)
+    _tell(options, contexts, name, f"context {name} is forgotten; its wallet and market stay where they are")
 
 
 @command.command("list")
-@context_options
+@output_options
 def show(environment: Environment, options: Options) -> None:
     """Show all contexts; * marks the one in use."""
     contexts = Contexts(environment.config_directory)
@@ -86,12 +92,31 @@ def show(environment: Environment, options: Options) -> None:
         say("no contexts: `moorage context add` makes one")
 
 
+def _tell(options: Options, contexts: Contexts, name: str, what: str) -> None:
+    """Say what was done, and which context is in use now."""
+    if options.output is not Format.TEXT:
+        emit({"context": name, "current": contexts.current, "file": str(contexts.path)}, options.output)
+        return
+    say(what)
+    current = contexts.current
+    say(f"in use now: context {current}" if current else "in use now: none; `moorage context use NAME` takes one")
+
+
 def _row(name: str, context: Context, *, is_current: bool) -> tuple[str, ...]:
+    return f"{'*' if is_current else ' '} {name}", _node(context.rpc), context.market or "-", _key(context)
+
+
+def _node(url: str | None) -> str:
+    """Return an address without what may be secret in it."""
     from moorage.chain.rpc import Rpc
 
-    node, signer = (Rpc(url).name if url else None for url in (context.rpc, context.signer))
-    key = f"{context.address} by {signer}" if signer else context.address or context.wallet
-    return f"{'*' if is_current else ' '} {name}", node or "-", context.market or "-", key or "-"
+    return Rpc(url).name if url else "-"
+
+
+def _key(context: Context) -> str:
+    if context.signer:
+        return f"{context.address} by {_node(context.signer)}"
+    return context.address or context.wallet or "-"
 
 
 def _absolute(path: Path | None) -> str | None:

@@ -9,7 +9,7 @@ import click
 
 from cli import wallet
 from cli.core.closing import Done, EndDeployment, FinishLeases, GiveUp, Settlement, Wait, next_step, settlement
-from cli.core.report import heading, rows
+from cli.core.report import heading, headline, rows
 from cli.core.story import Line, tell
 from cli.core.view import DeploymentView, full
 from cli.earlier_runs import settle
@@ -50,7 +50,10 @@ async def _delete(
         records = Records(environment.state_directory, session.market, tenant)
         selected = await select(session, records, tenant, file, identifier)
         if selected is None:
-            note(f"{file} has no live deployment of wallet {tenant}: nothing to delete")
+            text = f"{file} has no live deployment of wallet {tenant}: nothing to delete"
+            note(text)
+            if options.output is not Format.TEXT:
+                ObjectScreen(options.output).tell(Line(await session.reader.block_number(), "nothing", text))
             return
         if selected.view.state is not DeploymentState.CLOSED:
             async with wallet.open_signer(environment, options, session.market) as signer:
@@ -126,7 +129,7 @@ async def _advance(
             _tell_once(screen, Line(newer.block_number, "waiting", reason), told, (0, reason))
         case _:
             pass
-    screen.show(heading(newer), rows(newer, {}, session.money))
+    screen.show(headline(newer, session.money), rows(newer, {}, session.money))
     return newer
 
 

@@ -31,5 +31,5 @@ def command(context: click.Context, environment: Environment, options: Options, 
     if options.output is Format.TEXT:
         show(findings)
     else:
-        emit(document(findings))
+        emit(document(findings), options.output)
     context.exit(0 if is_sound(findings) else 1)

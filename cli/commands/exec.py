@@ -46,7 +46,7 @@ class Wish:
 @click.option("--datacenter", metavar="NAME", help="Where, if the service is in several.")
 @path_option("-f", "--file", metavar="FILE", default=DEFAULT_FILE, show_default=True, help="Deployment file.")
 @click.option("--deployment", "identifier", metavar="ID", help="A deployment by its id, in place of the file.")
-@market_options()
+@market_options(formats=())
 @click.pass_context
 def command(
     context: click.Context,

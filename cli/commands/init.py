@@ -14,8 +14,10 @@ import click
 
 from cli.core.templates import DEFAULT, DEPLOYMENT_FILE, MARK, SECRETS, TEMPLATES, described
 from cli.core.webhook_signature import new_secret
+from cli.environment import Environment
 from cli.failures import ExitStatus, Failure
-from cli.output import say
+from cli.options import Format, Options, output_options
+from cli.output import emit, say
 from moorage.deployment_file.problems import quoted, suggestion
 
 SHIPPED = "templates"
@@ -29,21 +31,32 @@ KEPT_OUT_OF_GIT = "*\n"
 @click.option("--template", "name", metavar="NAME", default=DEFAULT, show_default=True, help="What to begin with.")
 @click.option("--list", "is_list", is_flag=True, help="Tell all templates, and write nothing.")
 @click.argument("directory", type=click.Path(file_okay=False, path_type=Path), default=Path())
-def command(name: str, is_list: bool, directory: Path) -> None:
+@output_options
+def command(environment: Environment, options: Options, name: str, is_list: bool, directory: Path) -> None:
     """Write a deployment file to begin with, and what belongs to it, into DIRECTORY (this one if there is none).
 
     Nothing that is there is overwritten.
     """
     if is_list:
-        for line in described():
-            say(line)
+        _list(options)
         return
     contents = contents_of(name)
     write_new(directory, contents)
+    if options.output is not Format.TEXT:
+        emit({"directory": str(directory), "template": name, "files": list(contents)}, options.output)
+        return
     for path in contents:
         say(f"wrote {directory / path}")
     file = shlex.quote(str(directory / DEPLOYMENT_FILE))
     say(f"change what is marked with {MARK!r}, then: moorage validate -f {file}")
+
+
+def _list(options: Options) -> None:
+    if options.output is not Format.TEXT:
+        emit([{"name": name, "about": template.about} for name, template in TEMPLATES.items()], options.output)
+        return
+    for line in described():
+        say(line)
 
 
 def contents_of(name: str) -> dict[str, bytes]:

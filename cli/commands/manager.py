@@ -131,6 +131,8 @@ async def _set(environment: Environment, options: Options, which: Which, typed: 
         after = None if grant is None else _manager(session, view, grant)
         if before is None and after is None:
             note(f"{address} is no manager of deployment {full(view.id)}: nothing to revoke")
+            if options.output is not Format.TEXT:
+                emit({"deployment": full(view.id), **_no_rights(address), "transactions": []}, options.output)
             return
         await _change(environment, options, session, signer, view, address, before, after)
 
@@ -157,7 +159,7 @@ async def _change(
     if options.is_dry_run and options.output is not Format.TEXT:
         return  # it is shown already
     if options.output is not Format.TEXT:
-        rights = _document(address, after, session) if after else {"manager": address, "can": []}
+        rights = _document(address, after, session) if after else _no_rights(address)
         transactions = [{"transaction": each.transaction, "block": each.block_number} for each in sent]
         emit({"deployment": full(view.id), **rights, "transactions": transactions}, options.output)
     elif sent:
@@ -219,6 +221,10 @@ def _document(key: Address, manager: Manager, session: Session) -> dict[str, Any
         "expires_block": manager.expires_block,
         "spendable": session.money.number(manager.spendable),
     }
+
+
+def _no_rights(key: Address) -> dict[str, Any]:
+    return {"manager": key, "can": [], "expires_block": None, "spendable": "0"}
 
 
 async def _selected(

@@ -13,7 +13,7 @@ from cli.core.notices import Kind
 from cli.core.retries import Delivery, DeliveryState
 from cli.environment import Environment
 from cli.notification_journal import looked_at
-from cli.options import DEFAULT_FILE, FORMATS, Format, include_options, path_option
+from cli.options import DEFAULT_FILE, Format, Options, include_options, output_options, path_option
 from cli.output import emit, say, say_table
 from cli.recipients import Recipient, recipients_of
 from moorage.deployment_file import IncludeRules
@@ -24,19 +24,14 @@ COLUMNS = ("NAME", "RECIPIENT", "EVENTS", "DELIVERED", "WAITING", "FAILED", "LAS
 @click.command()
 @path_option("-f", "--file", metavar="FILE", default=DEFAULT_FILE, show_default=True, help="Deployment file.")
 @include_options
-@click.option(
-    "-o", "--output", type=click.Choice([each.value for each in FORMATS]), default=Format.TEXT.value,
-    show_default=True, help="For people or for programs.",
-)  # fmt: skip
-@click.pass_context
-def command(context: click.Context, file: Path, rules: IncludeRules, output: str) -> None:
+@output_options
+def command(environment: Environment, options: Options, file: Path, rules: IncludeRules) -> None:
     """Show the recipients of a deployment file, and what was sent to them from this machine."""
-    environment = context.find_object(Environment) or Environment.of_process()
     recipients = recipients_of(file, rules, is_http_allowed=True)
     deliveries = list(_deliveries(environment.state_directory, file.resolve()))
     documents = [_document(each, [one for one in deliveries if one.recipient == each.name]) for each in recipients]
-    if Format(output) is not Format.TEXT:
-        emit(documents, Format(output))
+    if options.output is not Format.TEXT:
+        emit(documents, options.output)
         return
     if documents:
         say_table(COLUMNS, [_cells(each) for each in documents])

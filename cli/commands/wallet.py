@@ -107,7 +107,11 @@ async def _sign(environment: Environment, options: Options, file: Path, out: Pat
         f"Sign {'this transaction' if count == 1 else f'these {count} transactions'}?", is_agreed=options.is_agreed
     )
     signer = LocalSigner(wallet.unlock(environment, options), market_calls(market))
-    write_signed(out, market.chain_id, [await signer.sign(each) for each in unsigned.transactions])
+    signed = [await signer.sign(each) for each in unsigned.transactions]
+    write_signed(out, market.chain_id, signed)
+    if options.output is not Format.TEXT:
+        hashes = [each.hash for each in signed]
+        emit({"file": str(out), "wallet": address, "chain_id": market.chain_id, "transactions": hashes}, options.output)
     note(f"{out}: signed; `moorage send {out.name}` on a machine with a network")
 
 

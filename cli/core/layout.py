@@ -9,7 +9,7 @@ from cli.core.report import Row
 from moorage.columns import wrapped
 from moorage.palette import BAD, CAUTION, GOOD
 
-HEADER = Row("GROUP", "STATE", "PROVIDER", "PRICE", "RUNWAY")
+HEADER = Row("GROUP", "STATE", "PROVIDER", "PRICE", "PAID FOR")
 INDENT = 6
 STYLES = {
     "leased": GOOD,
@@ -32,6 +32,10 @@ DETAILS_OF_WORKLOADS = "    "
 class StyledLine:
     text: str
     style: str = ""
+    start: int = 0
+    """Where what has the style begins."""
+    end: int | None = None
+    """Where it ends; None: with the line."""
 
 
 def laid_out(rows: tuple[Row, ...], width: float, height: float) -> tuple[StyledLine, ...]:
@@ -52,8 +56,15 @@ def _lines(rows: tuple[Row, ...], width: float) -> Iterator[StyledLine]:
     widths = [max(len(line[index]) for line in table) for index in range(len(table[0]))]
     for row, cells in zip((HEADER, *rows), table, strict=True):
         aligned = "  ".join(cell.ljust(size) for cell, size in zip(cells, widths, strict=True)).rstrip()
-        style = "bold" if row is HEADER else STYLES.get(row.state, "")
-        yield from (StyledLine(text, style) for text in _with_detail(aligned, row.detail, width))
+        first, *below = _with_detail(aligned, row.detail, width)
+        yield StyledLine(first, "bold") if row is HEADER else _with_state(first, row, widths[0] + 2)
+        yield from map(StyledLine, below)
+
+
+def _with_state(text: str, row: Row, start: int) -> StyledLine:
+    """Return a line in which the state has its colour, and nothing else."""
+    style = STYLES.get(row.state, "")
+    return StyledLine(text, style, start, start + len(row.state)) if style else StyledLine(text)
 
 
 def _cells(row: Row) -> tuple[str, ...]:

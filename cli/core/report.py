@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from cli.core.agents import DONE, NOTHING_KNOWN, RUNNING, Connection, Knowledge, Report, Workload
-from cli.core.view import Attempt, DeploymentView, full
+from cli.core.view import Attempt, DeploymentView, full, short
 from moorage.money import Money
 from moorage.types import Lease, OrderId, OrderState
 
@@ -116,7 +116,8 @@ def confirmation(view: DeploymentView, lease: Lease) -> str:
         return f"first confirmation within {counted(left, 'block')}"
     if lease.is_exhausted(view.block_number, view.period_blocks):
         return "used up: `moorage fund` revives it"
-    return f"confirmed {counted(view.block_number - lease.confirmed_block, 'block')} ago, next within {left}"
+    since = counted(view.block_number - lease.confirmed_block, "block")
+    return f"provider confirmed {since} ago, next within {left}"
 
 
 def counted(number: int, thing: str) -> str:
@@ -134,6 +135,13 @@ def runway_blocks(view: DeploymentView, lease: Lease) -> int:
 def heading(view: DeploymentView) -> str:
     """Return the line above the rows."""
     return f"deployment {full(view.id)} is {view.state.value} at block {view.block_number}"
+
+
+def headline(view: DeploymentView, money: Money) -> str:
+    """Return the line above the rows for who watches them, and has seen the whole id."""
+    price = charge_per_block(view)
+    costs = f": {money.per_hour(price)}" if price else ""
+    return f"deployment {short(view.id)} is {view.state.value} at block {view.block_number}{costs}"
 
 
 def charge_per_block(view: DeploymentView) -> int:

@@ -29,7 +29,7 @@ def test_layout__any_width__has_every_word_whole(width):
 
 def test_layout__wide_terminal__has_the_detail_beside_its_row():
     assert [line.text for line in laid_out((GROUP, HINT), 120, 99)] == [
-        "GROUP            STATE   PROVIDER  PRICE       RUNWAY",
+        "GROUP            STATE   PROVIDER  PRICE       PAID FOR",
         "europe-frontend  leased  1         0.8 MOOR/h  23.9 h  2/2 workloads healthy, confirmed 4 blocks ago",
         "      agent: no answer",
     ]
@@ -46,6 +46,7 @@ def test_layout__states__have_colours():
     lines = laid_out(ROWS, 120, 99)
 
     assert [line.style for line in lines] == ["bold", GOOD, GOOD, GOOD, BAD, ""]
+    assert [line.text[line.start : line.end] for line in lines[1:5]] == ["leased", "running", "up", "down"]
 
 
 @pytest.mark.parametrize(("height", "left_out"), [(6, set()), (5, {"up"}), (4, {"up", "down"}), (1, {"up", "down"})])
@@ -58,4 +59,4 @@ def test_layout__low_terminal__leaves_out_connections_and_those_first_that_are_u
 
 
 def test_layout__no_rows__is_the_header_alone():
-    assert laid_out((), 80, 24) == (StyledLine("GROUP  STATE  PROVIDER  PRICE  RUNWAY", "bold"),)
+    assert laid_out((), 80, 24) == (StyledLine("GROUP  STATE  PROVIDER  PRICE  PAID FOR", "bold"),)

@@ -39,8 +39,30 @@ def leased(**changes):
             Row("west", "open order", price="1 MOOR/h", detail="1 bid, to be matched now"),
         ),
         (attempt(OrderState.OPEN), 96, Row("west", "open order", detail="no bids yet")),
-        (leased(), 104, Row("west", "leased", "1", "1 MOOR/h", "0.9 h", "confirmed 4 blocks ago, next within 6")),
-        (leased(), 101, Row("west", "leased", "1", "1 MOOR/h", "0.9 h", "confirmed 1 block ago, next within 9")),
+        (
+            leased(),
+            104,
+            Row(
+                "west",
+                "leased",
+                "1",
+                "1 MOOR/h",
+                "0.9 h",
+                "provider confirmed 4 blocks ago, next within 6",
+            ),
+        ),
+        (
+            leased(),
+            101,
+            Row(
+                "west",
+                "leased",
+                "1",
+                "1 MOOR/h",
+                "0.9 h",
+                "provider confirmed 1 block ago, next within 9",
+            ),
+        ),
         (
             leased(is_awaiting=True),
             104,
@@ -77,7 +99,7 @@ def test_rows__open_order_with_bids__has_the_lowest_five():
 
 
 def test_rows__workloads__are_counted_beside_their_lease():
-    assert rows(view(attempt(), block=104), KNOWN, MONEY)[0].detail.startswith("1/2 workloads healthy, confirmed 4")
+    assert rows(view(attempt(), block=104), KNOWN, MONEY)[0].detail.startswith("1/2 workloads healthy, provider confirmed 4")
 
 
 @pytest.mark.parametrize(
