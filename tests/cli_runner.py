@@ -71,7 +71,8 @@ class Person:
             status = run(list(arguments), environment)
             result = Result(status, out.getvalue().decode(), err.getvalue().decode())
         if status is ExitStatus.OK and {"-o", "json"} <= set(arguments) and result.out:
-            assert problems(arguments, result.out) == []
+            found = problems(arguments, result.out)
+            assert not found, f"docs/for-programs.md: {found}"
         return result
 
     async def does(self, *arguments: str, typed: str | None = None) -> Result:

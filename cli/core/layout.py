@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from cli.core.report import Row
@@ -48,17 +48,27 @@ def laid_out(rows: tuple[Row, ...], width: float, height: float) -> tuple[Styled
 
 
 def _without_connections(rows: tuple[Row, ...], state: str | None = None) -> tuple[Row, ...]:
-    return tuple(row for row in rows if not (row.group.startswith(DETAILS_OF_WORKLOADS) and state in (None, row.state)))
+    return tuple(row for row in rows if not (_is_connection(row) and state in (None, row.state)))
 
 
 def _lines(rows: tuple[Row, ...], width: float) -> Iterator[StyledLine]:
-    table = [_cells(row) for row in (HEADER, *rows)]
-    widths = [max(len(line[index]) for line in table) for index in range(len(table[0]))]
-    for row, cells in zip((HEADER, *rows), table, strict=True):
-        aligned = "  ".join(cell.ljust(size) for cell, size in zip(cells, widths, strict=True)).rstrip()
+    own, connections = _widths([row for row in rows if not _is_connection(row)]), _widths(rows)
+    for row in (HEADER, *rows):
+        widths = connections if _is_connection(row) else own
+        aligned = "  ".join(cell.ljust(size) for cell, size in zip(_cells(row), widths, strict=True)).rstrip()
         first, *below = _with_detail(aligned, row.detail, width)
         yield StyledLine(first, "bold") if row is HEADER else _with_state(first, row, widths[0] + 2)
         yield from map(StyledLine, below)
+
+
+def _is_connection(row: Row) -> bool:
+    return row.group.startswith(DETAILS_OF_WORKLOADS)
+
+
+def _widths(rows: Sequence[Row]) -> list[int]:
+    """Return how wide columns are; names of connections are long, and would make room that nothing else needs."""
+    table = [_cells(row) for row in (HEADER, *rows)]
+    return [max(len(line[index]) for line in table) for index in range(len(table[0]))]
 
 
 def _with_state(text: str, row: Row, start: int) -> StyledLine:

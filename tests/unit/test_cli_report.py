@@ -99,7 +99,9 @@ def test_rows__open_order_with_bids__has_the_lowest_five():
 
 
 def test_rows__workloads__are_counted_beside_their_lease():
-    assert rows(view(attempt(), block=104), KNOWN, MONEY)[0].detail.startswith("1/2 workloads healthy, provider confirmed 4")
+    assert rows(view(attempt(), block=104), KNOWN, MONEY)[0].detail.startswith(
+        "1/2 workloads healthy, provider confirmed 4"
+    )
 
 
 @pytest.mark.parametrize(
