@@ -107,9 +107,9 @@ def test_rows__workloads__are_counted_beside_their_lease():
 @pytest.mark.parametrize(
     ("states", "told"),
     [
-        (("done",), "1/1 workloads done, confirmed"),
-        (("done", "running", "failed"), "1/3 workloads done, 1 healthy, confirmed"),
-        (("running", "restarting"), "1/2 workloads healthy, confirmed"),
+        (("done",), "1/1 workloads done, provider confirmed"),
+        (("done", "running", "failed"), "1/3 workloads done, 1 healthy, provider confirmed"),
+        (("running", "restarting"), "1/2 workloads healthy, provider confirmed"),
     ],
 )
 def test_rows__some_are_done__are_counted_apart(states: tuple[str, ...], told: str) -> None:
