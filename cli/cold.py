@@ -25,8 +25,8 @@ def show_unsigned(market: Market, sender: Address, transactions: Sequence[Transa
     names = names_of(market, money, sender)
     shown = [words_for(market, names, call_of(each)) for each in transactions]
     note(f"wallet {sender} signs for chain {market.chain_id}, without a node:")
-    for transaction, (what, *details) in zip(transactions, shown, strict=True):
-        note(f"{transaction.nonce}. {what}")
+    for number, (transaction, (what, *details)) in enumerate(zip(transactions, shown, strict=True), 1):
+        note(f"{number}. {what}")
         for each in details:
             note(f"     {each}")
         fee = units.format_amount(transaction.gas * transaction.fees.max_wei, COIN_DECIMALS)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from cli.core.hints import hints
-from cli.core.report import runway_blocks
+from cli.core.report import counted, runway_blocks
 from cli.core.story import Line
 from cli.core.view import Attempt, DeploymentView, full, short
 from cli.options import DEFAULT_FILE
@@ -99,7 +99,8 @@ def judge_leases(live: Sequence[DeploymentView], money: Money) -> list[Finding]:
     if findings:
         return findings
     orders = sum(attempt.state is OrderState.OPEN for view in live for attempt in view.current)
-    return [ok("deployments", f"{len(live)} live, with {len(leases)} leases and {orders} open orders")]
+    held = f"{counted(len(leases), 'lease')} and {counted(orders, 'open order')}"
+    return [ok("deployments", f"{len(live)} live, with {held}")]
 
 
 def _of_hint(view: DeploymentView, hint: Line) -> Finding:

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import msgspec
 
+from cli.core.report import counted
 from cli.failures import ExitStatus, Failure
 from cli.gas import FEE_MARGIN, with_margin
 from cli.new_files import taken, write_new
@@ -105,8 +106,9 @@ async def write_unsigned(
         ],
     }
     write_new(path, json.dumps(document, indent=2).encode(), taken(path))
-    note(f"{path}: {len(calls)} transactions to be signed, nothing was sent: now `moorage wallet sign {path.name}`")
-    note(f"where the key is, and then `moorage send {path.name}.signed` here")
+    count = counted(len(calls), "transaction")
+    where = f"`moorage wallet sign {path.name}` where the key is, then `moorage send {path.name}.signed` here"
+    note(f"{path}: {count} to be signed, nothing was sent: now {where}")
 
 
 def read_unsigned(path: Path) -> Unsigned:

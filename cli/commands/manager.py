@@ -84,9 +84,9 @@ def set_command(
     file: Path,
     identifier: str | None,
 ) -> None:
-    """Let a key act for a deployment; what it could do before is replaced.
+    """Let a key act for a deployment, within limits.
 
-    It can never withdraw, give the deployment up, or make other managers.
+    What it could do before is replaced. It can never withdraw, give the deployment up, or make other managers.
     """
     try:
         grant = Grant(parse_permissions(can), units.parse_duration(expires), spend_cap)
@@ -106,7 +106,7 @@ def set_command(
 def revoke_command(
     environment: Environment, options: Options, manager: str, file: Path, identifier: str | None
 ) -> None:
-    """Take everything from a manager that it may do, from the next block on."""
+    """Take all rights from a manager, from the next block on."""
     environment.run(_set(environment, options, Which(file, identifier), manager, None))
 
 
@@ -114,7 +114,7 @@ def revoke_command(
 @_of_deployment
 @market_options()
 def list_command(environment: Environment, options: Options, file: Path, identifier: str | None) -> None:
-    """Show which keys may act for a deployment, for how long, and what they may spend still."""
+    """Show which keys may act, how long, and what they may spend still."""
     environment.run(_list(environment, options, Which(file, identifier)))
 
 

@@ -26,7 +26,7 @@ COLUMNS = ("NAME", "RECIPIENT", "EVENTS", "DELIVERED", "WAITING", "FAILED", "LAS
 @include_options
 @output_options
 def command(environment: Environment, options: Options, file: Path, rules: IncludeRules) -> None:
-    """Show the recipients of a deployment file, and what was sent to them from this machine."""
+    """Show a file's recipients, and what was sent to them from here."""
     recipients = recipients_of(file, rules, is_http_allowed=True)
     deliveries = list(_deliveries(environment.state_directory, file.resolve()))
     documents = [_document(each, [one for one in deliveries if one.recipient == each.name]) for each in recipients]

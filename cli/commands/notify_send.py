@@ -44,7 +44,10 @@ class Trial:
 def command(
     environment: Environment, options: Options, name: str | None, event: str, file: Path, delivery: DeliveryOptions
 ) -> None:
-    """Send a test to one notification of a deployment file, or to all, whether it has asked for the event or not."""
+    """Send a test to one notification of a deployment file, or to all.
+
+    It is sent whether they have asked for the event or not.
+    """
     found = delivery.recipients(file, name)
     chosen = [each for each in found if name in (None, each.entry)]
     if not chosen:

@@ -73,7 +73,7 @@ def command(
     low: str,
     max_age: str,
 ) -> None:
-    """Follow deployments until stopped, and tell the recipients in their files what happens."""
+    """Follow deployments until stopped, and tell who their files name."""
     if is_all and (identifier, file) != (None, None):
         raise click.UsageError("--all is without --file and --deployment: each file names its own recipients")
     asked = Asked(file, identifier, is_all, is_once, _seconds("--low", low), _seconds("--max-age", max_age))

@@ -42,7 +42,7 @@ def new(environment: Environment, options: Options) -> None:
 @click.argument("source", metavar="FILE", type=click.Path(path_type=Path))
 @wallet_options()
 def import_(environment: Environment, options: Options, source: Path) -> None:
-    """Take a raw key, or a keystore of another program, into the wallet's file."""
+    """Take a raw key, or another program's keystore, into the wallet."""
     account = wallet.import_key(environment, options, source.expanduser())
     _tell(options, Address(account.address), options.wallet_file)
 
@@ -62,7 +62,10 @@ def export(environment: Environment, options: Options, path: Path, is_raw: bool)
 @command.command("list")
 @wallet_options()
 def show(environment: Environment, options: Options) -> None:
-    """Show the wallets of the configuration's directory and of the contexts."""
+    """Show the wallets of this machine.
+
+    They are those of the configuration's directory and of the contexts.
+    """
     found = [_described(path) for path in _paths(environment, options)]
     if options.output is not Format.TEXT:
         emit(found, options.output)

@@ -86,32 +86,32 @@ def _verdict(group: Group, candidate: Candidate, parameters: Parameters, money: 
 def _against(group: Group, candidate: Candidate, money: Money) -> Iterator[str]:
     if not group.regions & candidate.region:
         wanted = regions.describe([group.regions])
-        yield f"is in {regions.describe([candidate.region])}, the group wants {wanted}"
+        yield f"is in {regions.describe([candidate.region])}, `region` is {wanted}"
     if candidate.advertisement is not None:
         yield from _lacking(needed(group), candidate.advertisement.free)
     collateral, account = terms.collateral(group), candidate.account
     if collateral > account.available:
-        yield f"has {money.amount(account.available)} free for collateral, {money.amount(collateral)} are asked"
+        yield f"has {money.amount(account.available)} free, `collateral` comes to {money.amount(collateral)}"
     elif collateral > candidate.collateral_cap - account.committed:
         left = max(0, candidate.collateral_cap - account.committed)
-        yield f"may lock {money.amount(left)} more by its cap, {money.amount(collateral)} are asked"
+        yield f"may lock {money.amount(left)} more, `collateral` comes to {money.amount(collateral)}"
 
 
 def _lacking(wanted: ComputeUnit, free: ComputeUnit) -> Iterator[str]:
     if wanted.milli_cpu > free.milli_cpu:
-        yield f"{units.format_cpu(free.milli_cpu)} cpu free, {units.format_cpu(wanted.milli_cpu)} are asked"
+        yield f"has {units.format_cpu(free.milli_cpu)} cpu free, {units.format_cpu(wanted.milli_cpu)} are asked for"
     for name, has, asks in (
         ("memory", free.memory_bytes, wanted.memory_bytes),
         ("disk", free.disk_bytes, wanted.disk_bytes),
     ):
         if asks > has:
-            yield f"{units.format_size(has)} {name} free, {units.format_size(asks)} are asked"
+            yield f"has {units.format_size(has)} {name} free, {units.format_size(asks)} are asked for"
 
 
 def _too_dear(group: Group, lowest: int | None, parameters: Parameters, money: Money) -> Iterator[str]:
     most = terms.max_charge(group, parameters)
     if lowest is not None and lowest > most:
-        yield f"asks {money.per_hour(lowest)} or more, max-price comes to {money.per_hour(most)}"
+        yield f"asks {money.per_hour(lowest)} or more: raise max-price by {_rise(group, lowest, parameters)} %"
 
 
 def _unknown(
@@ -119,11 +119,17 @@ def _unknown(
 ) -> Iterator[str]:
     told = candidate.advertisement
     if told is None:
-        yield "has not advertised lately"
+        yield "has told no price or capacity lately: only an order shows"
         return
     most = terms.max_charge(group, parameters)
     if highest is not None and highest > most:
-        yield f"may ask more than max-price ({money.per_hour(most)})"
+        yield f"may ask too much: sure with max-price {_rise(group, highest, parameters)} % higher"
+
+
+def _rise(group: Group, charge: int, parameters: Parameters) -> int:
+    """Return by how many percent max-price has to rise for a charge, rounded up; interest stays what it is."""
+    interest = terms.interest(terms.collateral(group), parameters)
+    return math.ceil(Fraction(charge - interest, terms.max_charge(group, parameters) - interest) * 100) - 100
 
 
 def needed(group: Group) -> ComputeUnit:

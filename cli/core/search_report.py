@@ -35,6 +35,8 @@ def sums(groups: Sequence[str], verdicts: Sequence[Verdict]) -> list[str]:
         )
         if not counts[Answer.YES] and not counts[Answer.MAYBE]:
             lines.append(f"group {group}: nobody would bid as things are: an order stays open until somebody does")
+        elif not counts[Answer.YES]:
+            lines.append(f"group {group}: only an order shows it; what it prepays comes back if nobody takes it")
     return [*lines, f"note: {FOOTNOTE}"]
 
 

@@ -53,10 +53,12 @@ async def test_search__each_kind_of_provider__is_told_with_its_reason(tmp_path):
         ]
         first, second, third = found["candidates"]
         assert first["highest_price_per_hour"].startswith("0.7999") and first["reasons"] == []
-        assert second["lowest_price_per_hour"] is None and "has not advertised lately" in second["reasons"][0]
+        assert (
+            second["lowest_price_per_hour"] is None and "has told no price or capacity lately" in second["reasons"][0]
+        )
         assert third["reasons"] == [
-            "is in us-west, the group wants local",
-            "has 1 MOOR free for collateral, 24 MOOR are asked",
+            "is in us-west, `region` is local",
+            "has 1 MOOR free, `collateral` comes to 24 MOOR",
         ]
         assert await here.account() == before
 

@@ -45,19 +45,22 @@ def test_verdict__cheap_and_free__would_bid_within_bounds():
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"region": 1}, "is in us-west, the group wants local"),
-        ({"account": Account(23 * ONE, 0)}, "has 23 MOOR free for collateral, 24 MOOR are asked"),
-        ({"account": Account(50 * ONE, 90 * ONE)}, "may lock 10 MOOR more by its cap, 24 MOOR are asked"),
-        ({"account": Account(50 * ONE, 110 * ONE)}, "may lock 0 MOOR more by its cap, 24 MOOR are asked"),
+        ({"region": 1}, "is in us-west, `region` is local"),
+        ({"account": Account(23 * ONE, 0)}, "has 23 MOOR free, `collateral` comes to 24 MOOR"),
+        ({"account": Account(50 * ONE, 90 * ONE)}, "may lock 10 MOOR more, `collateral` comes to 24 MOOR"),
+        ({"account": Account(50 * ONE, 110 * ONE)}, "may lock 0 MOOR more, `collateral` comes to 24 MOOR"),
         (
             {"advertisement": Advertisement(90, replace(PLENTY, milli_cpu=499), 1)},
-            "499m cpu free, 500m cpu are asked".replace(" cpu are", " are"),
+            "has 499m cpu free, 500m are asked for",
         ),
-        ({"advertisement": Advertisement(90, replace(PLENTY, memory_bytes=2**27), 1)}, "128MiB memory free, 256MiB"),
-        ({"advertisement": Advertisement(90, replace(PLENTY, disk_bytes=0), 1)}, "0B disk free, 1GB are asked"),
+        (
+            {"advertisement": Advertisement(90, replace(PLENTY, memory_bytes=2**27), 1)},
+            "has 128MiB memory free, 256MiB",
+        ),
+        ({"advertisement": Advertisement(90, replace(PLENTY, disk_bytes=0), 1)}, "has 0B disk free, 1GB are asked for"),
         (
             {"advertisement": Advertisement(90, PLENTY, 16 * HOURLY)},
-            "asks 2 MOOR/h or more, max-price comes to 1 MOOR/h",
+            "asks 2 MOOR/h or more: raise max-price by 100 %",
         ),
     ],
 )
@@ -82,14 +85,14 @@ def test_verdict__several_things_in_the_way__says_all():
 def test_verdict__price_may_be_above_the_maximum__is_maybe():
     found = verdict(candidate(price=2 * HOURLY))
 
-    assert (found.answer, found.reasons) == (Answer.MAYBE, ("may ask more than max-price (1 MOOR/h)",))
+    assert (found.answer, found.reasons) == (Answer.MAYBE, ("may ask too much: sure with max-price 100 % higher",))
 
 
 def test_verdict__never_advertised__is_maybe_without_a_price():
     found = verdict(candidate(advertisement=None))
 
     assert (found.answer, found.lowest, found.highest) == (Answer.MAYBE, None, None)
-    assert found.reasons == ("has not advertised lately",)
+    assert found.reasons == ("has told no price or capacity lately: only an order shows",)
 
 
 @pytest.mark.parametrize(
@@ -156,3 +159,11 @@ def test_bounds__interest_on_collateral__is_in_both():
     without, with_interest = price_bounds(group(), 100, PARAMETERS), price_bounds(group(), 100, parameters)
 
     assert [after - before for before, after in zip(without, with_interest, strict=True)] == [24 * 10**9] * 2
+
+
+@pytest.mark.parametrize(("price", "percent"), [(HOURLY + 1, 1), (2 * HOURLY, 100), (3 * HOURLY, 200)])
+def test_verdict__price_that_may_be_above_the_maximum__is_sure_with_what_is_told(price, percent):
+    (reason,) = verdict(candidate(price=price)).reasons
+
+    assert reason.endswith(f"max-price {percent} % higher")
+    assert verdict(candidate(price=price), group(price=-(-HOURLY * (100 + percent) // 100))).answer is Answer.YES

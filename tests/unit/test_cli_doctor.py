@@ -124,7 +124,7 @@ def test_judge_leases__something_is_to_be_done__says_what(seen, words):
 def test_judge_leases__prepaid_for_long_enough__counts_them():
     seen = leased(block=105, funded_block=105 + 7_200)
 
-    assert told(judge_leases([seen], MONEY)) == ["ok deployments: 1 live, with 1 leases and 0 open orders -> "]
+    assert told(judge_leases([seen], MONEY)) == ["ok deployments: 1 live, with 1 lease and 0 open orders -> "]
 
 
 def test_judge_leases__long_periods__two_of_them_have_to_be_prepaid():

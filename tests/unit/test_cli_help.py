@@ -33,6 +33,15 @@ def test_help__of_everything__fits_a_terminal_of_80_columns(tmp_path, monkeypatc
     assert [line for line in shown.splitlines() if len(line) > COLUMNS] == []
 
 
+@pytest.mark.parametrize("path", [(), *(path for path in EVERY if path not in LEAVES)], ids=" ".join)
+def test_help__of_a_group__has_each_line_whole(tmp_path, monkeypatch, path):
+    monkeypatch.setenv("COLUMNS", str(COLUMNS))
+
+    shown = person(tmp_path).moorage(*path, "--help").out
+
+    assert [line for line in shown.splitlines() if line.startswith("  ") and line.endswith("...")] == []
+
+
 @pytest.mark.parametrize("path", LEAVES, ids=" ".join)
 def test_help__of_a_command__has_examples_that_it_would_take(path):
     command = LEAVES[path]
