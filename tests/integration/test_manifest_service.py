@@ -7,12 +7,13 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from structlog.testing import capture_logs
 
 from moorage import manifest
 from moorage.request_auth import Action, Domain
 from moorage.types import Address, OrderId, OrderState, Permission, ProviderNumber
 from provider_agent.shell import lease_access
-from provider_agent.shell.lease_access import NoLease
+from provider_agent.shell.lease_access import LeaseGate, NoLease
 from tests.fakes.agent_world import (
     CANARY,
     COMPUTE,
@@ -106,10 +107,12 @@ async def test_h12_routes__signed_by_another_tenant__are_forbidden(world: World,
 async def test_e01_routes__manager_that_may_update__delivers_and_sees_how_it_is(world: World, action: Action) -> None:
     world.directory.key_to_permissions[OTHER_TENANT.address] = Permission.UPDATE
 
-    answer = await world.ask(action, body_for(action), OTHER_TENANT)
+    with capture_logs() as lines:
+        answer = await world.ask(action, body_for(action), OTHER_TENANT)
 
     assert answer.status == (202 if action is PUT else 200)
     assert world.accepted == ([LEASE] if action is PUT else [])
+    assert [line["source"] for line in lines if "source" in line] == (["a manager"] if action is PUT else [])
 
 
 @ROUTES
@@ -122,6 +125,15 @@ async def test_e01_routes__manager_that_may_not_update__are_forbidden(
     answer = await world.ask(action, body_for(action), OTHER_TENANT)
 
     await assert_refused(world, answer, 403, "not the tenant")
+
+
+async def test_h12_look_again__lease_that_is_another_tenants_by_now__may_not_stay(world: World) -> None:
+    gate = LeaseGate(PROVIDER, DOMAIN, world.directory)
+    before = replace(lease_context(), tenant=Address(OTHER_TENANT.address))
+
+    assert await gate.look_again(lease_context()) is None
+    refusal = await gate.look_again(before)
+    assert refusal is not None and refusal.detail == lease_access.NOT_THE_TENANT
 
 
 @pytest.mark.parametrize("action", [LOGS, EXEC], ids=["logs", "exec"])

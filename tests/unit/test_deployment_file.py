@@ -255,6 +255,7 @@ def test_compile__the_complete_file__gives_a_manifest_that_its_leases_cover() ->
     assert west.workloads[0].storage == {"/data": 10**9, "/var/cache": 5 * 10**8}
     assert (west.workloads[0].health, west.workloads[0].host) == (web.health, web.host)
     assert (west.workloads[0].secrets, west.workloads[0].credentials) == (web.secrets, web.credentials)
+    assert [each.is_job for each in west.workloads] == [True, False, False]
     assert [(each.name, each.resource_group, each.count) for each in europe.workloads] == [("db", 0, 2)]
 
 

@@ -9,6 +9,7 @@ import pytest
 from moorage.workload_health import Health
 from provider_agent.core.containers import ContainerState, HealthState, ObservedContainer
 from provider_agent.core.gateway_container import DEFAULT_IMAGE
+from provider_agent.core.gateway_state import ConnectionReport, ConnectionState
 from provider_agent.core.workload_report import WorkloadReport, WorkloadState
 from provider_agent.core.workloads import DesiredLease
 from provider_agent.shell.memory_engine import MemoryEngine
@@ -138,6 +139,15 @@ async def test_i15_job__done__is_enough_for_what_depends_on_it(site: Site) -> No
     assert [each.state.value for each in await site.step(wanted)] == ["done", "running"]
 
 
+async def test_i15_job__was_done_in_another_version__is_not_enough_for_what_depends_on_it(site: Site) -> None:
+    site.engine.images.discard("example/job:2")
+    changed = workload("job", restart="on-failure", image="example/job:2")
+    wanted = lease_of(changed, workload("web", depends_on=("job",)), version=NEXT_VERSION)
+
+    assert [each.state.value for each in await site.step(wanted)] == ["failed", "starting"]
+    assert site.engine.names() == {NAME}
+
+
 async def test_job__has_health__is_not_looked_at_after_the_end() -> None:
     site, wanted = Site(), lease_of(workload("job", restart="on-failure", health=CHECKED), workload("web"))
     await site.step(wanted)
@@ -166,7 +176,10 @@ async def test_job__done__its_gateway_and_connections_do_not_matter_to_it_any_mo
     gateway = next(name for name in site.engine.names() if name.startswith("mg"))
     site.engine.crash(gateway, 1)
 
-    report = next(each for each in await site.step(wanted) if each.name == "job")
+    await site.step(wanted)
+    down = ConnectionReport("job", "db", 5432, ConnectionState.DOWN, "no answer")
+
+    report = next(each for each in site.runner.reports(wanted, [down]) if each.name == "job")
 
     assert report == WorkloadReport("job", WorkloadState.DONE, ENDED, ())
 

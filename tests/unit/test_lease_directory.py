@@ -111,9 +111,13 @@ async def test_e02_permissions__taken_away_in_a_block_that_was_not_followed_yet_
     node.views = {"manager": lambda deployment, key: (1, 2**40 - 1, 0)}
     assert await leases.permissions(LEASE, TENANT) == Permission.UPDATE
 
+    asked: list[object] = []
+    answer = node._eth_call
+    node._eth_call = lambda message, tag: (asked.append(tag), answer(message, tag))[1]  # type: ignore[method-assign]
     node.views = {"manager": lambda deployment, key: (0, 0, 0)}
 
     assert await leases.permissions(LEASE, TENANT) == Permission(0)
+    assert asked == ["latest"]
 
 
 async def test_g12_permissions__node_does_not_answer_or_nothing_was_read__is_unavailable(node: MarketNode) -> None:
