@@ -53,6 +53,8 @@ class Environment:
     scrypt_work: int = SCRYPT_WORK
     config_home: Path | None = None
     """$XDG_CONFIG_HOME; None for what stands for it."""
+    is_process: bool = False
+    """Whether the process is ours alone, so that its log is ours to send somewhere."""
     clock: Callable[[], float] = field(default=time.monotonic)
     reachable: Reachable = PUBLIC
     """Where webhooks may be."""
@@ -72,6 +74,7 @@ class Environment:
             config_home=Path(config) if config.startswith("/") else None,
             is_interactive=sys.stdin.isatty(),
             is_terminal=sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb",
+            is_process=True,
         )
 
     @property
@@ -83,6 +86,8 @@ class Environment:
         """Run a program to its end; Ctrl-C and SIGTERM cancel it."""
         import asyncio  # imported here: what needs no node starts faster without
 
+        if self.is_process:
+            _keep_log_apart()
         return asyncio.run(_cancelled_by_sigterm(program))
 
     def ask_password(self, prompt: str, *, is_new: bool = False) -> str:
@@ -112,6 +117,16 @@ class Environment:
             click.confirm(question, abort=True, err=True)
 
 
+def _keep_log_apart() -> None:
+    """Send what the chain client logs to the error output, and of that only faults: the result is nothing else's."""
+    import logging
+
+    import structlog
+
+    wrapper = structlog.make_filtering_bound_logger(logging.ERROR)
+    structlog.configure(wrapper_class=wrapper, logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+
+
 async def _cancelled_by_sigterm(program: Coroutine[None, None, Value]) -> Value:
     import asyncio
 
@@ -127,12 +142,13 @@ def _is_main_thread() -> bool:
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """Let Ctrl-C end a question at once: asyncio's own handler would wait for the answer."""
+    """Let Ctrl-C and SIGTERM end a question at once: asyncio's own handlers would wait for the answer."""
     if not _is_main_thread():
         yield
         return
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    before = {each: signal.signal(each, signal.default_int_handler) for each in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for each, handler in before.items():
+            signal.signal(each, handler)

@@ -236,7 +236,8 @@ async def agree_to(
     """Show a transaction that orders, with what it needs paid in before; return whether it is to be sent now."""
     paying = [session.exchange.deposit(signer.address, plan.missing_base_units)] if plan.missing_base_units else []
     # what is signed elsewhere has to find its manifest here
-    kept = nullcontext() if options.unsigned_file is None else records.provisional(record)
+    is_written = options.unsigned_file is not None and not options.is_dry_run
+    kept = records.provisional(record) if is_written else nullcontext()
     with kept:
         return await review(environment, options, session, signer, [*paying, call], question)
 

@@ -23,9 +23,12 @@ from cli.session import Session
 from cli.signers import TenantSigner
 from cli.unsigned import write_unsigned
 from cli.wording import decode, names_of, words_for
+from moorage import units
 from moorage.chain.contracts import Call
 from moorage.chain.fees import Quote, read_quote
 from moorage.chain.market import Market
+from moorage.chain.rpc import as_number
+from moorage.chain.sender import NotSent
 
 Step = Call | PermitTerms
 """A transaction, or a message that the one after it carries along."""
@@ -54,7 +57,7 @@ async def review(
     A deposit stands for all that it takes: a permit for exactly its amount, or an approval, is shown before it.
 
     Raises:
-        NotSent: one would be refused.
+        NotSent: one would be refused, or the gas cannot be paid.
         NodeUnavailable: the node does not answer.
         Failure: something has no words, nobody is there to ask, or the file for --unsigned-out is there already.
         click.Abort: it was not agreed to.
@@ -75,10 +78,28 @@ async def review(
         plain = [_as_call(session, step) for step in steps]
         await write_unsigned(options.unsigned_file, session, signer.address, plain, shown.tried, shown.quote)
         return False
+    await _check_coin(session, signer, shown)
     environment.confirm(question, is_agreed=options.is_agreed)
     await signer.unlock()
     signer.outgoing.gas_wei = shown.most_wei
     return True
+
+
+async def _check_coin(session: Session, signer: TenantSigner, shown: Shown) -> None:
+    """See that the wallet can pay for the gas of all steps as it costs now, before anybody is asked.
+
+    Raises:
+        NotSent: it can't; of some steps the first ones would be sent all the same.
+        NodeUnavailable: the node does not answer.
+    """
+    if shown.tried.gas is None:
+        return
+    coin = as_number(await session.rpc.call("eth_getBalance", signer.address, "latest"))
+    needed = sum(shown.tried.gas) * shown.quote.need_wei
+    if coin < needed:
+        has, needs = (units.format_amount(wei, reviewing.COIN_DECIMALS) for wei in (coin, needed))
+        text = f"{signer.address} has too little of the chain's coin to pay for gas, {has} where {needs} are needed now"
+        raise NotSent(text)
 
 
 async def show(

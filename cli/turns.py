@@ -34,6 +34,7 @@ from moorage.types import Address
 WAIT_SECONDS = 60.0
 """How long another run of the same wallet is waited for."""
 POLL_SECONDS = 0.1
+AGAIN = "run the same command again, it tells what has become of that and does nothing twice"
 HASH = re.compile("0x[0-9a-f]{64}", re.IGNORECASE)
 
 
@@ -86,6 +87,11 @@ class Turn:
             outgoing.gas_wei -= sum(row.gas * row.fees.max_wei for row in self._sender.sent_since(nonce))
         self.has_landed = self.has_landed or isinstance(outcome, Sent)
         return outcome
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether something of the run is in a block, or may get there."""
+        return self.has_landed or self._sender.count_under_way > 0
 
     def finish(self, *, is_well: bool) -> None:
         """Take note of how the run has ended: what only a part of has landed is told to whoever runs it again, and
@@ -170,6 +176,12 @@ async def take_turn(session: Session, signer: TenantSigner) -> AsyncIterator[Tur
             yield turn
         except (NotSent, Failure, click.Abort):
             turn.finish(is_well=False)
+            raise
+        except asyncio.CancelledError:
+            if turn.has_begun:
+                raise Failure(
+                    ExitStatus.ABORTED, f"interrupted while wallet {signer.address} was sending: {AGAIN}"
+                ) from None
             raise
         finally:
             outgoing.turn = None

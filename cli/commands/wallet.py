@@ -88,7 +88,7 @@ def sign(environment: Environment, options: Options, file: Path, out: Path | Non
         raise Failure(ExitStatus.USAGE, text)
     if options.signer_url is not None or options.address is not None:
         raise Failure(ExitStatus.USAGE, "--signer and --address: here the key itself signs, give --wallet")
-    asyncio.run(_sign(environment, options, file, out or file.with_name(f"{file.name}.signed")))
+    asyncio.run(_sign(environment, options, file, out or Path(f"{file}.signed")))
 
 
 async def _sign(environment: Environment, options: Options, file: Path, out: Path) -> None:

@@ -97,6 +97,7 @@ async def test_cold_key__other_chain_other_key_no_market__is_one_line(tmp_path):
             (stranger, ("pay.json",), ExitStatus.WALLET, f"is for wallet {here.address}"),
             (cold, ("moorage.yml",), ExitStatus.USAGE, "not a file of transactions"),
             (cold, ("gone.json",), ExitStatus.ERROR, "gone.json"),
+            (cold, (".",), ExitStatus.ERROR, "Is a directory"),
         ):
             assert_failed(await person.does("wallet", "sign", *arguments, "--yes"), status, words)
 

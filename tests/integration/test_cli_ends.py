@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import pty
+import select
+import signal
+import sys
+import time
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
 
 from cli.failures import ExitStatus
 from tests.chain import give_tokens, write_market
-from tests.cli_world import BLOCK_SECONDS, assert_failed, started, until, world
+from tests.cli_world import BLOCK_SECONDS, ROOT, assert_failed, sent_by, started, until, world
 from tests.market_crew import crew
 from tests.relay import relay_to
 
@@ -47,14 +54,16 @@ async def test_order__wallet_without_tokens__says_what_it_lacks_and_goes_on_once
         assert (await here.tenant.does("create", "--yes", "--fund", "1h")).status is ExitStatus.OK
 
 
-async def test_j04_order__wallet_without_coin_for_gas__says_so_and_goes_on_once_it_has_some(tmp_path):
+async def test_j04_order__wallet_without_coin_for_gas__says_so_before_it_asks_and_goes_on_once_it_has_some(tmp_path):
     async with world(tmp_path) as here:
         coin = await here.chain.rpc.call("eth_getBalance", here.address, "latest")
-        await here.chain.rpc.call("anvil_setBalance", here.address, "0x0")
+        await here.chain.rpc.call("anvil_setBalance", here.address, hex(10**14))
 
-        result = await here.tenant.does("create", "--yes")
+        result = await here.tenant.does("create", typed="y\n")
 
-        assert_failed(result, ExitStatus.REFUSED, "too little of the chain's coin", "then run the same command again")
+        words = "too little of the chain's coin to pay for gas, 0.0001 where 0.000"
+        assert_failed(result, ExitStatus.REFUSED, words, "then run the same command again")
+        assert "Create?" not in result.err and await sent_by(here) == 0
         await here.chain.rpc.call("anvil_setBalance", here.address, coin)
         assert (await here.tenant.does("create", "--yes")).status is ExitStatus.OK
         assert len(await here.deployments()) == 1
@@ -104,3 +113,48 @@ async def test_deploy__node_dies_before_it_submits__nothing_is_lost_and_the_next
         assert_failed(dead, ExitStatus.CHAIN_UNAVAILABLE, "check --rpc")
         assert alive.status is ExitStatus.OK, alive.err
         assert len(await here.deployments()) == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_j04_deposit__interrupted_while_it_waits__says_what_to_do(tmp_path, number):
+    async with world(tmp_path) as here:
+        await here.chain.rpc.call("evm_setAutomine", False)
+        async with started(here, "register", "--deposit", "2", "--yes", "-o", "json") as process:
+            async with asyncio.timeout(60):
+                while not await sent_by(here):  # noqa: ASYNC110
+                    await asyncio.sleep(0.05)
+                process.send_signal(number)
+                out, err = await process.communicate()
+
+        last = err.decode().splitlines()[-1]
+        assert (process.returncode, out) == (ExitStatus.ABORTED, b""), err
+        assert last.startswith("moorage: interrupted while wallet") and "run the same command again" in last
+
+
+ASKING = """
+from pathlib import Path
+from cli.environment import Environment
+
+async def ask():
+    here.confirm("Sure?", is_agreed=False)
+
+here = Environment(Path(), Path(), is_interactive=True, is_terminal=False)
+here.run(ask())
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_j04_question__signal_while_a_person_is_asked__ends_it_without_an_answer(number):
+    process, terminal = pty.fork()
+    if not process:
+        os.execve(sys.executable, [sys.executable, "-c", ASKING], {**os.environ, "PYTHONPATH": str(ROOT)})
+    said, until = b"", time.monotonic() + 30
+    with suppress(OSError):  # nobody is at the other end any more
+        while time.monotonic() < until:
+            if select.select([terminal], [], [], 0.1)[0]:
+                said += os.read(terminal, 1_000)
+            elif b"Sure?" in said:
+                os.kill(process, number)
+    os.close(terminal)
+
+    assert os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == 1 and b"Abort" in said

@@ -100,9 +100,10 @@ async def test_j04_create__run_twice__orders_once_and_says_the_id(tmp_path):
 
 async def test_create__dry_run__sends_nothing_and_remembers_nothing(tmp_path):
     async with world(tmp_path) as here:
-        result = await here.tenant.does("create", "--dry-run")
+        result = await here.tenant.does("create", "--dry-run", "--unsigned-out", "unsigned.json")
 
         assert result.status is ExitStatus.OK, result.err
+        assert not (tmp_path / "unsigned.json").exists()
         assert await here.deployments() == [] and not list(here.tenant.state.rglob("*.json"))
 
 

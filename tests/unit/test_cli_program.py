@@ -19,6 +19,7 @@ from moorage.chain.rpc import NodeRefused, NodeUnavailable
 from moorage.chain.sender import NotSent
 from moorage.keys import KeyFileError
 from moorage.units import UnitError
+from tests.bytecode import ROOT
 from tests.cli_runner import Person, person
 
 VALID = (Path(__file__).parent.parent.parent / "examples/webapp/moorage.yml").read_text()
@@ -267,3 +268,13 @@ def test_program__value_of_a_wrong_form_where_nobody_looks_for_it__is_one_line(t
     result = tenant.moorage("list")
 
     assert (result.status, result.err) == (ExitStatus.USAGE, "moorage: 'x' is not a size\n")
+
+
+def test_j10_log__of_what_the_program_uses__is_never_part_of_the_result():
+    script = "import structlog; from cli.environment import Environment\n"
+    script += "async def acts():\n    [getattr(structlog.get_logger(), each)(each) for each in ('warning', 'error')]\n"
+    script += "Environment.of_process().run(acts())"
+
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True, cwd=ROOT, text=True)
+
+    assert ended.stdout == "" and "error" in ended.stderr and "warning" not in ended.stderr
