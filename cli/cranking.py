@@ -27,11 +27,12 @@ from cli.crank_reader import CrankReader
 from cli.environment import Environment
 from cli.failures import ExitStatus, Failure
 from cli.gas import GasEstimate, estimate
-from cli.options import Format, Options
+from cli.options import Command, Format, Options, market_options
 from cli.output import emit, note, say
 from cli.review import review
 from cli.session import Session, open_session
 from cli.signers import TenantSigner
+from cli.transacting import transactions_document
 from cli.turns import take_turn
 from moorage.chain import abi
 from moorage.chain.contracts import Call, Exchange
@@ -94,6 +95,37 @@ class Due:
     def tips(self, crank: Crank) -> int:
         """Return the ledger units that all of it earns."""
         return self.moment.tips(crank, len(self.ready))
+
+
+def crank_command(crank: Crank, named: str, about: str, *, has_provider: bool = False) -> click.Command:
+    """Return the command for one of a facilitator's acts.
+
+    Args:
+        crank: the act.
+        named: what is named by its id.
+        about: the help.
+        has_provider: whether it may be done for one provider alone.
+    """
+
+    def narrowed(command: Command) -> Command:
+        return OF_PROVIDER(command) if has_provider else command
+
+    @click.command(help=about)
+    @click.argument("identifiers", metavar=f"[{named}]...", nargs=-1)
+    @WHOLE_MARKET
+    @narrowed
+    @market_options(asks=True)
+    def command(
+        environment: Environment,
+        options: Options,
+        identifiers: tuple[str, ...],
+        is_all: bool,
+        provider: int | None = None,
+    ) -> None:
+        number = ProviderNumber(provider) if provider else None
+        environment.run(turn(environment, options, Asked(crank, identifiers, is_all, number)))
+
+    return command
 
 
 async def turn(environment: Environment, options: Options, asked: Asked) -> None:
@@ -229,6 +261,7 @@ def _document(
         "done": done,
         "tips_earned": session.money.number(due.moment.tips(asked.crank, len(done))),
         "transactions": [
-            {"transaction": each.transaction, "block": each.block_number, "gas_used": each.gas_used} for each in sent
+            {**document, "gas_used": each.gas_used}
+            for document, each in zip(transactions_document(sent), sent, strict=True)
         ],
     }

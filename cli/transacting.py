@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from cli.environment import Environment
 from cli.options import Options
@@ -61,3 +62,8 @@ async def attempt(session: Session, signer: TenantSigner, call: Call) -> Sent | 
     """
     async with take_turn(session, signer) as turn:
         return await turn.attempt(call)
+
+
+def transactions_document(sent: Sequence[Sent]) -> list[dict[str, Any]]:
+    """Return what has landed, for programs."""
+    return [{"transaction": each.transaction, "block": each.block_number} for each in sent]

@@ -143,6 +143,11 @@ def to_base_units(ledger_units: int, token_decimals: int) -> int:
     return ledger_units // _ledger_units_per_base_unit(token_decimals)
 
 
+def covering_base_units(ledger_units: int, token_decimals: int) -> int:
+    """Return the base units of the token that cover an amount: rounded up, what is more stays in the account."""
+    return -(-ledger_units // _ledger_units_per_base_unit(token_decimals))
+
+
 def collateral_ledger_units(tokens: Fraction, token_decimals: int = LEDGER_DECIMALS) -> int:
     """Return an amount of collateral in ledger units, rounded up: what a time at a price comes to need not be whole."""
     return math.ceil(tokens * ledger_units_per_token(token_decimals))

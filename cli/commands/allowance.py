@@ -14,7 +14,7 @@ from cli.environment import Environment
 from cli.options import Format, Options, market_options
 from cli.output import emit, note, say, say_table
 from cli.session import Session, open_session
-from cli.transacting import transact
+from cli.transacting import transact, transactions_document
 from moorage import units
 from moorage.chain import abi
 from moorage.chain.index import read_block
@@ -81,7 +81,7 @@ async def _revoke(environment: Environment, options: Options, spender: str) -> N
         calls = [session.token.approve(each, 0) for each in meant]
         sent = await transact(environment, options, session, signer, calls, "Revoke?")
     if options.output is not Format.TEXT and sent:
-        emit([{"block": each.block_number, "transaction": each.transaction} for each in sent], options.output)
+        emit(transactions_document(sent), options.output)
     elif sent:
         for each, landed in zip(meant, sent, strict=True):
             say(f"block {landed.block_number}  {each} may take nothing any more")

@@ -38,7 +38,7 @@ from cli.review import review
 from cli.selection import Selected, Whose, select_live
 from cli.session import Session, open_session
 from cli.signers import TenantSigner
-from cli.transacting import send
+from cli.transacting import send, transactions_document
 from cli.turns import forget, take_turn
 from moorage import units
 from moorage.chain.contracts import Call
@@ -169,7 +169,7 @@ async def _agreement(session: Session, signer: TenantSigner, selected: Selected,
     if lacking and payer is Payer.MANAGER:
         text = f"tenant {view.tenant} has {money.amount(held.available)} in its account"
         raise Failure(ExitStatus.WALLET, f"{text}, {money.at_most(plan.total)} are needed: it has to pay in")
-    missing = -(-lacking // units.to_ledger_units(1, session.market.parameters.token_decimals))
+    missing = units.covering_base_units(lacking, session.market.parameters.token_decimals)
     await check_funds(session, signer.address, missing)
     return Agreement(view, plan, payer, held.available, missing)
 
@@ -224,5 +224,5 @@ def _document(session: Session, agreement: Agreement, sent: Sequence[Sent]) -> d
         "total": money.number(plan.total),
         "paid_by": agreement.payer.name.lower(),
         "paid_in": money.number(paid_in),
-        "transactions": [{"transaction": each.transaction, "block": each.block_number} for each in sent],
+        "transactions": transactions_document(sent),
     }

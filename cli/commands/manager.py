@@ -29,7 +29,7 @@ from cli.records import Records
 from cli.selection import Whose, select_live
 from cli.session import Session, open_session
 from cli.signers import TenantSigner
-from cli.transacting import transact
+from cli.transacting import transact, transactions_document
 from moorage import units
 from moorage.types import MAX_MONEY, Address, Manager, Permission
 
@@ -160,8 +160,7 @@ async def _change(
         return  # it is shown already
     if options.output is not Format.TEXT:
         rights = _document(address, after, session) if after else _no_rights(address)
-        transactions = [{"transaction": each.transaction, "block": each.block_number} for each in sent]
-        emit({"deployment": full(view.id), **rights, "transactions": transactions}, options.output)
+        emit({"deployment": full(view.id), **rights, "transactions": transactions_document(sent)}, options.output)
     elif sent:
         say(f"block {sent[0].block_number}  {address} may do {then}")
 

@@ -19,7 +19,7 @@ from cli.options import Format, Options, market_options, refuse_unit
 from cli.output import emit, say
 from cli.session import Session, open_session
 from cli.signers import TenantSigner
-from cli.transacting import transact
+from cli.transacting import transact, transactions_document
 from moorage import units
 from moorage.chain.contracts import Call
 from moorage.chain.sender import Sent
@@ -151,7 +151,7 @@ def _document(session: Session, withdrawal: Withdrawal, sent: Sequence[Sent]) ->
             }
             for view, each in withdrawal.locked
         ],
-        "transactions": [{"transaction": each.transaction, "block": each.block_number} for each in sent],
+        "transactions": transactions_document(sent),
     }
 
 

@@ -89,8 +89,7 @@ def plan_order(
         plans.append(GroupPlan(group, charge, blocks, blocks * charge + tip))
     closings = 0 if is_update else 1
     total = sum(plan.deposit + tip for plan in plans) + closings * tip
-    base_unit = units.to_ledger_units(1, parameters.token_decimals)
-    missing = -(-max(total - available, 0) // base_unit)
+    missing = units.covering_base_units(max(total - available, 0), parameters.token_decimals)
     return OrderPlan(tuple(plans), (2 * len(plans) + closings) * tip, total, available, missing)
 
 
