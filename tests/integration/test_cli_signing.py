@@ -135,7 +135,11 @@ async def test_j01_gas__has_become_dearer_than_what_was_shown__is_not_signed(tmp
 
         assert_failed(result, ExitStatus.REFUSED, "its gas costs", "no more than was shown: run the same command again")
         assert await sent_by(here) == 0
-        assert (await here.tenant.does("register", "--deposit", "2.5", "--yes")).status is ExitStatus.OK
+        monkeypatch.setattr(Environment, "confirm", dearer(here, times=3))
+        transactions = signed_by(monkeypatch)
+        paid = await here.tenant.does("create", "--yes")
+        assert paid.status is ExitStatus.OK and len(transactions) == 2, paid.err
+        assert sum(each.gas * each.fees.max_wei for each in transactions) <= gas_at_most(paid)
 
 
 async def test_a12_permit__what_is_signed__is_what_was_shown(tmp_path, monkeypatch):
