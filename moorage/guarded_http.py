@@ -62,7 +62,9 @@ class GuardedHttp:
         """
         self._reachable = reachable
         guard = _Guard(reachable, resolver or DefaultResolver())
-        connector = aiohttp.TCPConnector(resolver=guard, use_dns_cache=False, ssl=tls or True)
+        connector = aiohttp.TCPConnector(
+            resolver=guard, use_dns_cache=False, ssl=tls or True, socket_factory=self._socket
+        )
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=SILENCE_SECONDS)
         self._session = aiohttp.ClientSession(
             connector=connector, timeout=timeout, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False
@@ -99,6 +101,18 @@ class GuardedHttp:
         return await self._session.request(
             method, url, headers=headers, data=body, allow_redirects=False, auto_decompress=False
         )
+
+    def _socket(self, address: aiohttp.AddrInfoType) -> socket.socket:
+        """Return a socket for an address; it is the last word, whatever others take a host for (0x7f.1, 2130706433).
+
+        Raises:
+            Forbidden: the address is one that is not connected to.
+        """
+        family, kind, protocol, _, place = address
+        objection = self._reachable.objection(ip_address(str(place[0]).partition("%")[0]))
+        if objection is not None:
+            raise Forbidden(f"it is not connected to: {objection}")
+        return socket.socket(family, kind, protocol)
 
     async def close(self) -> None:
         await self._session.close()

@@ -121,6 +121,8 @@ def test_h07_fetch__name_that_changes_its_mind__is_checked_at_each_connection(se
         ("ftp://files.example/x", "only http:// and https:// can be included"),
         ("http://u:p@127.0.0.1:{port}/x", "a name or password in front of the host is not supported"),
         ("http://2130706433/x", "its host is a number"),
+        ("http://017700000001/x", "its host is a number"),
+        ("http://0x7f.1/x", "its host is a number"),
         ("//0x7f.1:{port}/x", "its host is a number"),
         ("", "redirected more than 3 times"),
     ],
