@@ -66,12 +66,12 @@ class Contexts:
         return dict(self._file.contexts)
 
     def find(self, name: str | None) -> Context:
-        """Return a context; of no name the current one, which may be empty.
+        """Return a context; without a name the current one, which may be empty.
 
         Raises:
             Failure: there is none of this name.
         """
-        wanted = name or self._file.current
+        wanted = self._file.current if name is None else name
         if wanted is None:
             return Context()
         if wanted not in self._file.contexts:

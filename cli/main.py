@@ -62,6 +62,9 @@ SECTIONS = {
 """How `--help` groups the commands."""
 
 
+MAX_SHOWN_CHARACTERS = 100
+
+
 class LazyCommands(click.Group):
     """A group that knows its commands by name, so that `--help` imports none of them."""
 
@@ -112,6 +115,7 @@ def run(arguments: list[str], environment: object = None) -> int:
         An ExitStatus, or the code of a command that was run somewhere else.
     """
     try:
+        _refuse_bytes(arguments)
         code = program.main(arguments or ["--help"], prog_name="moorage", standalone_mode=False, obj=environment)
     except BrokenPipeError:
         # the reader of the output has gone; nothing is to be written at exit either
@@ -135,6 +139,21 @@ def _tell(failure: Failure) -> None:
 
     is_list_of_problems = failure.status is ExitStatus.INVALID_FILE
     note_all(failure.message if is_list_of_problems else f"moorage: {failure.message}")
+
+
+def _refuse_bytes(arguments: list[str]) -> None:
+    """Refuse words that are not UTF-8: neither a market nor a datacenter could be told of them.
+
+    Raises:
+        click.UsageError: it names the first.
+    """
+    variables = (f"{name}={value}" for name, value in os.environ.items() if name.startswith("MOORAGE_"))
+    for word in (*arguments, *variables):
+        try:
+            word.encode()
+        except UnicodeEncodeError:
+            shown = word.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+            raise click.UsageError(f"'{shown[:MAX_SHOWN_CHARACTERS]}' is not UTF-8: write it in UTF-8") from None
 
 
 def main() -> None:

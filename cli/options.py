@@ -111,6 +111,8 @@ def refuse_unit(option: str, error: Exception) -> Failure:
     return Failure(ExitStatus.USAGE, f"{option}: {error}")
 
 
+MAX_DESCRIPTOR = 2**31 - 1
+"""The largest number that a file can have."""
 _CONTEXT = click.option(
     "--context", "context_name", envvar="MOORAGE_CONTEXT", show_envvar=True, metavar="NAME",
     help="Settings of `moorage context add` to use.  [default: those of `moorage context use`]",
@@ -156,7 +158,7 @@ _WALLET = (
         help="File with the wallet's password; without it you are asked.",
     ),
     click.option(
-        "--key-fd", "key_descriptor", type=click.IntRange(min=0), metavar="N",
+        "--key-fd", "key_descriptor", type=click.IntRange(0, MAX_DESCRIPTOR), metavar="N",
         help="For automation: the number of an open file with the raw key; MOORAGE_KEY can hold the key itself.",
     ),
     click.option(
@@ -316,4 +318,16 @@ def _path(text: str | None) -> Path | None:
 
 
 def _expanded(path: Path | None) -> Path | None:
-    return None if path is None else path.expanduser()
+    return None if path is None else expanded(path)
+
+
+def expanded(path: Path) -> Path:
+    """Return a path in which `~` is somebody's home.
+
+    Raises:
+        Failure: it is nobody's.
+    """
+    try:
+        return path.expanduser()
+    except RuntimeError as error:
+        raise Failure(ExitStatus.USAGE, f"{path}: there is no such user here") from error

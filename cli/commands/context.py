@@ -10,7 +10,7 @@ import msgspec
 from cli.contexts import Context, Contexts
 from cli.environment import Environment
 from cli.failures import ExitStatus, Failure
-from cli.options import Format, Options, output_options, path_option
+from cli.options import Format, Options, expanded, output_options, path_option
 from cli.output import emit, say, say_table
 from cli.wallet import parse_address
 from moorage.chain.market import load_market
@@ -120,4 +120,4 @@ def _key(context: Context) -> str:
 
 
 def _absolute(path: Path | None) -> str | None:
-    return None if path is None else str(path.expanduser().absolute())
+    return None if path is None else str(expanded(path).absolute())

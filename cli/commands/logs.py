@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from moorage.streams import MAX_REPLICA, MAX_TAIL, LogQuery
 
 USUAL_TAIL = 100
 ALL = "all"
+TAIL = re.compile(r"[0-9]{1,9}")
 
 
 @click.command()
@@ -93,7 +95,7 @@ def _tail(text: str | None, since: str | None) -> int | None:
         return None
     if text is None:
         return USUAL_TAIL
-    if not text.isdecimal() or int(text) > MAX_TAIL:
+    if not TAIL.fullmatch(text) or int(text) > MAX_TAIL:
         raise Failure(ExitStatus.USAGE, f"--tail {text!r}: a number of lines up to {MAX_TAIL}, or {ALL}")
     return int(text)
 
@@ -105,4 +107,5 @@ def _since(text: str | None) -> str | None:
         seconds = units.parse_duration(text)
     except units.UnitError as error:
         raise refuse_unit("--since", error) from error
-    return time_text(datetime.now(UTC) - timedelta(seconds=seconds))
+    now = datetime.now(UTC)
+    return time_text(now - timedelta(seconds=min(seconds, now.timestamp())))

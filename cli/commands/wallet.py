@@ -14,7 +14,7 @@ from cli.contexts import Contexts
 from cli.environment import Environment
 from cli.failures import ExitStatus, Failure
 from cli.new_files import check_free, taken
-from cli.options import Format, Options, market_options, path_option, wallet_options
+from cli.options import Format, Options, expanded, market_options, path_option, wallet_options
 from cli.output import emit, note, say, say_table
 from cli.unsigned import read_unsigned, write_signed
 from moorage.chain.market import load_market
@@ -43,7 +43,7 @@ def new(environment: Environment, options: Options) -> None:
 @wallet_options()
 def import_(environment: Environment, options: Options, source: Path) -> None:
     """Take a raw key, or another program's keystore, into the wallet."""
-    account = wallet.import_key(environment, options, source.expanduser())
+    account = wallet.import_key(environment, options, expanded(source))
     _tell(options, Address(account.address), options.wallet_file)
 
 
@@ -56,7 +56,7 @@ def export(environment: Environment, options: Options, path: Path, is_raw: bool)
     if is_raw:
         question = f"Write the key to {path} so that whoever reads that file has everything that is the wallet's?"
         environment.confirm(question, is_agreed=options.is_agreed)
-    _tell(options, wallet.export(environment, options, path.expanduser(), is_raw=is_raw), path)
+    _tell(options, wallet.export(environment, options, expanded(path), is_raw=is_raw), path)
 
 
 @command.command("list")
