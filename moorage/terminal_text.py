@@ -10,7 +10,8 @@ import codecs
 import re
 import unicodedata
 
-REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+from moorage.told import REPLACEMENT
+
 LONGEST_SEQUENCE = 256
 """So much of the end of a text may be held back because a sequence may go on."""
 

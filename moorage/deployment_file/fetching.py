@@ -14,10 +14,10 @@ from yarl import URL
 
 from moorage.deployment_file import addresses
 from moorage.deployment_file.include_rules import NotIncluded
-from moorage.deployment_file.problems import printable
 from moorage.deployment_file.yaml_tree import MAX_BYTES
 from moorage.guarded_http import GuardedHttp
 from moorage.reachable import PUBLIC, Reachable
+from moorage.told import printable
 
 MAX_REDIRECTS = 3
 MAX_SECONDS = 10.0

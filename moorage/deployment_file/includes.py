@@ -17,8 +17,9 @@ from moorage.deployment_file import addresses, yaml_tree
 from moorage.deployment_file.include_rules import Admission, IncludeRules, NotIncluded
 from moorage.deployment_file.local_files import read_bytes
 from moorage.deployment_file.merging import over_file
-from moorage.deployment_file.problems import DeploymentFileError, Position, Problem, Source, printable, quoted
+from moorage.deployment_file.problems import DeploymentFileError, Position, Problem, Source, quoted
 from moorage.deployment_file.yaml_tree import Mapping, Node, Scalar, Sequence
+from moorage.told import printable
 
 FORMAT = "0.1"
 MAX_DEPTH = 8

@@ -15,8 +15,9 @@ import msgspec
 
 from moorage.closed import END, Closed
 from moorage.deployment_file.local_files import read_bytes
-from moorage.deployment_file.problems import DeploymentFileError, Position, Problem, Source, printable
+from moorage.deployment_file.problems import DeploymentFileError, Position, Problem, Source
 from moorage.private_file import write_whole
+from moorage.told import printable
 
 FORMAT = "0.1"
 MAX_BYTES = 1_000_000

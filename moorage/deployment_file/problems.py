@@ -9,6 +9,8 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
+from moorage.told import printable
+
 MAX_PROBLEMS = 100
 """After so many nothing more is looked for: what is wrong with the first ones is mended first."""
 MAX_SHOWN_PROBLEMS = 50
@@ -122,13 +124,6 @@ def _listed_once(problem: Problem, listed: set[str]) -> Problem:
 def _order(problem: Problem) -> tuple[str, int, int]:
     position = problem.position
     return position.source.name, -1 if position.line is None else position.line, position.column
-
-
-def printable(text: str) -> str:
-    """Return text in which no character moves the cursor or hides others; the number of characters stays."""
-    return "".join(
-        character if character.isprintable() else " " if character == "\t" else "\ufffd" for character in text
-    )
 
 
 def quoted(value: object) -> str:

@@ -70,7 +70,7 @@ async def test_status__good_agent__is_typed_and_printable(world: World) -> None:
     assert (status.lease, status.version) == (LEASE, manifest.version_of(GOOD))
     (workload,) = status.workloads
     assert (workload.name, workload.state, workload.addresses) == ("web", "running", ("203.0.113.1:80",))
-    assert workload.reason == "since?[2J"
+    assert workload.reason == "since\ufffd[2J"
 
 
 async def test_deliver_manifest__not_the_tenant__is_refused_for_good(world: World) -> None:
@@ -214,7 +214,7 @@ async def test_h07_exec__redirect_to_the_tenants_own_machine__is_not_followed(tm
 @pytest.mark.parametrize(
     ("body", "detail"),
     [
-        (b'{"detail": "\\u001b[2Jgone\\n"}', "?[2Jgone?"),
+        (b'{"detail": "\\u001b[2Jgone\\n"}', "\ufffd[2Jgone\ufffd"),
         (b'{"title": "Gone"}', "Gone"),
         (b"<html>", "no reason given"),
         (b'{"detail": 1}', "no reason given"),

@@ -46,7 +46,7 @@ def test_h18_decode_status__control_characters_anywhere__are_made_printable() ->
 
     status = decode_status(encode_status(hostile))
 
-    good = "?[2J?"
+    good = "\ufffd[2J\ufffd"
     assert status.workloads == (
         WorkloadStatus(good, good, good, (good,), (ConnectionStatus(good, good, good, good, good, good),)),
     )
