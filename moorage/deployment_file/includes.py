@@ -165,7 +165,7 @@ class _Merger:
         path = self._resolved(item, file)
         chain = _longer(item, file, str(path))
         name = str(Path(file.source.name).parent / item.text)
-        content = _bytes(path, item.position, name)
+        content = _bytes(path, item.position, name, is_resolved=True)
         with _at(item, item.text):
             self._admission.check_local(path, content)
         source = Source(name, _text(content, item.position, name), path.parent, included_at=item.position)
@@ -225,9 +225,9 @@ def _shown(name: str) -> str:
     return f"the file '{printable(name)}'" if name else "the file"
 
 
-def _bytes(path: Path, named_at: Position, name: str = "", hint: str = "") -> bytes:
+def _bytes(path: Path, named_at: Position, name: str = "", hint: str = "", *, is_resolved: bool = False) -> bytes:
     try:
-        content = read_bytes(path, yaml_tree.MAX_BYTES)
+        content = read_bytes(path, yaml_tree.MAX_BYTES, is_resolved=is_resolved)
         if len(content) <= yaml_tree.MAX_BYTES:
             return content
         reason = f"it is larger than {yaml_tree.MAX_BYTES} bytes"

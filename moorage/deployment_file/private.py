@@ -70,7 +70,7 @@ def _variable(reader: Reader, path: Path, name: str) -> str | None:
 
 def _content(reader: Reader, path: Path, name: str) -> str | None:
     try:
-        return read_bytes(_found(reader, path, name), MAX_BYTES).decode("utf-8")
+        return read_bytes(_found(reader, path, name), MAX_BYTES, is_resolved=True).decode("utf-8")
     except FileNotFoundError as error:
         _lack(reader, path, f"the file {quoted(name)} can't be read: {error.strerror}")
         return None
@@ -93,7 +93,7 @@ def _lack(reader: Reader, path: Path, message: str) -> None:
 
 
 def _found(reader: Reader, path: Path, name: str) -> FilePath:
-    """Return a file as the file sees it that names it.
+    """Return a file as the file sees it that names it, with all links resolved.
 
     Raises:
         ValueError: it may not name it.
@@ -101,7 +101,7 @@ def _found(reader: Reader, path: Path, name: str) -> FilePath:
     naming = reader.document.value_position(path).source
     if FilePath(name).is_absolute():
         if FilePath(naming.name) == reader.file:
-            return FilePath(name)
+            return FilePath(name).resolve()
         raise ValueError("it has an absolute path; only the deployment file itself can give one")
     found = (naming.directory / name).resolve()
     if not found.is_relative_to(reader.file.resolve().parent):
