@@ -15,7 +15,7 @@ from moorage import agent_api, pki, stream_api, tls
 from moorage.agent_api import LeaseStatus
 from moorage.agent_exec import AgentExec
 from moorage.request_auth import Action, Domain, sign
-from moorage.streams import SILENCE_SECONDS, Ended, ExecRequest, LogLine, LogQuery, Record
+from moorage.streams import LONGEST_SECONDS, SILENCE_SECONDS, Ended, ExecRequest, LogLine, LogQuery, Record
 from moorage.told import printable
 from moorage.typed_data import TypedDataSigner
 from moorage.types import OrderId, ProviderNumber
@@ -25,6 +25,10 @@ MAX_ANSWER_BYTES = 1 << 20
 MAX_DETAIL_CHARACTERS = 500
 TIMEOUT = aiohttp.ClientTimeout(total=40, sock_connect=10)
 STREAM_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=SILENCE_SECONDS)
+READ_TIMEOUT = aiohttp.ClientTimeout(
+    total=LONGEST_SECONDS + SILENCE_SECONDS, sock_connect=10, sock_read=SILENCE_SECONDS
+)
+"""For a log that is not followed: however slowly it comes, it has an end."""
 _RETRYABLE_STATUSES = frozenset({429, 500, 502, 503, 504})
 
 
@@ -103,8 +107,9 @@ class AgentClient:
         """
         action = stream_api.read_logs(agent.provider, lease, query)
         headers = await self._headers(action, b"")
+        patience = STREAM_TIMEOUT if query.is_following else READ_TIMEOUT
         with _reaching(agent):
-            async with self._requesting(agent, action, headers, b"", STREAM_TIMEOUT) as response:
+            async with self._requesting(agent, action, headers, b"", patience) as response:
                 if response.status >= 300:
                     raise AgentRefused(response.status, _detail(await _read(response)))
                 async for line in _lines(response):
@@ -213,7 +218,7 @@ def _reaching(agent: Agent) -> Iterator[None]:
     try:
         yield
     except (aiohttp.ClientError, TimeoutError, OSError, ValueError, pki.PkiError) as error:
-        raise AgentUnreachable(printable(f"{agent.endpoint}: {reason_of(error)}")) from error
+        raise AgentUnreachable(printable(f"{agent.endpoint}: {reason_of(error)[:MAX_DETAIL_CHARACTERS]}")) from error
 
 
 def reason_of(error: Exception) -> str:
@@ -238,14 +243,14 @@ async def _lines(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
     Raises:
         ValueError: one is too long.
     """
-    buffer = bytearray()
+    begun = bytearray()
     async for chunk in response.content.iter_any():
-        buffer += chunk
-        *whole, rest = buffer.split(b"\n")
-        buffer = bytearray(rest)
-        for line in whole:
-            yield bytes(line)
-        if len(buffer) > stream_api.MAX_RECORD_BYTES:
+        *ends, begin = chunk.split(b"\n")  # not all that has begun: a drip would have it looked at again and again
+        for end in ends:
+            yield bytes(begun) + end
+            begun.clear()
+        begun += begin
+        if len(begun) > stream_api.MAX_RECORD_BYTES:
             raise ValueError("a line of the answer is too long")
 
 

@@ -34,6 +34,7 @@ DETAIL_HEADER = "Moorage-Detail"
 """Why there is no WebSocket: clients do not get to see the body of such an answer."""
 MAX_RECORD_BYTES = 8 * MAX_TEXT_BYTES
 """Of a line of JSON: a control character takes six bytes there."""
+MAX_REASON_CHARACTERS = 500
 MAX_REQUEST_BYTES = 32_768
 MAX_MESSAGE_BYTES = 65_536
 _RECORDS = msgspec.json.Decoder(Record)
@@ -106,7 +107,7 @@ def decode_record(line: bytes) -> Record:
         case LogLine() if not is_time(record.time) or not NAME.fullmatch(record.workload):
             raise ValueError("a line of a log without time or workload")
         case Ended(reason=str(reason)):
-            return Ended(printable(reason), record.is_retryable)
+            return Ended(_shown(reason), record.is_retryable)
         case _:
             return record
 
@@ -118,4 +119,8 @@ def decode_end(payload: bytes) -> ExecEnd:
         ValueError: it does not say.
     """
     end = msgspec.json.decode(payload, type=ExecEnd)
-    return ExecEnd(end.code, printable(end.reason) if end.reason is not None else None)
+    return ExecEnd(end.code, _shown(end.reason) if end.reason is not None else None)
+
+
+def _shown(reason: str) -> str:
+    return printable(reason[:MAX_REASON_CHARACTERS])

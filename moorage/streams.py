@@ -19,6 +19,8 @@ ALIVE_SECONDS = 15.0
 """So often each side says that it is there."""
 SILENCE_SECONDS = 60.0
 """Who has said nothing for so long is gone."""
+LONGEST_SECONDS = 3_600.0
+"""A log is told for so long; a client that follows it asks again, with a new signature."""
 MAX_TEXT_BYTES = 16_384
 """Of a line of a log; the rest of it is left out."""
 MAX_TAIL = 1_000_000

@@ -16,6 +16,7 @@ from aiohttp import WSMsgType, web
 
 from moorage.streams import ALIVE_SECONDS, SILENCE_SECONDS, Channel, ExecEnd, Source, TerminalSize
 from provider_agent.shell.engine import Exec
+from provider_agent.shell.stream_slots import BATCH
 
 IDLE_SECONDS = 3_600.0
 """Without input or output."""
@@ -35,18 +36,23 @@ class ExecSession:
         look_again: Callable[[], Awaitable[str | None]],
         check_seconds: float,
         stopping: asyncio.Event,
+        rest: Callable[[], Awaitable[None]],
     ) -> None:
         """
         Args:
             look_again: returns why the tenant is not to stay, if so.
             check_seconds: how often that is asked.
             stopping: is set when the agent stops.
+            rest: leaves the agent to others for a while; messages may be many and tiny.
         """
         self._socket = socket
         self._running = running
         self._look_again = look_again
         self._check_seconds = check_seconds
         self._stopping = stopping
+        self._rest = rest
+        self._messages = 0
+        """In both directions."""
         self._active = time.monotonic()
 
     async def run(self) -> ExecEnd:
@@ -71,6 +77,7 @@ class ExecSession:
             stream, data = said
             await self._socket.send_bytes(bytes([_CHANNELS[stream]]) + data)
             self._active = time.monotonic()
+            await self._count()
         return ExecEnd(await self._running.exit_code())
 
     async def _receive(self) -> ExecEnd:
@@ -83,6 +90,12 @@ class ExecSession:
             if message.type is not WSMsgType.BINARY or not message.data:
                 return ExecEnd(reason=GONE)
             await self._take(message.data[0], message.data[1:])
+            await self._count()
+
+    async def _count(self) -> None:
+        self._messages += 1
+        if self._messages % BATCH == 0:
+            await self._rest()
 
     async def _take(self, channel: int, payload: bytes) -> None:
         match channel:

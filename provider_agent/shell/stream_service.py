@@ -18,7 +18,7 @@ from aiohttp import WSMsgType, web
 
 from moorage import stream_api
 from moorage.stream_api import encode_record
-from moorage.streams import Channel, Ended, ExecEnd, ExecRequest, LogQuery, Record
+from moorage.streams import LONGEST_SECONDS, Channel, Ended, ExecEnd, ExecRequest, LogQuery, Record
 from moorage.types import OrderId, OrderState
 from provider_agent.core.containers import ObservedContainer
 from provider_agent.core.lease_streams import exec_target
@@ -36,8 +36,6 @@ CHECK_SECONDS = 15.0
 """So often it is seen that the lease still is the tenant's."""
 STALL_SECONDS = 60.0
 """Who reads nothing of a log for so long is gone."""
-LONGEST_SECONDS = 3_600.0
-"""A log is told for so long; a client that follows it asks again, with a new signature."""
 REQUEST_SECONDS = 10.0
 """For the first message of a command."""
 CLOSE_SECONDS = 2.0
@@ -186,7 +184,9 @@ class StreamService:
 
         try:
             async with self._engine.exec(target.name, spec) as running:
-                return await ExecSession(socket, running, look_again, CHECK_SECONDS, self._stopping).run()
+                return await ExecSession(
+                    socket, running, look_again, CHECK_SECONDS, self._stopping, self._execs.rest
+                ).run()
         except EngineError as error:
             return ExecEnd(reason=str(error))
         except ConnectionError:

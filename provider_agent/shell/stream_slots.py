@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from moorage.types import Address, OrderId
 
 BATCH = 64
-"""Lines that are sent at a time."""
+"""Lines that are sent at a time, and messages of a command after which it rests."""
 PAUSE_SECONDS = 0.005
 """After each of them, for each stream that there is: what is sent to all together has a bound."""
 

@@ -20,12 +20,12 @@ from yarl import URL
 from cli.console import Console
 from cli.conversation import converse
 from cli.failures import Failure
-from moorage import pki, tls
+from moorage import agent_client, pki, tls
 from moorage.agent_client import AgentClient, AgentRefused, AgentUnreachable
 from moorage.agent_exec import AgentExec
 from moorage.chain.signer import LocalSigner
 from moorage.request_auth import Action
-from moorage.stream_api import read_logs
+from moorage.stream_api import decode_end, read_logs
 from moorage.streams import (
     CaughtUp,
     Channel,
@@ -608,6 +608,36 @@ def endless(world: World) -> asyncio.Event:
     return ended
 
 
+@pytest.mark.parametrize("flood", ["keys", "sizes", "output"])
+async def test_h16_exec__flood_of_tiny_messages__leaves_the_agent_to_others_now_and_then(
+    world: World, flood: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await world.run()
+    rests, rest = 0, world.streams._execs.rest
+
+    async def counted() -> None:
+        nonlocal rests
+        rests += 1
+        await rest()
+
+    async def wordy(command: MemoryExec) -> int:
+        for _ in range(640):
+            await command.say(b"y")
+        return 0
+
+    world.streams._execs.rest = counted  # type: ignore[method-assign]
+    world.engine.programs["wordy"] = wordy
+    request = ExecRequest("web", ("wordy",)) if flood == "output" else CAT
+    async with CLIENT.exec(world.agent, LEASE, request) as command:
+        for _ in range(0 if flood == "output" else 640):
+            await (command.write(b"y") if flood == "keys" else command.resize(TerminalSize(80, 24)))
+        if flood != "output":
+            await command.end_input()
+        assert (await read_all(command))[1] == ExecEnd(0)
+
+    assert rests >= 10
+
+
 async def test_h18_exec__tenant_hangs_up__the_command_ends(world: World) -> None:
     await world.run()
     ended = endless(world)
@@ -768,6 +798,37 @@ async def test_h18_logs__lines_that_nobody_asked_for__are_not_taken(tmp_path: Pa
             _ = [each async for each in CLIENT.logs(agent, LEASE, LogQuery("web", 0))]
     async with agent_that_answers(tmp_path, lambda: web.Response(body=told_line())) as agent:
         assert len([each async for each in CLIENT.logs(agent, LEASE, LogQuery("web", 0))]) == 2
+
+
+async def test_h18_streams__reasons_without_an_end__are_cut(tmp_path: Path) -> None:
+    body = msgspec.json.encode({"kind": "end", "reason": "\x1b" * 20_000}) + b"\n"
+    async with agent_that_answers(tmp_path, lambda: web.Response(body=body)) as agent:
+        assert await end_of(CLIENT.logs(agent, LEASE, LogQuery())) == Ended("\ufffd" * 500)
+    assert decode_end(msgspec.json.encode(ExecEnd(reason="\x1b" * 20_000))) == ExecEnd(reason="\ufffd" * 500)
+
+
+async def test_h16_logs__drip_without_an_end__is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    patience = aiohttp.ClientTimeout(total=0.5, sock_read=10)
+    monkeypatch.setattr(agent_client, "READ_TIMEOUT", patience)
+
+    async def drip() -> AsyncIterator[bytes]:
+        while True:
+            yield b'{"kind":"alive"}\n'
+            await asyncio.sleep(0.05)
+
+    async with agent_that_answers(tmp_path, lambda: web.Response(body=drip())) as agent:
+        with pytest.raises(AgentUnreachable, match="TimeoutError"):
+            _ = [each async for each in CLIENT.logs(agent, LEASE, LogQuery())]
+
+
+async def test_logs__records_in_pieces_of_any_size__are_put_together(tmp_path: Path) -> None:
+    async def drip() -> AsyncIterator[bytes]:
+        for byte in told_line() + b"\n":
+            yield bytes([byte])
+
+    async with agent_that_answers(tmp_path, lambda: web.Response(body=drip())) as agent:
+        records = [each async for each in CLIENT.logs(agent, LEASE, LogQuery())]
+    assert records == [LogLine(TIME, "web", 0, Source.STDOUT, "a"), Ended()]
 
 
 async def test_h18_streams__hostile_refusals__are_made_printable(tmp_path: Path) -> None:
