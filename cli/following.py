@@ -56,10 +56,11 @@ async def follow(
     try:
         await watch.run(deployment, is_detached=is_detached)
     except asyncio.CancelledError:
-        raise Failure(ExitStatus.ABORTED, _farewell(deployment, file, is_manager)) from None
+        raise Failure(ExitStatus.ABORTED, farewell(deployment, file, is_manager)) from None
 
 
-def _farewell(deployment: DeploymentId, file: Path, is_manager: bool) -> str:
+def farewell(deployment: DeploymentId, file: Path, is_manager: bool) -> str:
+    """Return what goes on without whoever followed a deployment, and how to follow it again."""
     if is_manager:
         again = f"`moorage update -f {file} --deployment {full(deployment)}`"
         return f"interrupted, deployment {full(deployment)} lives on: {again} delivers and watches again"

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from cli.core.agents import Answer, AskStatus, Delivered, DeliverManifest, Failed, Report, Step, Workload
 from cli.core.story import Line
-from cli.core.view import DeploymentView
+from cli.core.view import DeploymentView, full
 from cli.failures import ExitStatus, Failure
+from cli.following import farewell
 from cli.watch import Watch
 from moorage.chain.rpc import NodeUnavailable
 from moorage.types import DeploymentId, DeploymentState, OrderState, Version
@@ -272,3 +274,12 @@ async def test_watch__from_a_block_on__does_not_tell_what_was_before():
     await asyncio.wait_for(watch.run(DEPLOYMENT, is_detached=True), 20)
 
     assert screen.events == ["matched", "delivered", "workload", "running"]
+
+
+def test_farewell__tenant_or_manager__says_what_each_can_do_next() -> None:
+    tenants = farewell(DEPLOYMENT, Path("a.yml"), is_manager=False)
+    managers = farewell(DEPLOYMENT, Path("a.yml"), is_manager=True)
+
+    assert "`moorage deploy -f a.yml` takes it up again" in tenants and "`moorage delete -f a.yml`" in tenants
+    assert f"`moorage update -f a.yml --deployment {full(DEPLOYMENT)}` delivers and watches again" in managers
+    assert "delete" not in managers

@@ -121,6 +121,17 @@ async def test_job__done_and_no_job_any_more__is_started_again(site: Site) -> No
     assert (await site.found()).state is ContainerState.RUNNING
 
 
+async def test_workload__is_made_a_job__goes_on_and_is_done_at_its_next_end() -> None:
+    site = Site()
+    await site.step(lease_of(workload("job")))
+    began = await site.found()
+
+    assert (await site.step(JOB, 10))[0].state is WorkloadState.RUNNING
+    assert await site.found() == began
+    site.engine.crash(NAME, 0)
+    assert (await site.step(JOB, 10))[0].state is WorkloadState.DONE
+
+
 async def test_job__runs_and_is_changed__is_replaced_and_never_runs_twice_at_a_time() -> None:
     site = Site()
     await site.step(JOB)
