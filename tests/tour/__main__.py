@@ -21,10 +21,11 @@ from tests.tour.masks import is_same, masked
 from tests.tour.page import PageError, Step
 
 STEP_SECONDS = 120
-LOOKING = re.compile(r"^moorage (status|list|logs|doctor|search|plan)\b")
-"""What changes nothing is run again as long as it is not as the page says: a workload may be on its way."""
+LOOKING = re.compile(r"^moorage (status|list|logs|doctor|search|plan|claim)\b")
+"""What changes nothing is run again as long as it is not as the page says: a workload may be on its way, and a provider
+may just have claimed what it has earned."""
 PATIENCE_SECONDS = 20.0
-WRITING_PATIENCE_SECONDS = 4.0
+WRITING_PATIENCE_SECONDS = 12.0
 NOTHING = "(nothing)\n"
 """What the page shows where nothing is printed."""
 WIDTH = 80

@@ -33,6 +33,7 @@ MASKS = (
     # an address is told before the way to it is clear
     (r"(workload \S+ running at [^\s:]+://[^\s:]+:<port>): .*", r"\1"),
     (r"\bearned [\d.]+ (\S+ by)", r"earned <amount> \1"),
+    (r"^gas [\d,]+, now .* of the chain's coin", "gas <gas> of the chain's coin"),
 )
 COMPILED = tuple((re.compile(pattern), mask) for pattern, mask in MASKS)
 PASSING = re.compile(r"^block <n> (waiting for |workload \S+ ((?!running\b)|running: .*(is tried|not up|gateway)))")
