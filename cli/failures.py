@@ -102,7 +102,9 @@ def _of_library(error: BaseException) -> Failure | None:
         case NodeUnavailable():
             return Failure(ExitStatus.CHAIN_UNAVAILABLE, f"{text}: check --rpc (MOORAGE_RPC)")
         case NodeRefused():
-            return Failure(ExitStatus.CHAIN_UNAVAILABLE, f"the node refuses: {text}")
+            return Failure(
+                ExitStatus.CHAIN_UNAVAILABLE, f"the node refuses: {text}: try another one with --rpc (MOORAGE_RPC)"
+            )
         case JournalFault():
             return Failure(ExitStatus.ERROR, text)
         case MarketError():

@@ -118,7 +118,7 @@ async def _selected(
         raise Failure(ExitStatus.ERROR, f"{file} is not deployed: `moorage deploy -f {file}` does that")
     if selected.view.state is not DeploymentState.ACTIVE:
         text = f"deployment {full(selected.view.id)} is {selected.view.state.value}: it cannot be updated any more"
-        raise Failure(ExitStatus.REFUSED, text)
+        raise Failure(ExitStatus.REFUSED, f"{text}, `moorage deploy -f {file}` orders anew")
     if selected.record is None:
         return selected
     return replace(selected, record=await without_replaced(session, selected.record, selected.view))

@@ -100,7 +100,7 @@ async def _sign(environment: Environment, options: Options, file: Path, out: Pat
         text = f"{file} is for chain {unsigned.chain_id}, the market is on chain {market.chain_id}"
         raise Failure(ExitStatus.WRONG_MARKET, f"{text}: give the market that it was made for")
     if unsigned.sender != address:
-        raise Failure(ExitStatus.WALLET, f"{file} is for wallet {unsigned.sender}, this is the key of {address}")
+        raise Failure(ExitStatus.WALLET, _other_key(file, unsigned.sender, address))
     show_unsigned(market, unsigned.sender, unsigned.transactions)
     if options.is_dry_run:
         note("nothing was signed (--dry-run)")
@@ -116,6 +116,10 @@ async def _sign(environment: Environment, options: Options, file: Path, out: Pat
         hashes = [each.hash for each in signed]
         emit({"file": str(out), "wallet": address, "chain_id": market.chain_id, "transactions": hashes}, options.output)
     note(f"{out}: signed; `moorage send {out.name}` on a machine with a network")
+
+
+def _other_key(file: Path, wanted: Address, there: Address) -> str:
+    return f"{file} is for wallet {wanted}, this is the key of {there}: name the other one with --wallet"
 
 
 def _tell(options: Options, address: Address, path: Path) -> None:

@@ -217,7 +217,11 @@ def test_program__without_debugging__shows_no_traceback(tenant, monkeypatch):
     [
         (Failure(ExitStatus.AGENT, "x"), ExitStatus.AGENT, "x"),
         (NodeUnavailable("no answer"), ExitStatus.CHAIN_UNAVAILABLE, "no answer: check --rpc"),
-        (NodeRefused(1, "nope", None), ExitStatus.CHAIN_UNAVAILABLE, "the node refuses: nope"),
+        (
+            NodeRefused(1, "nope", None),
+            ExitStatus.CHAIN_UNAVAILABLE,
+            "the node refuses: nope: try another one with --rpc (MOORAGE_RPC)",
+        ),
         (MarketError("other chain"), ExitStatus.WRONG_MARKET, "other chain"),
         (KeyFileError("k: no such key file"), ExitStatus.WALLET, "k: no such key file"),
         (NotSent("deposit: ledger: token refused"), ExitStatus.REFUSED, "deposit: ledger: token refused"),
