@@ -103,10 +103,10 @@ def _shrunk(table: Sequence[Row], width: int) -> list[int] | None:
     widths = [max(len(row[index]) for row in table) for index in range(len(table[0]))]
     least = [max(_longest_word(row[index]) for row in table) for index in range(len(table[0]))]
     while sum(widths) + len(GAP) * (len(widths) - 1) > width:
-        size, index = max((size - (size <= least[at]) * width, at) for at, size in enumerate(widths))
-        if size <= least[index]:
+        wider = [(size, index) for index, size in enumerate(widths) if size > least[index]]
+        if not wider:
             return None
-        widths[index] -= 1
+        widths[max(wider)[1]] -= 1
     return widths
 
 

@@ -66,7 +66,7 @@ class Person:
             reachable=self.reachable,
             tls=self.tls,
         )
-        cleared: dict[str, str | None] = {f"MOORAGE_{name}": None for name in VARIABLES}
+        cleared: dict[str, str | None] = {f"MOORAGE_{name}": None for name in VARIABLES} | {"COLUMNS": None}
         with CliRunner().isolation(input=typed, env=cleared | dict(self.variables)) as (out, err, _):
             status = run(list(arguments), environment)
             result = Result(status, out.getvalue().decode(), err.getvalue().decode())
