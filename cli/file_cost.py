@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from cli.core.costs import describe_most, most_document
 from cli.options import Options
 from cli.session import open_session
 from moorage import terms
@@ -25,8 +26,8 @@ async def cost(options: Options, spec: DeploymentSpec) -> tuple[dict[str, Any], 
             decimals = market.parameters.token_decimals
             compiled = compile(spec, seconds_per_block=market.seconds_per_block, salt=NO_SALT, token_decimals=decimals)
             charge = sum(terms.max_charge(group, market.parameters) for group in compiled.groups)
-            document = {"token": session.money.symbol, "max_price_per_hour": session.money.hourly_number(charge)}
-            return document, [f"at most {session.money.per_hour(charge)}, interest on collateral included"]
+            interest = sum(terms.interest(terms.collateral(group), market.parameters) for group in compiled.groups)
+            return most_document(charge, interest, session.money), [describe_most(charge, interest, session.money)]
     except ChainError as error:
         is_expected = options.is_rpc_given or options.market_file is not None
         return {}, [f"cost: no market in reach ({error})"] if is_expected else []

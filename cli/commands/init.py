@@ -12,12 +12,13 @@ from pathlib import Path
 
 import click
 
-from cli.core.templates import DEFAULT, DEPLOYMENT_FILE, MARK, SECRETS, TEMPLATES, described
+from cli.core.templates import DEFAULT, DEPLOYMENT_FILE, SECRETS, TEMPLATES, described
 from cli.core.webhook_signature import new_secret
 from cli.environment import Environment
 from cli.failures import ExitStatus, Failure
 from cli.options import Format, Options, output_options
 from cli.output import emit, say
+from moorage.deployment_file.placeholders import MARK
 from moorage.deployment_file.problems import quoted, suggestion
 
 SHIPPED = "templates"

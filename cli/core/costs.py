@@ -73,6 +73,21 @@ def per_hours(charge_per_block: int, hours: int, money: Money) -> str:
     return f"{units.format_tokens(rounded or tokens, SHOWN_PLACES)} {money.symbol}"
 
 
+def describe_most(charge_per_block: int, interest_per_block: int, money: Money) -> str:
+    """Return the most that a file can cost by the hour, and how much of it no max-price of the file says."""
+    of_it = f", {money.per_hour(interest_per_block)} of it interest on collateral" if interest_per_block else ""
+    return f"at most {money.per_hour(charge_per_block)}{of_it}"
+
+
+def most_document(charge_per_block: int, interest_per_block: int, money: Money) -> dict[str, str]:
+    """Return the same for programs: tokens as decimal text."""
+    return {
+        "token": money.symbol,
+        "max_price_per_hour": money.hourly_number(charge_per_block),
+        "interest_per_hour": money.hourly_number(interest_per_block),
+    }
+
+
 def describe_rate(rate: Rate, money: Money) -> list[str]:
     """Return lines with what a deployment costs by the hour, the day and the month of 30 days."""
     lines = [f"cost at the maximum price  {_spans(rate.most, money)}"]

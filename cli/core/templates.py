@@ -7,8 +7,6 @@ from dataclasses import dataclass
 DEPLOYMENT_FILE = "moorage.yml"
 SECRETS = "secrets"
 """The directory of files that only their owner may read."""
-MARK = "# <-"
-"""Stands in a template beside what everybody has to change."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,8 @@ class Merged(NamedTuple):
     """What is wrong with the files as such."""
     digests: dict[str, str]
     """What a lock has to have: of each included file."""
+    sources: tuple[Source, ...]
+    """All of the files, each once."""
 
 
 def read(path: Path) -> str:
@@ -75,7 +77,7 @@ def merge(path: Path, text: str, rules: IncludeRules) -> Merged:
     directory, admission = path.resolve().parent, Admission(path, rules)
     merger = _Merger(admission)
     root = merger.merged(_File(Source(str(path), text, directory), (str(path.resolve()),), directory))
-    return Merged(root, merger.problems, admission.digests)
+    return Merged(root, merger.problems, admission.digests, tuple(merger.sources))
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +94,14 @@ class _Merger:
 
     def __init__(self, admission: Admission) -> None:
         self.problems: list[Problem] = []
+        self.sources: dict[Source, None] = {}
         self._admission = admission
         self._budget = yaml_tree.Budget()
         self._file_count = 0
 
     def merged(self, file: _File) -> Mapping:
         content = yaml_tree.parse(file.source, self._budget)
+        self.sources[file.source] = None
         if not isinstance(content, Mapping):
             raise DeploymentFileError([Problem(content.position, "a deployment file has to be a map of sections")])
         sections = {**content.entries, "version": self._checked_version(content)}

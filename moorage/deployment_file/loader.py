@@ -11,6 +11,7 @@ from moorage.deployment_file.datacenters import read_datacenters
 from moorage.deployment_file.document import Document
 from moorage.deployment_file.include_rules import IncludeRules
 from moorage.deployment_file.notifications import read_notifications
+from moorage.deployment_file.placeholders import marks, warn_of_placeholders
 from moorage.deployment_file.problems import DeploymentFileError, Problem, in_order
 from moorage.deployment_file.reader import Reader
 from moorage.deployment_file.services import read_services
@@ -70,7 +71,7 @@ def load_whole(text: str, path: Path, rules: IncludeRules = DEFAULT_RULES, *, ar
     Raises:
         DeploymentFileError: as `load`.
     """
-    root, problems, digests = includes.merge(path, text, rules)
+    root, problems, digests, sources = includes.merge(path, text, rules)
     document = Document(root)
     reader = Reader(document, path, problems, are_secrets_needed=are_secrets_needed)
     for problem in schema.check(document):
@@ -83,7 +84,8 @@ def load_whole(text: str, path: Path, rules: IncludeRules = DEFAULT_RULES, *, ar
         raise DeploymentFileError(reader.problems)
     position = document.key_position(("deployment",))
     spec = DeploymentSpec(services, datacenters, notifications, wait_duration_blocks, wait_duration_seconds, position)
-    return Whole(spec, root, digests, in_order(reader.warnings))
+    warn_of_placeholders(reader)
+    return Whole(spec, root, digests, in_order([*reader.warnings, *marks(sources)]))
 
 
 def _wait_duration(reader: Reader) -> tuple[int | None, int]:

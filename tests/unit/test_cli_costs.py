@@ -5,7 +5,18 @@ from __future__ import annotations
 import pytest
 
 from cli.core.changes import compare
-from cli.core.costs import Locked, Rate, comes_back, describe_rate, locked, per_hours, rate_document, rate_of
+from cli.core.costs import (
+    Locked,
+    Rate,
+    comes_back,
+    describe_most,
+    describe_rate,
+    locked,
+    most_document,
+    per_hours,
+    rate_document,
+    rate_of,
+)
 from moorage.types import OrderState
 from tests.factories.deployments import HOURLY, MONEY, PARAMETERS, TIP, attempt, group, lease, view
 from tests.factories.workloads import manifest, workload
@@ -49,6 +60,16 @@ def test_rate__in_words_and_for_programs__is_by_the_hour_the_day_and_30_days():
             "per_month": "720.000000000000576",
         },
         "at_lease_prices": None,
+    }
+
+
+def test_most__interest_of_the_market__is_told_apart_from_what_the_file_says():
+    assert describe_most(2 * HOURLY, HOURLY, MONEY) == "at most 2 MOOR/h, 1 MOOR/h of it interest on collateral"
+    assert describe_most(2 * HOURLY, 0, MONEY) == "at most 2 MOOR/h"
+    assert most_document(2 * HOURLY, HOURLY, MONEY) == {
+        "token": "MOOR",
+        "max_price_per_hour": MONEY.hourly_number(2 * HOURLY),
+        "interest_per_hour": MONEY.hourly_number(HOURLY),
     }
 
 

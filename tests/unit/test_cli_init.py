@@ -13,10 +13,11 @@ import msgspec
 import pytest
 
 from cli.commands.init import contents_of
-from cli.core.templates import DEFAULT, MARK, TEMPLATES
+from cli.core.templates import DEFAULT, TEMPLATES
 from cli.core.webhook_signature import key_of
 from cli.failures import ExitStatus
 from moorage.deployment_file import DeploymentSpec, compile, load
+from moorage.deployment_file.placeholders import MARK
 from moorage.manifest import Workload
 from tests.bytecode import ROOT
 from tests.cli_runner import person
@@ -42,6 +43,13 @@ def test_init__each_template__is_valid_right_away_and_says_what_to_change(name: 
     result = person(tmp_path).moorage("validate", "-f", str(file))
 
     assert result.status is ExitStatus.OK, result.err
+    images = re.findall(r"ghcr\.io/your-name/", file.read_text())
+    assert (": warning: 'your-name' stands for what is yours" in result.err) == bool(images)
+    assert result.err.count(f": warning: marked with '{MARK}' in line") == sum(
+        any(MARK in line and not line.startswith("#") for line in path.read_text().splitlines())
+        for path in file.parent.glob("*.yml")
+        if path.name != "staging.yml"
+    )
     marked = [line for path in file.parent.glob("*.yml") for line in path.read_text().splitlines() if MARK in line]
     assert all(any(key in line for line in marked) for key in ("image:", "region:", "max-price:")), marked
 
