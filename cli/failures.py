@@ -76,7 +76,13 @@ def _with_help(text: str, error: click.ClickException) -> str:
     context = error.ctx if isinstance(error, click.UsageError) else None
     if context is None:
         return text
+    if text.startswith("Got unexpected extra argument") and _has_file(context.command):
+        text = f"{text}, a deployment file is named with -f"
     return f"{text}{' See' if text.endswith(('?', '?)')) else ': see'} `{context.command_path} --help`"
+
+
+def _has_file(command: click.Command) -> bool:
+    return any("-f" in parameter.opts for parameter in command.params)
 
 
 def _of_library(error: BaseException) -> Failure | None:

@@ -67,7 +67,8 @@ def contents_of(name: str) -> dict[str, bytes]:
         Failure: there is no such template.
     """
     if name not in TEMPLATES:
-        raise Failure(ExitStatus.USAGE, f"no template {quoted(name)}{suggestion(name, TEMPLATES)}")
+        text = f"no template {quoted(name)}{suggestion(name, TEMPLATES)}; `moorage init --list` says what each is"
+        raise Failure(ExitStatus.USAGE, text.replace("?;", "?"))
     template = TEMPLATES[name]
     shipped: Traversable = files("cli") / SHIPPED / name
     contents = {path: (shipped / path).read_bytes() for path in (DEPLOYMENT_FILE, *template.files)}
@@ -82,17 +83,23 @@ def write_new(directory: Path, contents: Mapping[str, bytes]) -> None:
     """Write files that are not there yet; secrets are readable by their owner only.
 
     Raises:
-        Failure: one of them is there. Nothing is written then.
-        OSError: one can't be written; those before it stay.
+        Failure: one of them is there, nothing is written then; or one can't be written, those before it stay.
     """
     for path in contents:
         if os.path.lexists(directory / path):
             text = f"{directory / path} is there already: nothing was written, name another DIRECTORY"
             raise Failure(ExitStatus.ERROR, text)
     for path, content in contents.items():
-        (directory / path).parent.mkdir(parents=True, exist_ok=True)
-        mode = 0o600 if path.startswith(f"{SECRETS}/") else 0o666
-        # exclusively: what somebody else makes meanwhile is not overwritten either
-        descriptor = os.open(directory / path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
+        try:
+            _write(directory / path, content, 0o600 if path.startswith(f"{SECRETS}/") else 0o666)
+        except OSError as error:
+            text = f"{directory / path} can't be written: {error.strerror}; name a DIRECTORY that you may write to"
+            raise Failure(ExitStatus.ERROR, text) from error
+
+
+def _write(path: Path, content: bytes, mode: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # exclusively: what somebody else makes meanwhile is not overwritten either
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)

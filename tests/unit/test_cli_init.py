@@ -132,7 +132,9 @@ def test_init__a_file_comes_while_it_writes__is_not_overwritten(
     result = person(tmp_path).moorage("init", str(tmp_path))
 
     assert result.status is ExitStatus.ERROR
-    assert result.err == f"moorage: {tmp_path}/moorage.yml: File exists\n"
+    assert result.err == (
+        f"moorage: {tmp_path}/moorage.yml can't be written: File exists; name a DIRECTORY that you may write to\n"
+    )
     assert (tmp_path / "moorage.yml").read_text() == "mine"
 
 
@@ -158,8 +160,23 @@ def test_init__unknown_template__names_the_one_that_was_meant(tmp_path: Path) ->
     result = person(tmp_path).moorage("init", "--template", "app-postgres", str(tmp_path / "here"))
 
     assert result.status is ExitStatus.USAGE
-    assert result.err == "moorage: no template 'app-postgres', did you mean 'app-postgresql'?\n"
+    assert result.err == (
+        "moorage: no template 'app-postgres', did you mean 'app-postgresql'? `moorage init --list` says what each is\n"
+    )
     assert not (tmp_path / "here").exists()
+
+
+@pytest.mark.parametrize("place", ["/proc/x", "/dev/null/x", "n" * 300])
+def test_init__a_place_that_nobody_can_write_to__is_one_line(
+    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    result = person(tmp_path).moorage("init", place)
+
+    assert (result.status, result.out, result.err.count("\n")) == (ExitStatus.ERROR, "", 1)
+    assert result.err.startswith(f"moorage: {place}/moorage.yml can't be written: ")
+    assert result.err.endswith("; name a DIRECTORY that you may write to\n")
 
 
 def test_init__list__tells_each_template_in_one_line_and_writes_nothing(tmp_path: Path) -> None:

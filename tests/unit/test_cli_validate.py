@@ -107,6 +107,15 @@ def test_h10_h11_validate__a_fresh_clone_without_secrets__is_valid_with_a_warnin
     ]
 
 
+def test_plan__a_placeholder_in_the_file__is_warned_of_before_anything_is_asked(tenant: Person) -> None:
+    Path("moorage.yml").write_text(f"{VERSION}include: [parts/web.yml]\n{REST}".replace("nginx", "your-name/app"))
+
+    result = tenant.moorage("plan")
+
+    assert result.err.startswith("moorage.yml:4:16: warning: 'your-name' stands for what is yours")
+    assert result.status is ExitStatus.CHAIN_UNAVAILABLE
+
+
 def test_validate__warnings__are_for_programs_and_github_too(tenant: Person) -> None:
     Path("parts/key").unlink()
 
