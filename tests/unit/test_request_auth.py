@@ -211,6 +211,26 @@ def test_h13_verify__signature_out_of_its_one_form__is_rejected(
     assert verify(signature_of(change), ACTION, DOMAIN, NOW) == Rejected(Reason.BAD_SIGNATURE)
 
 
+@pytest.mark.parametrize(
+    "signature",
+    [
+        # what wallets that are contracts answer with; `r` is a contract, and s says where in the data its answer is
+        TENANT.address[2:].rjust(64, "0") + f"{65:064x}" + "00",
+        TENANT.address[2:].rjust(64, "0") + f"{65:064x}" + "00" + f"{0:064x}",
+        "11" * 130,
+        "11" * 96 + "6492" * 16,
+        "",
+    ],
+    ids=["of-a-contract", "of-a-contract-with-data", "of-two-owners", "of-a-contract-yet-to-be-made", "none"],
+)
+def test_h15_verify__what_only_a_contract_could_take_for_a_signature__is_rejected(signature: str) -> None:
+    header = closed(opened(signed()) | {"signature": f"0x{signature}"})
+
+    verified = verify(header, ACTION, DOMAIN, NOW)
+
+    assert verified in (Rejected(Reason.BAD_SIGNATURE), Rejected(Reason.MALFORMED))
+
+
 def test_verify__no_header__is_missing() -> None:
     assert verify(None, ACTION, DOMAIN, NOW) == Rejected(Reason.MISSING)
 
