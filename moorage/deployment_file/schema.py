@@ -25,6 +25,13 @@ HINTS = {
     "entrypoint": "write it under command",
     "volumes": "write them under storage: storage: {/data: 1GB}",
     "healthcheck": "write it under health",
+    "build": "an image is built and pushed before: name it under image",
+    "deploy": "where it runs, and how many of it, stands under deployment.services",
+    "replicas": "write it under deployment.services: nodes: 2",
+    "resources": "what one node gets is the compute of its profile, under deployment.datacenters",
+    "networks": "services reach each other where expose says so, and nowhere else",
+    "links": "services reach each other where expose says so, and nowhere else",
+    "env_file": "write the variables under env, or what is in the file under secrets",
     **dict.fromkeys(
         ("privileged", "cap_add", "devices", "network_mode", "pid", "ipc", "security_opt"),
         "a container gets no rights over the host that it runs on",

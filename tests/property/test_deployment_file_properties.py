@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from moorage import deployment_file, manifest
 from moorage.deployment_file import DeploymentFileError, dump, load_whole
 from moorage.deployment_file.lock import read_lock
+from tests.property.written_yaml import token_texts, written_files
 
 SLOW = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 FILES = Path(__file__).parents[1] / "unit" / "deployment_files"
@@ -191,6 +192,12 @@ def test_deployment_file__a_document_with_edits__is_read_or_refused_with_a_posit
     assert read(text) in ("valid", "refused")
 
 
+@SLOW
+@given(written_files() | token_texts())
+def test_h04_deployment_file__any_form_of_yaml__is_read_or_refused_with_a_position(text: str) -> None:
+    assert read(text) in ("valid", "refused")
+
+
 @pytest.fixture(scope="module")
 def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("files")
@@ -276,7 +283,7 @@ def test_dump__of_a_file_with_any_text__loads_as_the_same(text: str) -> None:
 
 
 @SLOW
-@given(edited_texts() | edited_documents())
+@given(edited_texts() | edited_documents() | written_files())
 def test_dump__of_a_file_with_edits__loads_as_the_same(text: str) -> None:
     is_dumped_and_read_again(text)
 
