@@ -30,11 +30,13 @@ async def test_cold_key__unsigned_out_and_signed_in__deposits(tmp_path):
         signed = await cold.does("wallet", "sign", "pay.json", typed="y\n")
         repeated = await watcher.does("register", "--deposit", "1", "--unsigned-out", "pay.json")
         resigned = await cold.does("wallet", "sign", "pay.json", "--yes")
+        await here.chain.mine(1)  # gas costs something else now
         sent = await watcher.does("send", "pay.json.signed", typed="y\n")
         again = await watcher.does("send", "pay.json.signed", "--yes")
 
         assert [each.status for each in (written, signed, sent)] == [ExitStatus.OK] * 3, signed.err + sent.err
         assert_failed(repeated, ExitStatus.USAGE, "pay.json: there is something already; it is never overwritten")
+        assert "signs on chain" not in repeated.err
         assert_failed(resigned, ExitStatus.USAGE, "pay.json.signed: there is something already")
         assert f"let the exchange {here.market.exchange} take up to 2.5 MOOR" in signed.err
         assert "without a node" in signed.err and "pay 2.5 MOOR from the wallet" in signed.err
