@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import json
 import subprocess
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import aiohttp
 
+from cli.core.webhook_signature import headers, key_of
 from demo.hosts import Hosts
-from tests.example_tenant import Tenant, at_once
+from moorage.private_file import write_private
+from tests.example_tenant import LOCAL_FILE, Tenant, at_once
+from tests.recipients import HERE, PASSWORD, USER, Hook, certificates, hook, mail_host
 
 PATIENCE_SECONDS = 60.0
 POLL_SECONDS = 0.3
@@ -122,6 +127,32 @@ async def check_private_service(visit: Visit) -> None:
 
 async def check_notifications(visit: Visit) -> None:
     assert "A berth for your pages" in await text_of(f"{visit.first}/")
+    async with hook() as program, mail_host() as mails:
+        _name_recipients(visit.tenant.files, program)
+        owner = visit.tenant.person(reachable=HERE, tls=certificates().client).having(
+            SMTP=f"smtp://{USER.replace('@', '%40')}@localhost:{mails.port}",
+            SMTP_PASSWORD_FILE=str(visit.tenant.files / "smtp-password"),
+        )
+        file = ("-f", str(visit.tenant.files / LOCAL_FILE))
+        outcomes = [await owner.does("notify", *file), await owner.does("notify", "watch", "--once", *file)]
+
+    assert [outcome.status for outcome in outcomes] == [0, 0], outcomes
+    key = key_of((visit.tenant.files / "secrets/webhook-key").read_text())
+    for request in program.requests:
+        identity, seconds = request.headers["webhook-id"], int(request.headers["webhook-timestamp"])
+        assert headers(identity, seconds, request.body, key).items() <= request.headers.items()
+    told = [json.loads(request.body)["event"] for request in program.requests]
+    assert told == ["deploy.complete", "deploy.begin", "cluster.created", "funds.low"]  # the first is the test
+    subjects = [str(mail["Subject"]).partition(": ")[0] for mail in mails.mails]
+    assert subjects == ["[moorage] test of deploy.complete", "[moorage] funds.low"]
+    assert {mail["To"] for mail in mails.mails} == {"on-call@example.org"} and all(each[2] for each in mails.envelopes)
+
+
+def _name_recipients(files: Path, program: Hook) -> None:
+    """Put in what the example says to be its owner's."""
+    text = (files / "moorage.yml").read_text(encoding="utf-8")
+    (files / "moorage.yml").write_text(text.replace("https://hooks.example.org/moorage", program.url))
+    write_private(files / "smtp-password", PASSWORD.encode())
 
 
 async def check_batch_job(visit: Visit) -> None:

@@ -21,7 +21,7 @@ from moorage.private_file import write_private
 from tests.bytecode import ROOT
 from tests.chain import give_tokens
 from tests.cli_forks import Outcome, Run, moorage_at_once
-from tests.cli_runner import person
+from tests.cli_runner import Person, person
 from tests.datacenters import Site
 
 EXAMPLES = ROOT / "examples"
@@ -53,6 +53,10 @@ class Tenant:
         """Return what runs a command with the example's file."""
         name, *others = arguments
         return Run((name, "--file", str(self.files / LOCAL_FILE), *others), str(self.folder), self.variables)
+
+    def person(self, **surroundings: Any) -> Person:
+        """Return who runs commands in the test's own process, with other surroundings."""
+        return Person(self.folder, self.variables, **surroundings)
 
     async def workloads(self) -> dict[str, Any]:
         """Return what `moorage status` tells of each workload, by its name."""
