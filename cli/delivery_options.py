@@ -8,19 +8,20 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from cli.courier import Post
 from cli.environment import Environment
 from cli.failures import ExitStatus, Failure
 from cli.options import Command, include_options, path_option
 from cli.output import note
-from cli.recipients import Mailbox, Recipient, Webhook, recipients_of
-from cli.smtp import MailSender, MailServer, mail_server
-from cli.webhook import WebhookSender
-from moorage.deployment_file import IncludeRules
+
+if TYPE_CHECKING:  # what sends takes long to import, and not every run sends
+    from cli.courier import Post
+    from cli.recipients import Recipient
+    from cli.smtp import MailServer
+    from moorage.deployment_file import IncludeRules
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,8 @@ class DeliveryOptions:
             DeploymentFileError: the file is not valid.
             Failure: one of them can't.
         """
+        from cli.recipients import Mailbox, recipients_of
+
         found = recipients_of(file, self.rules, is_http_allowed=self.is_http_allowed)
         for each in found:
             if isinstance(each, Mailbox) and self.mail_server is None and name in (None, each.entry):
@@ -49,6 +52,8 @@ class DeliveryOptions:
 
 def warn_unsigned(file: Path, recipients: Sequence[Recipient]) -> None:
     """Say which webhooks can't know who calls them."""
+    from cli.recipients import Webhook
+
     for each in recipients:
         if isinstance(each, Webhook) and each.key is None:
             note(f"{file}: notification {each.entry!r} has no secret: nobody can tell its requests from forged ones")
@@ -57,6 +62,10 @@ def warn_unsigned(file: Path, recipients: Sequence[Recipient]) -> None:
 @asynccontextmanager
 async def open_post(environment: Environment, delivery: DeliveryOptions) -> AsyncIterator[Post]:
     """Give what sends to recipients."""
+    from cli.courier import Post
+    from cli.smtp import MailSender
+    from cli.webhook import WebhookSender
+
     server = delivery.mail_server
     mails = MailSender(server, environment.tls) if server is not None else None
     post = Post(WebhookSender(environment.reachable, environment.tls, time.time), mails)
@@ -101,5 +110,11 @@ def delivery_options() -> Callable[[Command], Command]:
 
 def _collected(given: dict[str, Any]) -> DeliveryOptions:
     url, password_file, sender = given.pop("smtp_url"), given.pop("smtp_password_file"), given.pop("mail_from")
-    server = mail_server(url, password_file, sender) if url is not None else None
+    server = _mail_server(url, password_file, sender) if url is not None else None
     return DeliveryOptions(server, given.pop("is_http_allowed"), given.pop("rules"))
+
+
+def _mail_server(url: str, password_file: Path | None, sender: str | None) -> MailServer:
+    from cli.smtp import mail_server
+
+    return mail_server(url, password_file, sender)

@@ -7,7 +7,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from cli.core.agent_notices import Memory, Patience, agent_notices, kept
+from cli.core.agent_memory import Memory, kept
+from cli.core.agent_notices import Patience, agent_notices
 from cli.core.chain_notices import chain_notices
 from cli.core.notices import Notice, document
 from cli.core.retries import Delivery, DeliveryState

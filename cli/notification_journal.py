@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from cli.core.agent_notices import Memory, kept
+from cli.core.agent_memory import Memory, kept
 from cli.core.retries import Delivery, DeliveryState
 from cli.failures import ExitStatus, Failure
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,8 +15,10 @@ from cli.environment import Environment
 from cli.notification_journal import looked_at
 from cli.options import DEFAULT_FILE, Format, Options, include_options, output_options, path_option
 from cli.output import emit, say, say_table
-from cli.recipients import Recipient, recipients_of
-from moorage.deployment_file import IncludeRules
+
+if TYPE_CHECKING:  # to read deployment files takes long to import
+    from cli.recipients import Recipient
+    from moorage.deployment_file import IncludeRules
 
 COLUMNS = ("NAME", "RECIPIENT", "EVENTS", "DELIVERED", "WAITING", "FAILED", "LAST")
 
@@ -27,6 +29,8 @@ COLUMNS = ("NAME", "RECIPIENT", "EVENTS", "DELIVERED", "WAITING", "FAILED", "LAS
 @output_options
 def command(environment: Environment, options: Options, file: Path, rules: IncludeRules) -> None:
     """Show a file's recipients, and what was sent to them from here."""
+    from cli.recipients import recipients_of
+
     recipients = recipients_of(file, rules, is_http_allowed=True)
     deliveries = list(_deliveries(environment.state_directory, file.resolve()))
     documents = [_document(each, [one for one in deliveries if one.recipient == each.name]) for each in recipients]

@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -18,7 +19,9 @@ from cli.environment import Environment
 from cli.failures import ExitStatus, Failure
 from cli.options import DEFAULT_FILE, Format, Options, output_options, path_option
 from cli.output import emit, say
-from cli.recipients import Recipient
+
+if TYPE_CHECKING:
+    from cli.recipients import Recipient
 
 
 @dataclass(frozen=True, slots=True)

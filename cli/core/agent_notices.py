@@ -7,8 +7,9 @@ that is started again goes on from there.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
+from cli.core.agent_memory import Memory, Node
 from cli.core.agents import DONE, NOTHING_KNOWN, RUNNING, Knowledge, Report, is_up, up_words
 from cli.core.chain_notices import stages
 from cli.core.notices import Fields, Kind, Notice, notice_id
@@ -36,29 +37,6 @@ class Patience:
     """That a workload of a new version does not come up."""
     absent_seconds: float = 300.0
     """That an agent does not answer, or lacks the manifest."""
-
-
-@dataclass(frozen=True, slots=True)
-class Node:
-    """A workload on a lease, as it was told last."""
-
-    is_up: bool
-    changes: int
-    """How often it has come up and gone down."""
-
-
-@dataclass(frozen=True, slots=True)
-class Memory:
-    """What was told of a deployment, and since when something lasts."""
-
-    complete_stage: int = 0
-    """The last that was complete."""
-    nodes: Mapping[str, Node] = field(default_factory=dict)
-    """Lease and workload, `0x.../web` -> as it was told."""
-    came_up: Mapping[str, str] = field(default_factory=dict)
-    """Lease -> the version of which all workloads ran on it."""
-    since_seconds: Mapping[str, float] = field(default_factory=dict)
-    """What lasts -> since when; not kept, a watcher that is started again counts anew."""
 
 
 def agent_notices(
@@ -187,11 +165,6 @@ class _Look:
         shown = {"lease": full(attempt.id), "group": attempt.group.name, "provider": attempt.provider, **fields}
         identity = notice_id(self._view.id, kind, attempt.id, *about)
         return Notice(identity, kind, self._view.block_number, text, shown)
-
-
-def kept(memory: Memory) -> Memory:
-    """Return what is worth keeping on the disk."""
-    return replace(memory, since_seconds={})
 
 
 def _trouble(report: Report | None, view: DeploymentView) -> str | None:

@@ -24,7 +24,7 @@ SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 PROGRAM = """
 import sys
 from dataclasses import replace
-import cli.commands.notify_watch as watch
+import cli.watching as watch
 from cli.core.agent_notices import Patience
 from cli.environment import Environment
 from cli.main import run

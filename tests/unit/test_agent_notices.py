@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from cli.core.agent_notices import MOST_NODES, Memory, Patience, agent_notices, kept
+from cli.core.agent_memory import Memory, kept
+from cli.core.agent_notices import MOST_NODES, Patience, agent_notices
 from cli.core.agents import Knowledge, ManifestNews, Report, Workload
 from cli.core.notices import Kind, Notice
 from cli.core.view import DeploymentView

@@ -48,6 +48,24 @@ def test_program__help__imports_no_command():
         assert f"'{heavy}'" not in out
 
 
+def test_program__help_of_notify__imports_nothing_of_chain_and_network():
+    code = "import sys; from cli.main import run; run(['notify', '--help']); print(sorted(sys.modules))"
+
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+
+    assert "watch" in out
+    for heavy in (
+        "eth_account",
+        "eth_abi",
+        "aiohttp",
+        "aiosmtplib",
+        "jsonschema",
+        "structlog",
+        "moorage.deployment_file",
+    ):
+        assert f"'{heavy}'" not in out
+
+
 def test_program__nothing_said__is_its_help(tenant):
     result = tenant.moorage()
 

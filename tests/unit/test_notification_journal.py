@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.core.agent_notices import Memory, Node
+from cli.core.agent_memory import Memory, Node
 from cli.core.retries import Arrived, Delivery, DeliveryState, after
 from cli.failures import Failure
 from cli.notification_journal import Held, NotificationJournal, Written, looked_at
@@ -160,7 +160,7 @@ def test_h33_journal__failure_in_the_middle__nothing_of_it_is_written(journal):
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from cli.core.agent_notices import Memory
+from cli.core.agent_memory import Memory
 from cli.core.retries import Delivery, DeliveryState
 from cli.notification_journal import NotificationJournal, Written
 journal = NotificationJournal(Path(sys.argv[1]))
