@@ -153,8 +153,6 @@ class Notifier:
         """Go on after whatever fails, and tell it: once, until it goes well again."""
         try:
             yield
-        except BrokenPipeError:
-            raise
         except Exception as error:  # one deployment must not keep the others from being told
             problems.append(error)
             self._tell_trouble(what, error)

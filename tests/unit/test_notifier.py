@@ -19,6 +19,7 @@ from cli.core.retries import Arrived, DeliveryState, Outcome, Refused, Unanswere
 from cli.core.story import Line
 from cli.core.view import DeploymentView
 from cli.courier import Courier, Post
+from cli.failures import ExitStatus, Failure
 from cli.followed import Rules, Surroundings
 from cli.notification_journal import NotificationJournal
 from cli.notifier import Notifier, journal_path, unfinished
@@ -70,6 +71,7 @@ class Chain:
 
     def __init__(self, *views: DeploymentView | Exception) -> None:
         self.views = list(views)
+        self.torn = {TORN}
 
     @property
     def now(self) -> DeploymentView:
@@ -81,7 +83,7 @@ class Chain:
         return self.now.block_number
 
     async def view(self, deployment: DeploymentId) -> DeploymentView | None:
-        if deployment == TORN:
+        if deployment in self.torn:
             raise NodeUnavailable("the node has the deployment but not its logs")
         return self.now if deployment == DEPLOYMENT else None
 
@@ -374,6 +376,38 @@ async def test_watch__node_lacks_the_logs_of_one_in_the_only_look__others_are_to
         await world.once()
 
     assert world.post.kinds() == TOLD[:2]
+
+
+async def test_h33_watch__ended_but_not_yet_looked_at__is_not_taken_for_told(tmp_path):
+    world = World(tmp_path, Chain(VIEWS[-1]), MemoryPost(), (ME,))
+    await world.once()
+    world.recipients = (ME, OPS)
+    world.chain.torn.add(DEPLOYMENT)
+    task = asyncio.create_task(world.notifier().run(is_once=False, ends=True))
+    for _ in range(100):
+        await asyncio.sleep(0)
+
+    world.chain.torn.clear()
+    await asyncio.wait_for(task, 5)
+
+    assert world.post.kinds("ops") == TOLD and world.events[-1] == "ended"
+
+
+async def test_watch__journal_can_not_be_written_when_it_is_opened__is_opened_later(tmp_path, monkeypatch):
+    begin, full_disks = NotificationJournal.begin, [True]
+
+    def fails_once(self: NotificationJournal, file: Path | None) -> None:
+        if full_disks:
+            full_disks.pop()
+            raise Failure(ExitStatus.ERROR, "database or disk is full")
+        begin(self, file)
+
+    monkeypatch.setattr(NotificationJournal, "begin", fails_once)
+    world = World(tmp_path, Chain(VIEWS[0], VIEWS[1]), MemoryPost())
+
+    await world.until(lambda: bool(world.lines) and not world.chain.go_on() and world.post.kinds() == TOLD[:2])
+
+    assert world.events[:2] == ["problem", "following"]
 
 
 async def test_watch__journal_of_one_is_broken__others_are_told_and_it_is_said_once(tmp_path):
