@@ -61,7 +61,7 @@ def test_mail__long_text__is_whole_in_the_body_and_short_in_the_subject():
 
 
 @pytest.mark.parametrize(
-    "address", ["", "nobody", "a@b\r\nBcc: victim@example", "a@b, c@d", "<a@b>", ",a@b", "a@", "@b"]
+    "address", ["", "nobody", "a@b\r\nBcc: victim@example", "a@b, c@d", "<a@b>", ",a@b", "a@", "@b", '"a"@b']
 )
 def test_h33_mail__no_address__is_refused(address):
     with pytest.raises(ValueError):
