@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from moorage.deployment_file import DeploymentFileError, includes, load, local_files
+from moorage.deployment_file import DeploymentFileError, includes, load, local_files, private
 from moorage.deployment_file.local_files import read_bytes
 
 
@@ -71,6 +72,27 @@ def test_h08_include__directory_that_becomes_a_link_meanwhile__is_not_followed(
         load(tmp_path / "project/moorage.yml")
     assert "the file" in str(caught.value) and "can't be read" in str(caught.value)
     assert "stolen" not in str(caught.value)
+
+
+def test_h08_secret__directory_that_becomes_a_link_meanwhile__is_not_followed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "project/parts").mkdir(parents=True)
+    (tmp_path / "elsewhere").mkdir()
+    meant = (tmp_path / "project/parts/key").resolve()
+    (tmp_path / "elsewhere/key").write_text("stolen")
+
+    def found_before_a_swap(*_: object) -> Path:
+        (tmp_path / "project/parts").rmdir()
+        (tmp_path / "project/parts").symlink_to(tmp_path / "elsewhere")
+        return meant
+
+    monkeypatch.setattr(private, "_found", found_before_a_swap)
+    refused: list[str] = []
+    reader = SimpleNamespace(refuse=lambda _, message: refused.append(message))
+
+    assert private._content(reader, (), "parts/key") is None  # type: ignore[arg-type]
+    assert len(refused) == 1
 
 
 def test_read__file_of_the_limit_and_more__is_cut_behind_it(tmp_path: Path) -> None:
