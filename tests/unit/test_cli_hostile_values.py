@@ -85,10 +85,14 @@ def test_logs__since_before_all_times__asks_for_everything() -> None:
     assert _since("800000d") == "1970-01-01T00:00:00.000000000Z"
 
 
-def test_context__no_name__is_refused(tmp_path: Path) -> None:
-    result = person(tmp_path).moorage("context", "use", "")
+@pytest.mark.parametrize("word", ["use", "remove"])
+def test_context__no_name__is_refused_and_changes_nothing(word: str, tmp_path: Path) -> None:
+    tenant = person(tmp_path)
+    assert tenant.moorage("context", "add", "dev", "--rpc", "http://127.0.0.1:1").status == ExitStatus.OK
+    before = tenant.moorage("context", "list").out
 
-    assert (result.status, result.err) == (
-        ExitStatus.USAGE,
-        "moorage: no context '': there are none; `moorage context add` makes one\n",
-    )
+    result = tenant.moorage("context", word, "")
+
+    text = "moorage: no context '': there are dev; `moorage context add` makes one\n"
+    assert (result.status, result.err) == (ExitStatus.USAGE, text)
+    assert tenant.moorage("context", "list").out == before
