@@ -74,8 +74,8 @@ def test_wrapped__a_line_with_a_label__goes_on_where_its_text_begins():
         (f"1. pay to {ADDRESS}", ["1. pay to", f"   {ADDRESS}"]),
         (f"wallet {ADDRESS} signs", ["wallet", f"  {ADDRESS}", "  signs"]),
         (
-            "run `moorage deploy -f a.yml` to deploy it again",
-            ["run `moorage deploy -f a.yml`", "  to deploy it again"],
+            "please run `moorage deploy -f a.yml` again",
+            ["please run", "  `moorage deploy -f a.yml`", "  again"],
         ),
         ("    far in there is a text that goes on", ["    far in there is a text", "      that goes on"]),
         ("short", ["short"]),
