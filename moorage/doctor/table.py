@@ -22,7 +22,11 @@ INDENT = 9
 
 def document(findings: Sequence[Finding]) -> dict[str, Any]:
     """Return findings for programs."""
-    return {"sound": is_sound(findings), "findings": [asdict(finding) for finding in findings]}
+    return {"sound": is_sound(findings), "findings": [_plain(finding) for finding in findings]}
+
+
+def _plain(finding: Finding) -> dict[str, str]:
+    return {**asdict(finding), "level": finding.level.value}
 
 
 def as_json(findings: Sequence[Finding]) -> str:

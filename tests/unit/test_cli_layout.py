@@ -60,3 +60,9 @@ def test_layout__low_terminal__leaves_out_connections_and_those_first_that_are_u
 
 def test_layout__no_rows__is_the_header_alone():
     assert laid_out((), 80, 24) == (StyledLine("GROUP  STATE  PROVIDER  PRICE  PAID FOR", "bold"),)
+
+
+def test_layout__long_names_of_connections__make_no_room_in_other_rows():
+    with_connections, without = laid_out((GROUP, WEB, UP), 120, 99), laid_out((GROUP, WEB), 120, 99)
+
+    assert [line.text for line in with_connections][:3] == [line.text for line in without]

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from cli.core.story import TELLERS
+from tests.cli_runner import person
 from tests.command_tree import LEAVES, options_of
 from tests.json_fields import EVENTS, event_fields, fields_of, heading_of, problems, sections
 
@@ -75,3 +76,19 @@ def test_problems__document__is_compared_field_by_field(words, document, found):
 )
 def test_problems__event__is_compared_field_by_field(line, found):
     assert problems(("deploy",), json.dumps(line)) == found
+
+
+def test_context__used_and_forgotten__is_said(tmp_path):
+    somebody = person(tmp_path)
+    somebody.moorage("context", "add", "home", "--rpc", "http://127.0.0.1:1")
+
+    used, gone = somebody.moorage("context", "use", "home"), somebody.moorage("context", "remove", "home")
+
+    assert "http://127.0.0.1:1" in used.out and "in use now: context home" in used.out
+    assert "home is forgotten" in gone.out and "in use now: none" in gone.out
+
+
+def test_doctor__as_yaml__is_yaml(tmp_path):
+    result = person(tmp_path).moorage("doctor", "--rpc", "http://127.0.0.1:1", "-o", "yaml")
+
+    assert result.out.startswith("sound: false")
