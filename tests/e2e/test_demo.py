@@ -60,7 +60,8 @@ def test_demo__played_to_the_end__tells_the_story_and_leaves_nothing(
 ) -> None:
     output, _ = demo.communicate(timeout=700)
 
-    assert demo.returncode == 0, f"{output[-4000:]}\n(its end comes first; all of it:)\n{output}"
+    reason = output.partition("the demo failed: ")[2][:4000]
+    assert demo.returncode == 0, f"{reason}\n\nall of it:\n{output}"
     check_story(output, STORY)
     assert list(tmp_path.iterdir()) == []
     chain = re.search(r"anvil runs chain (\d+)", output)

@@ -121,6 +121,8 @@ BEFORE = "replica 0: the version before goes on; the new one"
         ("lease 0x4f4de4d5… closed: 0.001192 MOOR", "lease 0x00000000… closed: 12.5001 MOOR"),
         ("web  running   http://127.0.0.1:31869", "web  running  http://127.0.0.1:80"),
         ("prepaid for 9h 8m", "prepaid for 3s"),
+        ("dock  9h   5 MOOR\n      in all", "dock  9h 7m  5 MOOR\n      in\n      all"),
+        ("0x1  until block 7    5\n     (in 3s)         MOOR", "0x1  until block 123  5 MOOR\n     (in 2d 5h)"),
         ("a facilitator acted 1m 17s ago, in block 132", "a facilitator acted 5s ago, in block 7"),
         ("9.1 h   confirmed 6 blocks ago, next within 9", "0.3 h  confirmed 1 block ago, next within 12"),
         ('  "block": 351,', '  "block": 1,'),
