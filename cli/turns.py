@@ -18,7 +18,7 @@ import click
 import msgspec
 
 from cli.environment import Environment
-from cli.failures import ExitStatus, Failure
+from cli.failures import UNDECIDED, ExitStatus, Failure
 from cli.outgoing import Earlier, Seen
 from cli.output import note
 from cli.session import Session
@@ -180,7 +180,7 @@ async def take_turn(session: Session, signer: TenantSigner) -> AsyncIterator[Tur
         except asyncio.CancelledError:
             if turn.has_begun:
                 raise Failure(
-                    ExitStatus.ABORTED, f"interrupted while wallet {signer.address} was sending: {AGAIN}"
+                    ExitStatus.ABORTED, f"interrupted while wallet {signer.address} was sending, {UNDECIDED}: {AGAIN}"
                 ) from None
             raise
         finally:

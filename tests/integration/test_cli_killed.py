@@ -53,7 +53,13 @@ UPDATING = [
     *((point, 1) for point in SENDING),
     ("after-submitting", 1),
 ]
-QUICK = ("after-recording", "outbox-sent", "after-submitting", "after-delivering")
+QUICK = (
+    ("after-recording", signal.SIGKILL),
+    ("outbox-sent", signal.SIGKILL),
+    ("outbox-sent", signal.SIGINT),
+    ("after-submitting", signal.SIGINT),
+    ("after-delivering", signal.SIGKILL),
+)
 """Those around which something could be done twice; the others take long together."""
 ONE_HOUR = 1_003 * 10**15
 """Of the file at its maximum price, with three tips; in base units, about."""
@@ -102,13 +108,9 @@ def points(places: list[tuple[str, int]]) -> list[object]:
     """Return parameters: each place with each signal; most of them only in the long run."""
     pairs = [(place, number) for place in places for number in (signal.SIGKILL, signal.SIGINT)]
     return [
-        pytest.param(*place, number, marks=() if _is_quick(*place, number) else (pytest.mark.long,))
+        pytest.param(*place, number, marks=() if (place[0], number) in QUICK else (pytest.mark.long,))
         for place, number in pairs
     ]
-
-
-def _is_quick(point: str, which: int, number: int) -> bool:
-    return point in QUICK and number == (signal.SIGINT if point == "after-submitting" else signal.SIGKILL)
 
 
 async def paid_in(here: World) -> int:
