@@ -6,6 +6,7 @@ import os
 import signal
 import ssl
 import sys
+import termios
 import threading
 import time
 from collections.abc import Callable, Coroutine, Iterator
@@ -91,7 +92,7 @@ class Environment:
         return asyncio.run(_cancelled_by_sigterm(program))
 
     def ask_password(self, prompt: str, *, is_new: bool = False) -> str:
-        """Return what is typed without being shown; twice if it is new.
+        """Return what is typed from now on, without being shown; twice if it is new.
 
         Raises:
             Failure: nobody is there.
@@ -100,10 +101,11 @@ class Environment:
         if not self.is_interactive:
             raise Failure(ExitStatus.WALLET, f"{prompt}: nobody to ask, give --password-file (MOORAGE_PASSWORD_FILE)")
         with _interruptible():
+            _discard_typed()
             return str(click.prompt(prompt, hide_input=True, confirmation_prompt=is_new, err=True))
 
     def confirm(self, question: str, *, is_agreed: bool) -> None:
-        """Return if the person agrees.
+        """Return if the person agrees: what was typed before the question is no answer to it.
 
         Raises:
             Failure: nobody is there.
@@ -114,7 +116,14 @@ class Environment:
         if not self.is_interactive:
             raise Failure(ExitStatus.USAGE, f"{question} Nobody to ask: give --yes to agree")
         with _interruptible():
+            _discard_typed()
             click.confirm(question, abort=True, err=True)
+
+
+def _discard_typed() -> None:
+    """Forget what is typed already: who types before anything is shown has not seen it."""
+    if sys.stdin.isatty():
+        termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)
 
 
 def _keep_log_apart() -> None:
