@@ -16,10 +16,11 @@ from cli.failures import Failure
 from cli.options import Options
 from cli.records import Records
 from cli.session import Session, open_session
+from cli.submission import NO_SALT, compiled_for
 from moorage import units
 from moorage.chain.reader import MarketReader
 from moorage.chain.rpc import ChainError, Rpc, as_number
-from moorage.deployment_file import DeploymentFileError, compile, load
+from moorage.deployment_file import DeploymentFileError, load
 from moorage.doctor.agent import check_agent
 from moorage.doctor.chain import ask_node, base_fee, check_clock, check_contracts, check_finality
 from moorage.doctor.finding import Check, Finding, at_once, examine, failure, ok, warning
@@ -33,7 +34,6 @@ from moorage.types import Address, DeploymentState, OrderState, ProviderNumber
 from moorage.waiting import due_blocks, oldest_due_blocks
 
 EXPECTED = (ChainError, Failure, OSError)
-NO_SALT = bytes(32)
 NOT_EXAMINED = "not examined"
 
 
@@ -129,9 +129,7 @@ def _file(session: Session | None, file: Path | None) -> list[Finding]:
     try:
         spec = None if file is None else load(file)
         if spec is not None and session is not None:
-            market = session.market
-            decimals = market.parameters.token_decimals
-            compile(spec, seconds_per_block=market.seconds_per_block, salt=NO_SALT, token_decimals=decimals)
+            compiled_for(session, spec, NO_SALT)
     except DeploymentFileError as error:
         return judge_file(file, error.problems)
     return judge_file(file, ())

@@ -7,26 +7,23 @@ from typing import Any
 from cli.core.costs import describe_most, most_document
 from cli.options import Options
 from cli.session import open_session
+from cli.submission import NO_SALT, compiled_for
 from moorage import terms
 from moorage.chain.rpc import ChainError
-from moorage.deployment_file import DeploymentSpec, compile
-
-NO_SALT = bytes(32)
+from moorage.deployment_file import DeploymentSpec
 
 
 async def cost(options: Options, spec: DeploymentSpec) -> tuple[dict[str, Any], list[str]]:
     """Return the most that a deployment can cost per hour, for programs and for people; why not if no market answers.
 
     Raises:
-        DeploymentFileError: it is beyond what the market can hold.
+        DeploymentFileError: the exchange would refuse it.
     """
     try:
         async with open_session(options) as session:
-            market = session.market
-            decimals = market.parameters.token_decimals
-            compiled = compile(spec, seconds_per_block=market.seconds_per_block, salt=NO_SALT, token_decimals=decimals)
-            charge = sum(terms.max_charge(group, market.parameters) for group in compiled.groups)
-            interest = sum(terms.interest(terms.collateral(group), market.parameters) for group in compiled.groups)
+            parameters, groups = session.market.parameters, compiled_for(session, spec, NO_SALT).groups
+            charge = sum(terms.max_charge(group, parameters) for group in groups)
+            interest = sum(terms.interest(terms.collateral(group), parameters) for group in groups)
             return most_document(charge, interest, session.money), [describe_most(charge, interest, session.money)]
     except ChainError as error:
         is_expected = options.is_rpc_given or options.market_file is not None

@@ -63,10 +63,13 @@ def is_same(revision: Revision, compiled: CompiledDeployment) -> bool:
 
 
 def compiled_for(session: Session, spec: DeploymentSpec, salt: bytes) -> CompiledDeployment:
-    """Return what a file comes to on the market."""
+    """Return what a file comes to on the market.
+
+    Raises:
+        DeploymentFileError: the exchange would refuse it.
+    """
     market = session.market
-    decimals = market.parameters.token_decimals
-    return compile(spec, seconds_per_block=market.seconds_per_block, salt=salt, token_decimals=decimals)
+    return compile(spec, seconds_per_block=market.seconds_per_block, salt=salt, parameters=market.parameters)
 
 
 def submission(session: Session, record: Record, compiled: CompiledDeployment, plan: OrderPlan) -> Call:

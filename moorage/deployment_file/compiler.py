@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 from msgspec import UNSET
 
-from moorage import manifest, units
+from moorage import manifest, terms, units
 from moorage.deployment_file.problems import DeploymentFileError, Problem, quoted
 from moorage.deployment_file.spec import Datacenter, DeploymentSpec, Profile, Service
-from moorage.types import LEDGER_DECIMALS, MAX_BLOCKS, MAX_MONEY, Group, ResourceGroup
+from moorage.types import LEDGER_DECIMALS, MAX_BLOCKS, MAX_MONEY, Group, Parameters, ResourceGroup
 
 MAX_CHARGE = 2**80 - 1
 """Ledger units per block that one order may cost."""
@@ -27,7 +27,7 @@ class CompiledDeployment(NamedTuple):
 
 
 def compile(
-    spec: DeploymentSpec, *, seconds_per_block: Fraction, salt: bytes, token_decimals: int = LEDGER_DECIMALS
+    spec: DeploymentSpec, *, seconds_per_block: Fraction, salt: bytes, parameters: Parameters | None = None
 ) -> CompiledDeployment:
     """Compile a deployment for a chain. The same arguments always give the same result.
 
@@ -35,15 +35,18 @@ def compile(
         spec: a loaded deployment file.
         seconds_per_block: of the chain.
         salt: 32 random bytes, new for each manifest.
-        token_decimals: of the settlement token.
+        parameters: of the market; None: what only a market says is not checked, its token has 18 decimals.
 
     Raises:
-        DeploymentFileError: beyond what the exchange can hold at this block time, or a manifest of more than 1 MiB.
+        DeploymentFileError: the exchange would refuse it (terms.vy), or a manifest of more than 1 MiB.
     """
+    token_decimals = parameters.token_decimals if parameters is not None else LEDGER_DECIMALS
     groups = tuple(_group(datacenter, seconds_per_block, token_decimals) for datacenter in spec.datacenters)
     wait_duration_blocks = _wait_duration_blocks(spec, seconds_per_block)
-    pairs = zip(spec.datacenters, groups, strict=True)
-    problems = [problem for datacenter, group in pairs for problem in _beyond(datacenter, group)]
+    pairs = list(zip(spec.datacenters, groups, strict=True))
+    problems = [problem for pair in pairs for problem in _beyond(*pair)]
+    if parameters is not None and not problems:
+        problems = [problem for pair in pairs for problem in _refused(*pair, parameters)]
     if wait_duration_blocks > MAX_BLOCKS:
         message = f"wait-duration is {wait_duration_blocks} blocks, at most {MAX_BLOCKS} can be"
         problems.append(Problem(spec.position, message))
@@ -75,7 +78,7 @@ def _wait_duration_blocks(spec: DeploymentSpec, seconds_per_block: Fraction) -> 
 
 
 def _beyond(datacenter: Datacenter, group: Group) -> Iterator[Problem]:
-    """Yield what the exchange would refuse."""
+    """Yield what every exchange would refuse."""
     for profile, resource in zip(datacenter.profiles, group.resources, strict=True):
         if resource.price_per_block == 0:
             yield Problem(profile.position, f"max-price of profile {quoted(profile.name)} is nothing per block")
@@ -84,6 +87,22 @@ def _beyond(datacenter: Datacenter, group: Group) -> Iterator[Problem]:
         yield Problem(datacenter.position, f"{shown} costs more per block than an order may cost")
     if sum(resource.collateral * resource.count for resource in group.resources) > MAX_MONEY:
         yield Problem(datacenter.position, f"{shown} asks for more collateral than an order may hold")
+
+
+def _refused(datacenter: Datacenter, group: Group, parameters: Parameters) -> Iterator[Problem]:
+    """Yield what this exchange would refuse: a tip is taken from the collateral, interest on it is part of the charge,
+    and the deposit pays for two periods."""
+    shown, first = f"datacenter {quoted(datacenter.name)}", datacenter.profiles[0].position
+    tip, held = parameters.facilitator_tip, terms.collateral(group)
+    if held < tip:
+        least, has = (units.format_amount(amount, parameters.token_decimals) for amount in (tip, held))
+        advice = "raise pricing.collateral, or the max-price that it is a time of"
+        yield Problem(first, f"collateral of {shown} is {has}, this market takes {least} or more: {advice}")
+    if terms.max_charge(group, parameters) > MAX_CHARGE:
+        text = f"{shown} costs more per block, with the interest on its collateral, than an order may cost"
+        yield Problem(datacenter.position, text)
+    elif terms.minimum_deposit(group, parameters) > MAX_MONEY:
+        yield Problem(datacenter.position, f"two periods of {shown} cost more than an order may hold")
 
 
 def _manifest(spec: DeploymentSpec, salt: bytes) -> manifest.Manifest:

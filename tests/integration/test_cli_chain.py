@@ -296,13 +296,16 @@ async def test_deploy__longer_than_anybody_can_prepay__says_how_long_is_possible
         assert await here.deployments() == [] and not list(here.tenant.state.rglob("*.json"))
 
 
-async def test_deploy__exchange_refuses__says_why_and_remembers_nothing(tmp_path):
+async def test_file__asks_for_terms_that_the_exchange_refuses__nobody_is_asked_to_sign(tmp_path):
     async with world(tmp_path, tip=10 * ONE_TOKEN) as here:
         (tmp_path / "moorage.yml").write_text(FILE.replace("collateral: 1d", "collateral: 1"))
+        refused = ":15:9: error: collateral of datacenter 'dock' is 2, this market takes 10 or more: raise pricing.coll"
 
-        result = await here.tenant.does("deploy", "--yes", "--detach", "-o", "json")
+        for command in (["validate"], ["plan"], ["search"], ["create", "--yes"], ["deploy", "--yes", "--detach"]):
+            result = await here.tenant.does(*command)
+            assert result.status is ExitStatus.INVALID_FILE and refused in result.err
+            assert "signs on chain" not in result.err
 
-        assert_failed(result, ExitStatus.REFUSED, "terms: collateral below tip", "pricing.collateral")
         assert not list(here.tenant.state.rglob("*.json"))
 
 

@@ -233,7 +233,7 @@ async def test_update__exchange_refuses__the_record_is_as_before(tmp_path, monke
         for way in (("--yes", "--detach"), ("--dry-run",), ("--unsigned-out", "update.json")):
             result = await here.tenant.does("update", *way)
 
-            assert_failed(result, ExitStatus.REFUSED, "terms: collateral below tip", "pricing.collateral")
+            assert result.status is ExitStatus.INVALID_FILE and "raise pricing.collateral" in result.err
             assert record.read_bytes() == before
         (tmp_path / "moorage.yml").write_text(NEWER)
         monkeypatch.setattr(Sender, "send_all", refused)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from moorage.regions import mask_of
 from moorage.types import ComputeUnit, Group, ResourceGroup
 from moorage.workload_health import Health, HttpCheck
 from moorage.workload_secrets import Credentials, Secret
+from tests.factories.deployments import PARAMETERS
 
 FILES = Path(__file__).with_name("deployment_files")
 EXAMPLE = Path(__file__).parents[2] / "examples" / "webapp" / "moorage.yml"
@@ -279,7 +281,9 @@ def test_compile__another_salt__changes_the_manifest_only() -> None:
 
 
 def test_compile__a_token_with_24_decimals__is_counted_in_its_base_units() -> None:
-    compiled = deployment_file.compile(load_text(MINIMAL), seconds_per_block=Fraction(36), salt=SALT, token_decimals=24)
+    parameters = replace(PARAMETERS, token_decimals=24)
+    spec = load_text(MINIMAL)
+    compiled = deployment_file.compile(spec, seconds_per_block=Fraction(36), salt=SALT, parameters=parameters)
 
     assert compiled.groups[0].resources[0].price_per_block == 5 * 10**22
     assert compiled.groups[0].resources[0].collateral == 5 * 10**24
@@ -327,6 +331,48 @@ def test_compile__collateral_of_more_than_96_bits__is_refused(nodes: int) -> Non
     spec = load_text(text.replace("{profile: small}", f"{{profile: small, nodes: {nodes}}}"))
 
     assert messages_of(spec) == ["datacenter 'dock' asks for more collateral than an order may hold"]
+
+
+@pytest.mark.parametrize(
+    ("pricing", "of_market", "problem"),
+    [
+        (
+            "max-price: 0.0001, collateral: 1h",
+            {"facilitator_tip": TOKEN // 10_000 + 1},
+            "collateral of datacenter 'dock' is 0.0001, this market takes 0.000100000000000001 or more: "
+            "raise pricing.collateral, or the max-price that it is a time of",
+        ),
+        (
+            f"max-price: {(2**80 - 1) * 3_600 // TOKEN}, collateral: 2",
+            {"collateral_interest_rate": TOKEN},
+            "datacenter 'dock' costs more per block, with the interest on its collateral, than an order may cost",
+        ),
+        (
+            "max-price: 36000000, collateral: 1",
+            {"reconfirmation_period_blocks": 2**32 - 1},
+            "two periods of datacenter 'dock' cost more than an order may hold",
+        ),
+    ],
+)
+def test_compile__what_the_exchange_of_a_market_refuses__is_refused_before(
+    pricing: str, of_market: dict[str, int], problem: str
+) -> None:
+    spec = load_text(MINIMAL.replace("max-price: 5", pricing))
+    parameters = replace(PARAMETERS, **of_market)
+
+    deployment_file.compile(spec, seconds_per_block=Fraction(1), salt=SALT)  # without a market nobody knows
+    with pytest.raises(DeploymentFileError) as caught:
+        deployment_file.compile(spec, seconds_per_block=Fraction(1), salt=SALT, parameters=parameters)
+
+    assert [each.message for each in caught.value.problems] == [problem]
+    assert caught.value.problems[0].position.line > 1
+
+
+def test_compile__collateral_of_exactly_the_tip__is_taken() -> None:
+    spec = load_text(MINIMAL.replace("max-price: 5", "max-price: 0.0001, collateral: 1h"))
+    parameters = replace(PARAMETERS, facilitator_tip=TOKEN // 10_000)
+
+    deployment_file.compile(spec, seconds_per_block=Fraction(1), salt=SALT, parameters=parameters)
 
 
 def test_compile__a_wait_of_more_than_32_bits__is_refused() -> None:
