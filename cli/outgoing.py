@@ -67,3 +67,7 @@ class Outgoing:
     """What is left of what the gas of all that was shown may cost; None if nothing was said of it."""
     turn: Turn | None = field(default=None, repr=False)
     """While it has one."""
+    known: dict[bytes, str] = field(default_factory=dict)
+    """By an order's or a deployment's id: what is shown beside what its calldata says."""
+    tenant: Address | None = None
+    """Whose account is spent, if it is not the wallet's own."""

@@ -50,18 +50,21 @@ class _TriedBlock(msgspec.Struct):
     calls: list[_Tried]
 
 
-async def preview(session: Session, wallet: Address, calls: Sequence[Call]) -> Preview:
+async def preview(session: Session, wallet: Address, calls: Sequence[Call], tenant: Address | None = None) -> Preview:
     """Try calls of a wallet one after the other, and see what it has before and after them.
+
+    Args:
+        tenant: whose account a manager spends, to be looked at as well.
 
     Raises:
         NotSent: one of them would be refused; the message says which and why.
         NodeUnavailable: the node does not answer.
     """
     block = await read_block(session.rpc)
-    reads = _reads(session, wallet)
+    reads = _reads(session, wallet, tenant)
     tried = await _simulated(session, block, [message(wallet, each) for each in (*reads, *calls, *reads)])
     if tried is None:
-        before = await _held(session, wallet, block)
+        before = await _held(session, wallet, tenant, block)
         needed = await _needed_by_first(session, wallet, calls[0])
         return Preview(block, before, None, (needed,) if len(calls) == 1 else None)
     made = tried[len(reads) : len(reads) + len(calls)]
@@ -72,12 +75,14 @@ async def preview(session: Session, wallet: Address, calls: Sequence[Call]) -> P
     return Preview(block, before, after, tuple(-(-as_number(each.gas_used) * factor // divisor) for each in made))
 
 
-def _reads(session: Session, wallet: Address) -> tuple[Call, Call, Call]:
+def _reads(session: Session, wallet: Address, tenant: Address | None) -> tuple[Call, ...]:
     token, exchange = session.token, session.exchange
+    of_tenant = () if tenant is None else (exchange.call("account", tenant),)
     return (
         token.call("balanceOf", wallet),
         exchange.call("account", wallet),
         token.call("allowance", wallet, session.market.exchange),
+        *of_tenant,
     )
 
 
@@ -104,11 +109,12 @@ def _check(call: Call, outcome: _Tried) -> None:
 def _holding(session: Session, tried: Iterable[_Tried]) -> Holding:
     erc20, exchange = abi.load("ERC20"), abi.load("Exchange")
     try:
-        balance, account, allowance = [as_bytes(each.return_data) for each in tried]
+        balance, account, allowance, *of_tenant = [as_bytes(each.return_data) for each in tried]
         return Holding(
             erc20.decode("balanceOf", balance),
             exchange.decode("account", account)[0],
             erc20.decode("allowance", allowance),
+            exchange.decode("account", of_tenant[0])[0] if of_tenant else None,
         )
     except DecodingError as error:
         raise NodeUnavailable(f"{session.rpc.name} does not say what the wallet has: {error}") from error
@@ -122,7 +128,8 @@ async def _needed_by_first(session: Session, wallet: Address, call: Call) -> int
         raise NotSent(f"{call.description}: {reason_of(error)[0]}") from error
 
 
-async def _held(session: Session, wallet: Address, block: Block) -> Holding:
-    (account,) = await session.exchange.accounts(block, [wallet])
+async def _held(session: Session, wallet: Address, tenant: Address | None, block: Block) -> Holding:
+    account, of_tenant = await session.exchange.accounts(block, [wallet, tenant or wallet])
     allowance = await session.token.allowance(block, wallet, session.market.exchange)
-    return Holding(await session.token.balance(block, wallet), account.available, allowance)
+    balance = await session.token.balance(block, wallet)
+    return Holding(balance, account.available, allowance, None if tenant is None else of_tenant.available)

@@ -142,9 +142,10 @@ async def agree_again(session: Session, signer: TenantSigner, paying: Paying, wh
 async def _shown(
     session: Session, signer: TenantSigner, steps: Sequence[Step], output: Format, most: int | None = None
 ) -> Shown:
-    names = names_of(session.market, session.money, signer.address)
+    names = names_of(session.market, session.money, signer.address, signer.outgoing.known)
     words = [_words(session.market, names, step) for step in steps]
-    tried = await preview(session, signer.address, [_as_call(session, step) for step in steps])
+    plain = [_as_call(session, step) for step in steps]
+    tried = await preview(session, signer.address, plain, signer.outgoing.tenant)
     quote = await read_quote(session.rpc)
     if most is None and tried.gas is not None:
         most = most_wei(tried.gas, quote)

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from cli.core.changes import Changes
-from cli.core.costs import describe_rate, rate_of
+from cli.core.costs import describe_ends, describe_rate, rate_of
 from cli.core.order_plan import OrderPlan
 from cli.core.plan_report import changes_document, describe_changes, describe_payments
 from cli.core.view import DeploymentView, full
@@ -136,8 +136,19 @@ async def agree(
         emit_line({"event": "planned", "text": text, **changes}, options.output)
     check_room(update.changes)
     await _check_money(session, signer, update, plan)
+    _tell_beside(options, session, signer, update)
     call = call_of(session, update, plan)
     return await agree_to(environment, options, session, signer, records, record, plan, call, "Update?")
+
+
+def _tell_beside(options: Options, session: Session, signer: TenantSigner, update: Update) -> None:
+    """Have shown beside the call what the chain and the file say of it, and the account that is spent."""
+    view, outgoing = update.view, signer.outgoing
+    outgoing.known |= describe_ends(view, session.money)
+    if options.output is Format.TEXT:
+        outgoing.known[view.id] = "what changes in it is listed above"
+    if signer.address != view.tenant:
+        outgoing.tenant = view.tenant
 
 
 def check_room(changes: Changes) -> None:

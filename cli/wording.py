@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from cli.core.decoding import words_of
 from cli.core.naming import Contract, Decoded, Names, Words
 from cli.failures import ExitStatus, Failure
@@ -12,9 +14,13 @@ from moorage.money import Money
 from moorage.types import Address
 
 
-def names_of(market: Market, money: Money, wallet: Address) -> Names:
-    """Return what the words need to know."""
-    return Names(money, market.parameters, market.exchange, market.registry, market.token, wallet)
+def names_of(market: Market, money: Money, wallet: Address, known: Mapping[bytes, str] | None = None) -> Names:
+    """Return what the words need to know.
+
+    Args:
+        known: by an order's or a deployment's id: what the run knows of it beside the calldata.
+    """
+    return Names(money, market.parameters, market.exchange, market.registry, market.token, wallet, known or {})
 
 
 def decode(market: Market, call: Call) -> Decoded | None:

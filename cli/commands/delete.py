@@ -9,6 +9,7 @@ import click
 
 from cli import wallet
 from cli.core.closing import Done, EndDeployment, FinishLeases, GiveUp, Settlement, Wait, next_step, settlement
+from cli.core.costs import describe_ends
 from cli.core.report import heading, headline, rows
 from cli.core.story import Line, tell
 from cli.core.view import DeploymentView, full
@@ -80,6 +81,7 @@ async def _agree(
         say(heading(view))
         for row in rows(view, {}, session.money):
             say("  ".join(part for part in (row.group, row.state, row.price, row.detail) if part))
+    signer.outgoing.known |= describe_ends(view, session.money)
     question = f"Delete deployment {full(view.id)}?"
     return await review(environment, options, session, signer, [call], question)
 

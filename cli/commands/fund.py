@@ -20,6 +20,7 @@ from cli.core.fund_plan import (
     UpTo,
     Wish,
     describe_funding,
+    describe_taken,
     funding_document,
     lasting,
     payer_of,
@@ -62,6 +63,8 @@ class Agreement:
     """Ledger units in the account that pays."""
     missing_base_units: int
     """Of the token, to be paid in from the wallet first."""
+    spendable: int | None
+    """Ledger units that a manager may spend still; None: it is none."""
 
 
 @click.command()
@@ -171,7 +174,8 @@ async def _agreement(session: Session, signer: TenantSigner, selected: Selected,
         raise Failure(ExitStatus.WALLET, f"{text}, {money.at_most(plan.total)} are needed: it has to pay in")
     missing = units.covering_base_units(lacking, session.market.parameters.token_decimals)
     await check_funds(session, signer.address, missing)
-    return Agreement(view, plan, payer, held.available, missing)
+    manager = selected.manager if payer is Payer.MANAGER else None
+    return Agreement(view, plan, payer, held.available, missing, manager.spendable if manager is not None else None)
 
 
 def _show(session: Session, agreement: Agreement) -> None:
@@ -189,6 +193,9 @@ def _show(session: Session, agreement: Agreement) -> None:
         say(f"group {name} is used up: this revives it, with two periods at least; its provider has to confirm it anew")
     paid_in = units.to_ledger_units(agreement.missing_base_units, session.market.parameters.token_decimals)
     say(f"in all                    {money.at_most(plan.total)} from {PAYERS[agreement.payer]}")
+    if agreement.spendable is not None:
+        left = money.amount(agreement.spendable)
+        say(f"you may spend still       {left}; what is taken counts, not the limit at max-price")
     say(f"in that account now       {money.amount(agreement.available)}")
     say(f"paid in from your wallet  {money.at_most(paid_in)}")
 
@@ -198,6 +205,8 @@ async def _send(
 ) -> list[Sent]:
     plan, missing, money = agreement.plan, agreement.missing_base_units, session.money
     calls = [_call(session, each) for each in plan.fundings]
+    signer.outgoing.known |= {each.attempt.id: describe_taken(each, money) for each in plan.fundings}
+    signer.outgoing.tenant = agreement.view.tenant if agreement.payer is Payer.MANAGER else None
     paying_in = [session.exchange.deposit(signer.address, missing)] if missing else []
     question = f"Fund deployment {full(agreement.view.id)} with {money.at_most(plan.total)}?"
     if not await review(environment, options, session, signer, [*paying_in, *calls], question):

@@ -66,6 +66,17 @@ def comes_back(view: DeploymentView, ended: Sequence[Attempt]) -> tuple[int, int
     return orders, leases
 
 
+def describe_ends(view: DeploymentView, money: Money) -> dict[bytes, str]:
+    """Return of each live order and lease, by its id, which group it is of, and what comes back if it ends now."""
+    return {attempt.id: _describe_end(view, attempt, money) for attempt in view.attempts if attempt.is_live}
+
+
+def _describe_end(view: DeploymentView, attempt: Attempt, money: Money) -> str:
+    back = money.amount(refund_now(view, attempt))
+    when = "" if attempt.lease is None else ", once its provider has confirmed the end"
+    return f"group {attempt.group.name}: {back} comes back if it ends now{when}"
+
+
 def per_hours(charge_per_block: int, hours: int, money: Money) -> str:
     """Return what a charge comes to in some hours, rounded to the nearest sixth decimal."""
     tokens = units.price_per_hour(charge_per_block, money.seconds_per_block, money.decimals) * hours

@@ -1,12 +1,12 @@
 """What a call does, in words for whoever is about to sign it: amounts in tokens, ids and addresses complete.
 
-Only what was decoded from the calldata itself is told. Each function of the three contracts that changes something has
-its words; a call without words is not signed.
+What was decoded from the calldata itself is told, and beside it what the run knows of an order or deployment. Each
+function of the three contracts that changes something has its words; a call without words is not signed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from cli.core.naming import (
@@ -39,11 +39,11 @@ def words_of(call: Decoded, names: Names) -> Words | None:
     if writer is None:
         return None
     where = {
-        Contract.EXCHANGE: f"by exchange {call.address}",
-        Contract.REGISTRY: f"by registry {call.address}",
-        Contract.TOKEN: f"of token {call.address}",
+        Contract.EXCHANGE: "exchange",
+        Contract.REGISTRY: "registry",
+        Contract.TOKEN: "token",
     }
-    return (*writer(call.arguments, names), f"{call.function} {where[call.contract]}")
+    return (*writer(call.arguments, names), f"calls {call.function} of the {where[call.contract]} {call.address}")
 
 
 def words_of_permit(permit: PermitTerms, names: Names, until: str) -> Words:
@@ -86,18 +86,23 @@ def _submit_deployment(arguments: Mapping[str, Any], names: Names) -> Words:
         "order a new deployment",
         f"bids are taken for {wait}",
         *_groups(arguments, names),
-        f"manifest 0x{arguments['version'].hex()}",
-        f"salt 0x{arguments['salt'].hex()}",
+        _manifest(arguments["version"]),
+        f"salt 0x{arguments['salt'].hex()} (makes the deployment's id unique)",
     )
 
 
+def _manifest(version: bytes) -> str:
+    return f"manifest 0x{version.hex()} (hash of what its providers run)"
+
+
 def _update_deployment(arguments: Mapping[str, Any], names: Names) -> Words:
-    version = arguments["version"]
+    version, deployment = arguments["version"], arguments["deployment"]
     return (
-        f"update deployment {full_id(arguments['deployment'])}",
-        f"manifest 0x{version.hex()}" if any(version) else "the manifest stays",
+        f"update deployment {full_id(deployment)}",
+        *_known(deployment, names),
+        _manifest(version) if any(version) else "the manifest stays",
         *_groups(arguments, names),
-        *(f"end {each}" for each in _orders(arguments["removed"])),
+        *_ends(arguments["removed"], names),
     )
 
 
@@ -127,7 +132,8 @@ def _fund(arguments: Mapping[str, Any], names: Names) -> Words:
         f"prepay {blocks} blocks ({names.money.span(blocks)}) more",
         f"of order or lease {full_id(terms.order_id(key))}",
         f"of deployment {full_id(key.deployment)}",
-        f"for at most {ledger(blocks * terms.max_charge_of(key), names)}",
+        f"for at most {ledger(blocks * terms.max_charge_of(key), names)}, which is the limit at max-price",
+        *_known(terms.order_id(key), names),
     )
 
 
@@ -148,8 +154,18 @@ def _set_manager(arguments: Mapping[str, Any], names: Names) -> Words:
 
 
 def _close_deployment(arguments: Mapping[str, Any], names: Names) -> Words:
-    ended = (f"end {each}" for each in _orders(arguments["orders"]))
-    return (f"close deployment {full_id(arguments['deployment'])}", *ended)
+    return (f"close deployment {full_id(arguments['deployment'])}", *_ends(arguments["orders"], names))
+
+
+def _ends(keys: Iterable[Sequence[Any]], names: Names) -> Iterator[str]:
+    for key in keys:
+        yield f"end {_order(key)}"
+        yield from (f"  {each}" for each in _known(terms.order_id(_key(key)), names))
+
+
+def _known(identifier: bytes, names: Names) -> Words:
+    """Return what the run knows of an order or a deployment: a line, or none."""
+    return (names.known[identifier],) if identifier in names.known else ()
 
 
 def _submit_fulfillment(arguments: Mapping[str, Any], names: Names) -> Words:

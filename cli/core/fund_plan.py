@@ -209,6 +209,12 @@ def describe_funding(plan: FundPlan, money: Money) -> list[tuple[str, ...]]:
     return rows
 
 
+def describe_taken(each: Funding, money: Money) -> str:
+    """Return what is taken in fact: the exchange charges the lease's price, of an open order the maximum."""
+    at = "max-price, until it is leased" if each.attempt.state is OrderState.OPEN else "the price of its lease"
+    return f"group {each.attempt.group.name}: {money.at_most(each.cost)} is taken, at {at}"
+
+
 def lasting(blocks: int, money: Money) -> str:
     """Return a runway in hours, and in days where it has some."""
     return f"{money.hours(blocks)} h ({money.span(blocks)})"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, TypeAlias
 
@@ -55,6 +55,8 @@ class Names:
     registry: Address
     token: Address
     wallet: Address
+    known: Mapping[bytes, str] = field(default_factory=dict)
+    """By an order's or a deployment's id: what the run knows of it beside the calldata."""
 
 
 Words: TypeAlias = tuple[str, ...]

@@ -22,6 +22,8 @@ class Holding:
     """Ledger units in its account on the exchange."""
     allowance: int
     """Base units that the exchange may take."""
+    tenant: int | None = None
+    """Ledger units in the account of the tenant that a manager spends; None: the wallet spends its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,8 @@ def _changes(balances: Balances, names: Names) -> Iterator[str]:
         yield f"what it changes, tried at block {block}:"
     yield f"     wallet      {_change(tokens, before.wallet, after.wallet, names)}"
     yield f"     account     {_change(ledger, before.account, after.account, names)}"
+    if before.tenant is not None and after.tenant is not None:
+        yield f"     tenant's    {_change(ledger, before.tenant, after.tenant, names)}, its account"
     if before.allowance or after.allowance:
         yield f"     allowance   {_change(tokens, before.allowance, after.allowance, names)} for the exchange"
     if balances.fee_wei is not None:
@@ -76,10 +80,12 @@ def document(steps: Sequence[Words], balances: Balances, names: Names) -> dict[s
     money, decimals = names.money, names.money.decimals
 
     def of(holding: Holding) -> dict[str, str]:
+        of_tenant = {} if holding.tenant is None else {"tenant_account": money.number(holding.tenant)}
         return {
             "wallet": money.number(units.to_ledger_units(holding.wallet, decimals)),
             "account": money.number(holding.account),
             "allowance": money.number(units.to_ledger_units(holding.allowance, decimals)),
+            **of_tenant,
         }
 
     fee = balances.fee_wei

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
@@ -268,6 +269,9 @@ async def test_e01_manager__may_fund_within_its_cap__spends_the_tenants_account_
     assert "may now     nothing\nmay then    fund, until block" in granted.out
     assert funded.status is ExitStatus.OK, funded.err
     assert "from the tenant's account, as its manager" in funded.out
+    assert "you may spend still" in funded.out and "what is taken counts, not the limit" in funded.out
+    assert "is taken, at the price of its lease" in funded.err
+    assert re.search(r"     tenant's    .* -> .*, its account", funded.err)
     assert (await desk.account(desk.story.chain.tenant)).available == had - 2 * HOUR * CHARGE
     assert_failed(again, ExitStatus.USAGE, "above what wallet", "may spend still: 0 MOOR")
 

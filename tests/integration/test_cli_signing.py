@@ -54,7 +54,7 @@ async def test_j01_dry_run__for_programs__is_one_document_and_sends_nothing(tmp_
             document = read(result.out)
             assert (result.status, document["node"]) == (ExitStatus.OK, here.chain.url)
             assert (document["before"]["wallet"], document["after"]["wallet"]) == ("1000", "997.5")
-            assert [step[-1].split()[0] for step in document["steps"]] == ["permit", "deposit"]
+            assert [step[-1].split()[:2] for step in document["steps"]] == [["permit", "of"], ["calls", "deposit"]]
         assert await sent_by(here) == 0
 
 

@@ -9,6 +9,7 @@ from cli.core.costs import (
     Locked,
     Rate,
     comes_back,
+    describe_ends,
     describe_most,
     describe_rate,
     locked,
@@ -83,6 +84,18 @@ def test_locked__orders_and_leases__with_each_tip():
     ended = attempt(OrderState.LEASE_CLOSED, 2, name="gone")
 
     assert locked(view(open_order, leased, ended, block=200)) == Locked(5_000 + 3_500 * 10 + 3, 3 * TIP)
+
+
+def test_describe_ends__order_and_lease__name_the_group_and_what_comes_back_when():
+    leased, ordered = attempt(name="east"), attempt(OrderState.OPEN, 1, name="west")
+    on_chain = view(leased, ordered)
+
+    words = describe_ends(on_chain, MONEY)
+
+    orders, leases = (MONEY.amount(each) for each in comes_back(on_chain, [leased, ordered]))
+    assert words[ordered.id] == f"group west: {orders} comes back if it ends now"
+    once = "once its provider has confirmed the end"
+    assert words[leased.id] == f"group east: {leases} comes back if it ends now, {once}"
 
 
 def test_comes_back__orders_at_once_and_leases_later():

@@ -9,10 +9,12 @@ import pytest
 
 from cli.failures import ExitStatus, Failure
 from cli.wording import names_of, words_for
+from moorage import terms
 from moorage.chain import abi
 from moorage.chain.contracts import Call
 from moorage.money import Money
-from tests.factories.calls import ARGUMENTS, GROUP, MARKET, ONE, SALT, STRANGER, WALLET, address_of, make_call
+from moorage.types import DeploymentId, OrderKey
+from tests.factories.calls import ARGUMENTS, GROUP, KEY, MARKET, ONE, SALT, STRANGER, WALLET, address_of, make_call
 
 GOLDEN = Path(__file__).parent / "prompts.txt"
 NAMES = names_of(MARKET, Money("MOOR", 18, MARKET.seconds_per_block), WALLET)
@@ -74,11 +76,30 @@ def test_j01_prompts__what_does_not_decode__is_refused(call):
         ("Exchange", "set_manager", (SALT, STRANGER, 0, 0, 0), f"take all rights from manager {STRANGER}"),
         ("Exchange", "set_manager", (SALT, STRANGER, 15, 1, 1), "and unknown rights (0xf)"),
         ("Exchange", "submit_deployment", (SALT, SALT, 1, [GROUP], []), "1 groups with 0 deposits"),
-        ("Exchange", "update_deployment", (SALT, SALT, [], [], []), f"manifest 0x{SALT.hex()}"),
+        ("Exchange", "update_deployment", (SALT, SALT, [], [], []), f"manifest 0x{SALT.hex()} (hash of what its"),
+        ("Exchange", "withdraw", (WALLET, ONE), f"calls withdraw of the exchange {MARKET.exchange}"),
+        ("ERC20", "approve", (STRANGER, 1), f"calls approve of the token {MARKET.token}"),
     ],
 )
 def test_j01_prompts__unusual_arguments__are_told_as_they_are(contract, function, arguments, words):
     assert words in shown(make_call(contract, function, *arguments))
+
+
+def test_j01_prompts__what_the_run_knows_of_orders__stands_beside_what_is_signed():
+    deployment, *rest = KEY
+    order = terms.order_id(OrderKey(DeploymentId(deployment), *rest))
+    names = replace(NAMES, known={order: "group dock: 1 MOOR", deployment: "listed above"})
+
+    def lines(function, *arguments):
+        return words_for(MARKET, names, make_call("Exchange", function, *arguments))
+
+    update = lines("update_deployment", deployment, SALT, [], [], [KEY])
+    assert update[1] == "listed above"
+    ended = next(number for number, line in enumerate(update) if line.startswith("end order or lease"))
+    assert update[ended + 1] == "  group dock: 1 MOOR"
+    assert "  group dock: 1 MOOR" in lines("close_deployment", deployment, [KEY])
+    funded = lines("fund", KEY, 1)
+    assert funded[-2] == "group dock: 1 MOOR" and funded[-3].endswith("MOOR, which is the limit at max-price")
 
 
 def test_a15_prompts__token_with_6_decimals__shows_its_own_units():
