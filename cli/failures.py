@@ -95,7 +95,7 @@ def _of_library(error: BaseException) -> Failure | None:
     from moorage.agent_client import AgentError
     from moorage.chain.journal import JournalFault
     from moorage.chain.market import MarketError
-    from moorage.chain.rpc import NodeRefused, NodeUnavailable
+    from moorage.chain.rpc import NodeRefused, NodeUnavailable, NoNodeAddress
     from moorage.chain.sender import NotSent
     from moorage.keys import KeyFileError
     from moorage.units import UnitError
@@ -105,6 +105,8 @@ def _of_library(error: BaseException) -> Failure | None:
         advice = LOOK_FIRST if text.startswith(DEPOSIT) else AGAIN
         return Failure(ExitStatus.CHAIN_UNAVAILABLE, f"{text}: {advice}")
     match error:
+        case NoNodeAddress():
+            return Failure(ExitStatus.USAGE, f"{text}: check --rpc (MOORAGE_RPC)")
         case NodeUnavailable():
             return Failure(ExitStatus.CHAIN_UNAVAILABLE, f"{text}: check --rpc (MOORAGE_RPC)")
         case NodeRefused():

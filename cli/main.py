@@ -156,8 +156,21 @@ def _refuse_bytes(arguments: list[str]) -> None:
             raise click.UsageError(f"'{shown[:MAX_SHOWN_CHARACTERS]}' is not UTF-8: write it in UTF-8") from None
 
 
+def fill_streams() -> None:
+    """Put nothing in the place of standard files that are closed, so that no other file takes their numbers."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            mode = "w" if number else "r"
+            file = os.open(os.devnull, os.O_RDWR)
+            if file != number:
+                os.dup2(file, number)
+                os.close(file)
+            setattr(sys, name, os.fdopen(number, mode, encoding="utf-8", closefd=False))
+
+
 def main() -> None:
     """Run the program and exit."""
+    fill_streams()
     sys.exit(run(sys.argv[1:]))
 
 

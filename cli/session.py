@@ -11,8 +11,8 @@ from cli.market_choice import choose_market
 from cli.options import Options
 from cli.tenant_reader import TenantReader
 from moorage.chain.contracts import Exchange, Token
-from moorage.chain.market import Market, MarketError, check_market
-from moorage.chain.rpc import NodeRefused, Rpc
+from moorage.chain.market import Market, check_market
+from moorage.chain.rpc import NodeRefused, NodeUnavailable, Rpc, as_number
 from moorage.money import Money
 
 
@@ -48,6 +48,6 @@ async def open_session(options: Options) -> AsyncIterator[Session]:
 
 async def _chain_id(rpc: Rpc) -> int:
     try:
-        return int(await rpc.call("eth_chainId"), 16)
-    except (NodeRefused, TypeError, ValueError) as error:
-        raise MarketError(f"the node at {rpc.name} does not say which chain it is on: {error}") from error
+        return as_number(await rpc.call("eth_chainId"))
+    except NodeRefused as error:
+        raise NodeUnavailable(f"the node at {rpc.name} does not say which chain it is on: {error}") from error

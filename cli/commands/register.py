@@ -21,6 +21,7 @@ from cli.signers import TenantSigner
 from cli.turns import forget
 from moorage import units
 from moorage.chain.index import read_block
+from moorage.chain.rpc import as_number
 from moorage.types import Address
 
 COIN_DECIMALS = 18
@@ -114,7 +115,7 @@ async def _deposit(
 async def _describe(options: Options, session: Session, address: Address) -> tuple[dict[str, Any], list[str]]:
     market, money = session.market, session.money
     block = await read_block(session.rpc)
-    coin = int(await session.rpc.call("eth_getBalance", address, "latest"), 16)
+    coin = as_number(await session.rpc.call("eth_getBalance", address, "latest"))
     tokens = units.to_ledger_units(await session.token.balance(block, address), market.parameters.token_decimals)
     (account,) = await session.exchange.accounts(block, [address])
     document = {

@@ -28,6 +28,10 @@ OVERLOADED = (429, 502, 503, 504)
 LIMIT_EXCEEDED = -32005
 """EIP-1474: the node is too busy for this client, or was asked for too much at once."""
 MAX_SHOWN = 300
+MAX_NUMBER_DIGITS = 64
+"""Hex digits of the largest number that the chain knows, of 256 bits."""
+MAX_ANSWER_BYTES = 2**26
+"""Of one answer as it is decoded: what no search and no batch of ours comes near to."""
 NO_ADDRESS = "no http(s)://host:port"
 
 
@@ -37,6 +41,10 @@ class ChainError(Exception):
 
 class NodeUnavailable(ChainError):
     """No usable answer: no connection, time-out, an error page, or nonsense. Asking again may help."""
+
+
+class NoNodeAddress(NodeUnavailable):
+    """There is nobody to ask: what is given as the node's address is none."""
 
 
 class LimitExceeded(NodeUnavailable):
@@ -62,7 +70,10 @@ def as_number(answer: Any) -> int:
         NodeUnavailable: it is none.
     """
     try:
-        return int(_hex(answer), 16)
+        digits = _hex(answer)
+        if len(digits) > MAX_NUMBER_DIGITS:
+            raise ValueError
+        return int(digits, 16)
     except ValueError:
         raise NodeUnavailable(f"the node answered {_shown(answer)} where a number belongs") from None
 
@@ -242,7 +253,7 @@ class Rpc:
         if self._session is None:
             raise RuntimeError("Rpc is used outside of its context")
         if self.name == NO_ADDRESS:
-            raise NodeUnavailable("the node's address has to be of the form http(s)://host:port")
+            raise NoNodeAddress("the node's address has to be of the form http(s)://host:port")
         headers = {"Content-Type": "application/json"}
         try:
             posting = self._session.post(
@@ -253,7 +264,7 @@ class Rpc:
                 timeout=self._timeout if _is_search(body) else self._quick,
             )
             async with posting as response:
-                text = await response.read()
+                text = await self._read(response)
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             raise NodeUnavailable(f"no answer from the node at {self.name}: {_reason(error)}") from error
         if response.status in OVERLOADED:
@@ -263,6 +274,14 @@ class Rpc:
             return answers
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise NodeUnavailable(f"{self.name} answered something that is not JSON-RPC ({response.status})") from error
+
+    async def _read(self, response: aiohttp.ClientResponse) -> bytearray:
+        text = bytearray()
+        async for chunk in response.content.iter_any():
+            text += chunk
+            if len(text) > MAX_ANSWER_BYTES:
+                raise LimitExceeded(f"{self.name} answered with more than {MAX_ANSWER_BYTES >> 20} MiB")
+        return text
 
 
 def _is_search(body: Any) -> bool:

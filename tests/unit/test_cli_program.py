@@ -21,6 +21,7 @@ from moorage.keys import KeyFileError
 from moorage.units import UnitError
 from tests.bytecode import ROOT
 from tests.cli_runner import Person, person
+from tests.fakes.node import raw_node
 
 VALID = (Path(__file__).parent.parent.parent / "examples/webapp/moorage.yml").read_text()
 
@@ -127,11 +128,60 @@ def test_program__no_node_at_the_address__is_one_line(tenant, command):
     assert result.err == f"moorage: no answer from the node at {node}: Connection refused: check --rpc (MOORAGE_RPC)\n"
 
 
-@pytest.mark.parametrize("url", ["ftp://node", "nowhere", "http://", "http://127.0.0.1:99999"])
+@pytest.mark.parametrize("url", ["ftp://node", "nowhere", "", "http://", "http://127.0.0.1:99999"])
 def test_program__address_of_the_node_is_none__is_one_line(tenant, url):
     result = tenant.moorage("list", "--rpc", url)
 
+    assert (result.status, result.err.count("\n")) == (ExitStatus.USAGE, 1)
+    assert "http(s)://host:port: check --rpc" in result.err
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        ('"result":"0x' + "f" * 5_000 + '"', "where a number belongs"),
+        ('"result":12', "where a number belongs"),
+        ('"error":{"code":-32601,"message":"no such method"}', "does not say which chain it is on: no such method"),
+    ],
+    ids=("too long a number", "no text", "an error"),
+)
+async def test_program__node_that_does_not_say_which_chain__is_not_the_market_that_is_wrong(tenant, answer, words):
+    async with raw_node(f'{{"jsonrpc":"2.0","id":1,{answer}}}') as rpc:
+        result = await tenant.does("list", "--rpc", rpc.url)
+
     assert (result.status, result.err.count("\n")) == (ExitStatus.CHAIN_UNAVAILABLE, 1)
+    assert words in result.err
+
+
+@pytest.mark.parametrize(
+    ("command", "closed", "status"),
+    [
+        ("--help", ">&-", 0),
+        ("validate", "<&-", 3),
+        ("validate", ">&- 2>&- <&-", 3),
+        ("nosuch", "2>&-", 2),
+        ("validate", ">&-", 3),
+    ],
+)
+def test_program__standard_files_are_closed__ends_as_with_them(tmp_path, command, closed, status):
+    script = f'"$1" -m cli.main {command} {closed}'
+    paths = {"PYTHONPATH": str(ROOT), "HOME": str(tmp_path)}
+
+    ended = subprocess.run(
+        ["/bin/sh", "-c", script, "sh", sys.executable], capture_output=True, cwd=tmp_path, env=paths
+    )
+
+    assert ended.returncode == status
+    assert b"internal error" not in ended.stderr and b"Traceback" not in ended.stderr
+
+
+def test_closed__standard_files__take_no_other_files_numbers():
+    script = "import os, sys; from cli.main import fill_streams; fill_streams()\n"
+    script += "print('kept', file=sys.stdout); sys.exit(os.open('/', 0) != 3)"
+
+    ended = subprocess.run(["/bin/sh", "-c", '"$@" <&- 2>&-', "sh", sys.executable, "-c", script], capture_output=True)
+
+    assert (ended.returncode, ended.stdout) == (0, b"kept\n")
 
 
 def test_program__secret_in_the_nodes_address__is_not_shown(tenant):

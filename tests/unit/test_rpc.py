@@ -14,7 +14,7 @@ from aiohttp import web
 
 from moorage.chain import rpc as module
 from moorage.chain import rpc as rpc_module
-from moorage.chain.rpc import NodeRefused, NodeUnavailable, Rpc, as_bytes, as_number, one_line
+from moorage.chain.rpc import LimitExceeded, NodeRefused, NodeUnavailable, Rpc, as_bytes, as_number, one_line
 from tests.fakes.node import HASTY, Refusal, Silence, fake_node, raw_node, serving
 
 REVERTED = "0x08c379a0"
@@ -242,7 +242,7 @@ async def test_rpc__outside_of_its_context__is_a_mistake_of_the_program() -> Non
         await Rpc("http://127.0.0.1:1").call("eth_blockNumber")
 
 
-@pytest.mark.parametrize("answer", [None, 1, "", "0x", "1", "0xzz", "0x-1", "0x1_0", "0x 1", [], {}])
+@pytest.mark.parametrize("answer", [None, 1, "", "0x", "1", "0xzz", "0x-1", "0x1_0", "0x 1", "0x1" + 64 * "0", [], {}])
 def test_as_number__something_else__is_unavailable(answer: Any) -> None:
     with pytest.raises(NodeUnavailable):
         as_number(answer)
@@ -252,6 +252,19 @@ def test_as_number__something_else__is_unavailable(answer: Any) -> None:
 def test_as_bytes__something_else__is_unavailable(answer: Any) -> None:
     with pytest.raises(NodeUnavailable):
         as_bytes(answer)
+
+
+async def test_call__answer_without_end__is_given_up_at_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_ANSWER_BYTES", 2**20)
+    async with raw_node(b" " * (2**20 + 1)) as rpc:
+        with pytest.raises(LimitExceeded, match=r"answered with more than 1 MiB"):
+            await rpc.call("eth_blockNumber")
+    async with raw_node('{"jsonrpc":"2.0","id":1,"result":"0x1"}'.ljust(2**20)) as rpc:
+        assert await rpc.call("eth_blockNumber") == "0x1"
+
+
+def test_as_number__largest_of_the_chain__is_read() -> None:
+    assert as_number("0x" + 64 * "f") == 2**256 - 1
 
 
 def test_as_number_and_as_bytes__what_nodes_write__is_read() -> None:
