@@ -123,7 +123,7 @@ class ExecRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ExecEnd(msgspec.Struct, frozen=True):
-    """How a command has ended, or why nothing is known of that."""
+    """How a command has ended, or why nothing is known of that; with both it was never started."""
 
     code: Annotated[int, msgspec.Meta(ge=0, le=255)] | None = None
     reason: str | None = None

@@ -15,6 +15,7 @@ from cli.core.log_lines import Place, places
 from cli.environment import Environment
 from cli.failures import ExitStatus, Failure, explain
 from cli.options import DEFAULT_FILE, Options, market_options, path_option
+from cli.output import note
 from cli.records import Records
 from cli.selection import Selected, check_service, datacenters_of, select_live
 from cli.session import open_session
@@ -96,6 +97,8 @@ async def _exec(
                 end = await converse(console, running, has_input=wish.has_input, has_terminal=wish.has_terminal)
     if end.code is None:
         raise Failure(ExitStatus.AGENT, f"the command was not run, or is lost: {end.reason or 'no reason given'}")
+    if end.reason is not None:
+        note(f"moorage: {end.reason}")
     return end.code
 
 

@@ -10,6 +10,11 @@ from provider_agent.core.containers import ROLE_LABEL, ContainerState, ObservedC
 
 WORKLOAD_LABEL = "moorage.workload"
 REPLICA_LABEL = "moorage.replica"
+NOT_STARTED = b"OCI runtime exec failed: "
+"""What the engine writes into a command's output when it could not start it."""
+ABSENT = (b"executable file not found", b"no such file or directory")
+CANNOT_EXECUTE, NOT_FOUND = 126, 127
+"""Exit codes of a shell for what it cannot start; the engine has only one for both."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +51,21 @@ def exec_target(containers: Iterable[ObservedContainer], request: ExecRequest) -
         return f"workload {request.workload} has no replica {request.replica} now, but {there}"
     running = sorted((each for each in replicas if _is_running(each)), key=lambda each: len(each.name))
     return running[0] if running else f"replica {request.replica} of {request.workload} {_why_not(replicas)}"
+
+
+def not_started(said: bytes, command: str) -> tuple[int, str]:
+    """Return the exit code of a command that never began, and why it did not.
+
+    Args:
+        said: what the engine has written in its place.
+    """
+    about = said.partition(b': exec: "')[2]
+    if any(each in about for each in ABSENT):
+        return NOT_FOUND, f"the command {command} was not found in the container"
+    if about:
+        return CANNOT_EXECUTE, f"the command {command} cannot be executed in the container"
+    cause = said.removeprefix(NOT_STARTED).decode("utf-8", "replace").strip().removesuffix(": unknown")
+    return CANNOT_EXECUTE, f"the engine could not start the command {command}: {cause}"
 
 
 def _why_not(replicas: Iterable[ObservedContainer]) -> str:

@@ -16,6 +16,7 @@ from aiodocker.execs import Exec as DockerExec
 from aiodocker.stream import Stream
 
 from moorage.streams import Source, TerminalSize
+from provider_agent.core.lease_streams import NOT_STARTED, not_started
 from provider_agent.core.log_frames import SOURCES, BrokenFrames, FrameReader, OutputLine
 from provider_agent.shell.docker_calls import answering
 from provider_agent.shell.docker_config import Json
@@ -95,7 +96,7 @@ async def running_exec(
             tty=spec.terminal is not None,
             environment=[mark],
         )
-    running = RunningExec(docker, container, created, mark, seconds)
+    running = RunningExec(docker, container, created, mark, seconds, spec.command[0])
     try:
         await running.begin()
         if spec.terminal is not None:
@@ -108,13 +109,21 @@ async def running_exec(
 class RunningExec:
     """See engine.Exec."""
 
-    def __init__(self, docker: aiodocker.Docker, container: str, created: DockerExec, mark: str, seconds: int) -> None:
+    def __init__(
+        self, docker: aiodocker.Docker, container: str, created: DockerExec, mark: str, seconds: int, command: str
+    ) -> None:
         self._docker = docker
         self._container = container
         self._exec = created
         self._stream: Stream = created.start(detach=False)
         self._mark = mark
         self._seconds = seconds
+        self._command = command
+        self._not_started: tuple[int, str] | None = None
+
+    @property
+    def problem(self) -> str | None:
+        return self._not_started[1] if self._not_started is not None else None
 
     async def begin(self) -> None:
         """Start it. Whether the engine does so is not known before it has answered, which nobody may wait for.
@@ -131,7 +140,12 @@ class RunningExec:
             message = await self._stream.read_out()
         except (aiohttp.ClientError, OSError) as error:
             raise EngineUnavailable(f"the engine broke off: {error}") from error
-        return (SOURCES.get(message.stream, Source.STDOUT), message.data) if message is not None else None
+        if message is None:
+            return None
+        if message.data.startswith(NOT_STARTED) and (await self._inspect()).get("Pid") == NEVER_RAN:
+            self._not_started = not_started(message.data, self._command)
+            return await self.read()
+        return SOURCES.get(message.stream, Source.STDOUT), message.data
 
     async def write(self, data: bytes) -> None:
         with suppress(RuntimeError, AssertionError, aiohttp.ClientError, OSError):  # it has ended; `read` tells how
@@ -152,7 +166,7 @@ class RunningExec:
         for _ in range(EXIT_LOOKS):
             code = await self._code()
             if code is not None:
-                return code
+                return self._not_started[0] if self._not_started is not None else code
             await asyncio.sleep(LOOK_SECONDS)
         raise EngineUnavailable("the engine does not tell how the command has ended")
 
@@ -198,6 +212,8 @@ class RunningExec:
             raise EngineUnavailable(error.message) from error
 
 
+NEVER_RAN = 0
+"""The number of the process of a command that the engine could not start; whatever else wrote has had another."""
 KILLED = 137
 """The exit code of what SIGKILL has ended, by convention."""
 

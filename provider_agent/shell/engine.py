@@ -80,6 +80,11 @@ class ExecSpec:
 class Exec(Protocol):
     """A command that runs in a container."""
 
+    @property
+    def problem(self) -> str | None:
+        """Why the engine did not start it, once that is known; nothing of it is in the output."""
+        ...
+
     async def read(self) -> tuple[Source, bytes] | None:
         """Return what it writes next, None when it has ended; with a terminal all of it is standard output."""
         ...

@@ -78,7 +78,7 @@ class ExecSession:
             await self._socket.send_bytes(bytes([_CHANNELS[stream]]) + data)
             self._active = time.monotonic()
             await self._count()
-        return ExecEnd(await self._running.exit_code())
+        return ExecEnd(await self._running.exit_code(), self._running.problem)
 
     async def _receive(self) -> ExecEnd:
         """Give the command what comes for it, until nothing does."""

@@ -56,6 +56,7 @@ class MemoryExec:
     def __init__(self, spec: ExecSpec) -> None:
         self.spec = spec
         self.size: TerminalSize | None = spec.terminal
+        self.problem: str | None = None
         self._input: asyncio.Queue[bytes] = asyncio.Queue(1)
         self._output: asyncio.Queue[tuple[Source, bytes] | None] = asyncio.Queue(1)
         self._code: int | None = None

@@ -103,6 +103,9 @@ async def test_h18_streams__on_a_real_provider__are_the_workloads_own(world: Wor
     data = bytes(range(256)) * 2_000
     assert await asyncio.to_thread(done.communicate, data) == (data, b"")
     assert done.returncode == 0
+    done = world.start("exec", *which, "web", "nosuch", **PIPES)
+    said = b"moorage: the command nosuch was not found in the container\n"
+    assert (await asyncio.to_thread(done.communicate), done.returncode) == ((b"", said), 127)
     absent = await world.tenant.does("exec", *which, "--replica", "3", "web", "/bin/cat")
     assert (absent.status, absent.err.count("\n")) == (ExitStatus.NOT_RUN, 1)
     assert "no replica 3" in absent.err

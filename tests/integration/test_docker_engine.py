@@ -352,13 +352,33 @@ async def test_exec__terminal__learns_of_another_size(world: DockerWorld) -> Non
 
 
 @needs_engine
-async def test_exec__command_that_does_not_exist__has_the_code_for_that_and_says_so(world: DockerWorld) -> None:
+@pytest.mark.parametrize("terminal", [None, TerminalSize(80, 24)])
+async def test_exec__command_that_can_not_be_started__has_the_code_for_that_and_writes_nothing(
+    world: DockerWorld, terminal: TerminalSize | None
+) -> None:
     await world.engine.ensure_container(container(world))
+    codes = {"nosuch": 127, "/absent": 127, "/etc": 126}
 
-    async with world.engine.exec(f"{world.prefix}-web", ExecSpec(("/absent",))) as running:
-        assert b"no such file" in ((await running.read()) or (Source.STDOUT, b""))[1]
+    for command, code in codes.items():
+        spec = ExecSpec((command,), terminal=terminal)
+        async with world.engine.exec(f"{world.prefix}-web", spec) as running:
+            assert await running.read() is None
+            words = "was not found" if code == 127 else "cannot be executed"
+            assert (await running.exit_code(), running.problem) == (
+                code,
+                f"the command {command} {words} in the container",
+            )
+
+
+@needs_engine
+async def test_exec__command_that_poses_as_the_engine__is_told_as_it_wrote(world: DockerWorld) -> None:
+    await world.engine.ensure_container(container(world))
+    script = "echo 'OCI runtime exec failed: exec: \"a\": no such file or directory'; exit 126"
+
+    async with world.engine.exec(f"{world.prefix}-web", ExecSpec(("/bin/sh", "-c", script))) as running:
+        assert b"OCI runtime exec failed" in ((await running.read()) or (Source.STDOUT, b""))[1]
         assert await running.read() is None
-        assert await running.exit_code() in (126, 127)
+        assert (await running.exit_code(), running.problem) == (126, None)
 
 
 async def processes(world: DockerWorld) -> str:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from moorage.streams import ExecRequest, LogQuery
 from provider_agent.core.containers import ContainerState, ObservedContainer, sorted_labels
-from provider_agent.core.lease_streams import LogSource, exec_target, log_sources
+from provider_agent.core.lease_streams import NOT_STARTED, LogSource, exec_target, log_sources, not_started
 
 
 def replica(
@@ -48,6 +48,22 @@ def test_log_sources__workload_or_replica__are_those_alone() -> None:
 def test_exec_target__new_version_is_tried__is_the_one_that_serves() -> None:
     assert exec_target(ALL, ExecRequest("web", ("a",))) == OLD
     assert exec_target((NEW,), ExecRequest("web", ("a",))) == NEW
+
+
+def test_not_started__what_the_engine_says__has_code_and_words() -> None:
+    head = NOT_STARTED + b"exec failed: unable to start container process: "
+
+    assert not_started(head + b'exec: "a": executable file not found in $PATH: unknown\r\n', "a")[0] == 127
+    assert not_started(head + b'exec: "/a": stat /a: no such file or directory: unknown\r\n', "/a")[0] == 127
+    assert not_started(head + b'exec: "/etc": permission denied: unknown\r\n', "/etc") == (
+        126,
+        "the command /etc cannot be executed in the container",
+    )
+    assert not_started(head + b"chdir to cwd: no such file or directory: unknown\r\n", "a") == (
+        126,
+        "the engine could not start the command a: exec failed: unable to start container process: chdir to cwd: "
+        "no such file or directory",
+    )
 
 
 def test_exec_target__nothing_to_run_in__says_why() -> None:
