@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from moorage.streams import ExecRequest, LogQuery
 from provider_agent.core.containers import ROLE_LABEL, ContainerState, ObservedContainer
@@ -37,6 +37,18 @@ def log_sources(containers: Iterable[ObservedContainer], query: LogQuery) -> tup
     )
 
 
+def no_source(containers: Iterable[ObservedContainer], query: LogQuery) -> str | None:
+    """Return why nothing can be told of the replica that is asked for; None: there is something, or all are wanted."""
+    every = replace(query, replica=None)
+    ours = [
+        each for each in containers if _is_replica(each) and every.wants(each.label(WORKLOAD_LABEL), _replica(each))
+    ]
+    if query.replica is None or not ours or any(_replica(each) == query.replica for each in ours):
+        return None
+    whose = f"workload {query.workload} has" if query.workload is not None else "there is"
+    return _no_replica(whose, query.replica, ours)
+
+
 def exec_target(containers: Iterable[ObservedContainer], request: ExecRequest) -> ObservedContainer | str:
     """Return the container in which a command is to run, or why there is none.
 
@@ -47,10 +59,14 @@ def exec_target(containers: Iterable[ObservedContainer], request: ExecRequest) -
         return f"nothing of a workload {request.workload!r} is on the engine"
     replicas = [each for each in ours if _replica(each) == request.replica]
     if not replicas:
-        there = ", ".join(map(str, sorted({_replica(each) for each in ours})))
-        return f"workload {request.workload} has no replica {request.replica} now, but {there}"
+        return _no_replica(f"workload {request.workload} has", request.replica, ours)
     running = sorted((each for each in replicas if _is_running(each)), key=lambda each: len(each.name))
     return running[0] if running else f"replica {request.replica} of {request.workload} {_why_not(replicas)}"
+
+
+def _no_replica(whose: str, wanted: int, ours: Iterable[ObservedContainer]) -> str:
+    there = ", ".join(map(str, sorted({_replica(each) for each in ours})))
+    return f"{whose} no replica {wanted} now, but {there}"
 
 
 def not_started(said: bytes, command: str) -> tuple[int, str]:

@@ -21,7 +21,7 @@ from moorage.stream_api import encode_record
 from moorage.streams import LONGEST_SECONDS, Channel, Ended, ExecEnd, ExecRequest, LogQuery, Record
 from moorage.types import OrderId, OrderState
 from provider_agent.core.containers import ObservedContainer
-from provider_agent.core.lease_streams import exec_target
+from provider_agent.core.lease_streams import exec_target, no_source
 from provider_agent.shell.engine import Engine, EngineError, ExecSpec
 from provider_agent.shell.exec_session import ExecSession
 from provider_agent.shell.https_server import kept_open
@@ -139,7 +139,7 @@ class StreamService:
                         if refusal is not None:
                             yield [Ended(refusal.detail)]
                             return
-            yield [Ended()]
+            yield [Ended(no_source(self._containers(context.lease.id), query))]
         except EngineError as error:
             yield [Ended(f"the engine does not tell: {error}", is_retryable=True)]
         except Exception:

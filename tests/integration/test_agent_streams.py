@@ -165,6 +165,16 @@ async def test_logs__part_that_is_asked_for__is_told_alone(world: World) -> None
     assert await lines(world, LogQuery(since="2026-01-01T00:00:00.000000002Z")) == ["web-0 line 1", "web-0 line 2"]
 
 
+async def test_logs__replica_that_is_not_there__say_so(world: World) -> None:
+    await world.run()
+
+    with_reason = [
+        each async for each in CLIENT.logs(world.agent, LEASE, LogQuery("web", 3)) if isinstance(each, Ended)
+    ]
+
+    assert with_reason == [Ended("workload web has no replica 3 now, but 0")]
+
+
 async def test_h12_logs__containers_of_another_lease__are_not_told(world: World) -> None:
     await world.run()
     world.engine.write(await world.run(lease=OTHER_LEASE), CANARY)

@@ -95,6 +95,10 @@ async def test_h18_streams__on_a_real_provider__are_the_workloads_own(world: Wor
     raw = (await world.tenant.does("logs", "--since", "1h", "-o", "json", *which)).events
     assert "started \x1b[31mred\x1b[0m" in [each["text"] for each in raw]
 
+    absent = await world.tenant.does("logs", "--replica", "3", *which)
+    assert (absent.status, absent.out) == (ExitStatus.AGENT, "")
+    assert absent.err.endswith(": there is no replica 3 now, but 0\n")
+
     # exec: streams apart, input to its end, exit codes
     done = world.start("exec", *which, "web", "--", "/bin/sh", "-c", "echo out; echo err >&2; exit 42", **PIPES)
     assert await asyncio.to_thread(done.communicate) == (b"out\n", b"err\n")

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from moorage.streams import ExecRequest, LogQuery
 from provider_agent.core.containers import ContainerState, ObservedContainer, sorted_labels
-from provider_agent.core.lease_streams import NOT_STARTED, LogSource, exec_target, log_sources, not_started
+from provider_agent.core.lease_streams import NOT_STARTED, LogSource, exec_target, log_sources, no_source, not_started
 
 
 def replica(
@@ -48,6 +48,14 @@ def test_log_sources__workload_or_replica__are_those_alone() -> None:
 def test_exec_target__new_version_is_tried__is_the_one_that_serves() -> None:
     assert exec_target(ALL, ExecRequest("web", ("a",))) == OLD
     assert exec_target((NEW,), ExecRequest("web", ("a",))) == NEW
+
+
+def test_no_source__replica_that_is_not_there__names_those_that_are() -> None:
+    assert no_source(ALL, LogQuery("web", 9)) == "workload web has no replica 9 now, but 0, 1"
+    assert no_source(ALL, LogQuery(replica=9)) == "there is no replica 9 now, but 0, 1"
+    assert no_source(ALL, LogQuery("web", 1)) is None
+    assert no_source(ALL, LogQuery("web")) is None
+    assert no_source([], LogQuery("web", 9)) is None
 
 
 def test_not_started__what_the_engine_says__has_code_and_words() -> None:
