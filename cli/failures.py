@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 from enum import IntEnum
 
 import click
+
+from moorage.told import printable
 
 
 class ExitStatus(IntEnum):
@@ -51,6 +54,12 @@ ADVICE = {
     "too little of the chain's coin": "send it some of the chain's own coin, then run the same command again",
 }
 """What to do about refusals, by what their text contains."""
+DISK_ADVICE = {
+    errno.ENOSPC: "make room on that disk, then run the same command again",
+    errno.EDQUOT: "make room or raise the quota, then run the same command again",
+    errno.EROFS: "make that file system writable, or name a place on another one",
+}
+"""What to do about a disk that takes nothing, by the system's number of the fault."""
 UNDECIDED = "it may still get there"
 DEPOSIT = "deposit"
 """How the descriptions of all deposits begin."""
@@ -132,7 +141,8 @@ def _of_library(error: BaseException) -> Failure | None:
 
 def _of_system(error: BaseException) -> Failure:
     if isinstance(error, OSError):
-        where = f"{error.filename}: " if error.filename else ""
-        return Failure(ExitStatus.ERROR, f"{where}{error.strerror or error}")
+        where = f"{printable(str(error.filename))}: " if error.filename else ""
+        remedy = DISK_ADVICE.get(error.errno or 0) if where else None
+        return Failure(ExitStatus.ERROR, f"{where}{error.strerror or error}" + (f": {remedy}" if remedy else ""))
     kind = type(error).__name__
     return Failure(ExitStatus.ERROR, f"internal error, {kind}: {error} (MOORAGE_DEBUG=1 shows where; please report it)")

@@ -42,8 +42,17 @@ def create_private(path: Path, data: bytes) -> None:
         FileExistsError: there is something, a link to nothing included; it is as it was.
         OSError: see write_private.
     """
+    create_whole(path, data, 0o600)
+
+
+def create_whole(path: Path, data: bytes, mode: int) -> None:
+    """Write a file of any mode in the same way.
+
+    Raises:
+        FileExistsError, OSError: see create_private.
+    """
     try:
-        _write(path, data, 0o600, is_new=True)
+        _write(path, data, mode, is_new=True)
     except OSError as error:
         error.filename, error.filename2 = str(path), None
         raise

@@ -15,11 +15,13 @@ import click
 from cli.core.templates import DEFAULT, DEPLOYMENT_FILE, SECRETS, TEMPLATES, described
 from cli.core.webhook_signature import new_secret
 from cli.environment import Environment
-from cli.failures import ExitStatus, Failure
+from cli.failures import DISK_ADVICE, ExitStatus, Failure
 from cli.options import Format, Options, output_options
 from cli.output import emit, say
 from moorage.deployment_file.placeholders import MARK
 from moorage.deployment_file.problems import quoted, suggestion
+from moorage.private_file import create_whole
+from moorage.told import printable
 
 SHIPPED = "templates"
 """A directory of this package; in the project's own folder it leads to the examples."""
@@ -47,8 +49,8 @@ def command(environment: Environment, options: Options, name: str, is_list: bool
         emit({"directory": str(directory), "template": name, "files": list(contents)}, options.output)
         return
     for path in contents:
-        say(f"wrote {directory / path}")
-    file = shlex.quote(str(directory / DEPLOYMENT_FILE))
+        say(f"wrote {printable(str(directory / path))}")
+    file = printable(shlex.quote(str(directory / DEPLOYMENT_FILE)))
     say(f"change what is marked with {MARK!r}, then: moorage validate -f {file}")
 
 
@@ -83,23 +85,22 @@ def write_new(directory: Path, contents: Mapping[str, bytes]) -> None:
     """Write files that are not there yet; secrets are readable by their owner only.
 
     Raises:
-        Failure: one of them is there, nothing is written then; or one can't be written, those before it stay.
+        Failure: one of them is there, or can't be written; nothing is written then.
     """
     for path in contents:
         if os.path.lexists(directory / path):
-            text = f"{directory / path} is there already: nothing was written, name another DIRECTORY"
+            text = f"{printable(str(directory / path))} is there already: nothing was written, name another DIRECTORY"
             raise Failure(ExitStatus.ERROR, text)
+    written: list[Path] = []
     for path, content in contents.items():
         try:
-            _write(directory / path, content, 0o600 if path.startswith(f"{SECRETS}/") else 0o666)
+            (directory / path).parent.mkdir(parents=True, exist_ok=True)
+            # what somebody else makes meanwhile is not overwritten either
+            create_whole(directory / path, content, 0o600 if path.startswith(f"{SECRETS}/") else 0o666)
         except OSError as error:
-            text = f"{directory / path} can't be written: {error.strerror}; name a DIRECTORY that you may write to"
+            for each in written:
+                each.unlink(missing_ok=True)
+            remedy = DISK_ADVICE.get(error.errno or 0, "name a DIRECTORY that you may write to")
+            text = f"{printable(str(directory / path))} can't be written: {error.strerror}; {remedy}"
             raise Failure(ExitStatus.ERROR, text) from error
-
-
-def _write(path: Path, content: bytes, mode: int) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # exclusively: what somebody else makes meanwhile is not overwritten either
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
+        written.append(directory / path)

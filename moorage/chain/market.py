@@ -87,8 +87,8 @@ def load_market(path: Path) -> Market:
         return _market(msgspec.json.decode(path.read_bytes(), type=_File))
     except FileNotFoundError as error:
         raise MarketError(
-            f"{path}: no such file: deploy the contracts first (brownie run deploy --network NAME), or name the file "
-            "of whoever did"
+            f"{path}: no such file: get the market's file from whoever runs the market and name it (--market FILE, "
+            "MOORAGE_MARKET, or market in a daemon's settings); who starts a market gets it from brownie run deploy"
         ) from error
     except OSError as error:
         raise MarketError(f"{path}: {error.strerror}: {REMEDY}") from error

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 import stat
 import tomllib
@@ -177,6 +179,47 @@ def test_init__a_place_that_nobody_can_write_to__is_one_line(
     assert (result.status, result.out, result.err.count("\n")) == (ExitStatus.ERROR, "", 1)
     assert result.err.startswith(f"moorage: {place}/moorage.yml can't be written: ")
     assert result.err.endswith("; name a DIRECTORY that you may write to\n")
+
+
+@pytest.mark.parametrize("full_at", [1, 2])
+def test_init__disk_is_full__nothing_is_written_and_the_message_says_where_and_what_to_do(
+    full_at: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[int] = []
+
+    def fsync(file: int) -> None:
+        if stat.S_ISREG(os.fstat(file).st_mode):
+            synced.append(file)
+            if len(synced) == full_at:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("moorage.private_file.os.fsync", fsync)
+
+    result = person(tmp_path).moorage("init", "--template", "private-service", str(tmp_path / "here"))
+
+    assert (result.status, result.out) == (ExitStatus.ERROR, "")
+    assert result.err.startswith(f"moorage: {tmp_path}/here/")
+    assert result.err.endswith(
+        " can't be written: No space left on device; make room on that disk, then run the same command again\n"
+    )
+    assert not [each for each in (tmp_path / "here").rglob("*") if each.is_file()]
+
+
+def test_init__rights__are_the_usual_ones(tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        file = written(DEFAULT, tmp_path)
+    finally:
+        os.umask(before)
+
+    assert [stat.S_IMODE(each.stat().st_mode) for each in (file, file.parent)] == [0o644, 0o755]
+
+
+def test_h18_init__directory_with_control_characters__is_shown_without(tmp_path: Path) -> None:
+    for _ in "first", "again":
+        result = person(tmp_path).moorage("init", str(tmp_path / "a\x1b[2Jb"))
+
+        assert "\x1b" not in result.out + result.err and "a\N{REPLACEMENT CHARACTER}[2Jb" in result.out + result.err
 
 
 def test_init__list__tells_each_template_in_one_line_and_writes_nothing(tmp_path: Path) -> None:

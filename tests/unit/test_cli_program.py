@@ -195,7 +195,7 @@ def test_program__secret_in_the_nodes_address__is_not_shown(tenant):
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (None, "no such file: deploy the contracts first"),
+        (None, "no such file: get the market's file from whoever runs the market"),
         ("", "not a file of the deploy script"),
         ("{}", "not a file of the deploy script"),
         ("[1]", "not a file of the deploy script"),
@@ -316,6 +316,11 @@ def test_program__without_debugging__shows_no_traceback(tenant, monkeypatch):
         (asyncio.CancelledError(), ExitStatus.ABORTED, "aborted"),
         (PermissionError(13, "Permission denied", "/state"), ExitStatus.ERROR, "/state: Permission denied"),
         (OSError(28, "No space left on device"), ExitStatus.ERROR, "No space left on device"),
+        (
+            OSError(28, "No space left on device", "/s/d.json"),
+            ExitStatus.ERROR,
+            "/s/d.json: No space left on device: make room on that disk, then run the same command again",
+        ),
     ],
 )
 def test_explain__error__has_its_status_and_says_what_to_do(error, status, words):

@@ -105,7 +105,9 @@ def test_load_market__no_such_file__says_how_to_get_one(tmp_path: Path) -> None:
     with pytest.raises(MarketError) as caught:
         load_market(tmp_path / "1.json")
 
-    assert str(caught.value).startswith(f"{tmp_path / '1.json'}: no such file: deploy the contracts first")
+    assert str(caught.value).startswith(
+        f"{tmp_path / '1.json'}: no such file: get the market's file from whoever runs the market"
+    )
 
 
 def test_load_market__folder__is_one_clear_error(tmp_path: Path) -> None:
