@@ -14,6 +14,7 @@ from yarl import URL
 from cli.core.retries import LONGEST_WAIT_SECONDS, Arrived, Outcome, Refused, Unanswered
 from cli.core.webhook_signature import headers
 from cli.recipients import Webhook
+from moorage.connecting import why_unreachable
 from moorage.guarded_http import Forbidden, ForbiddenNow, GuardedHttp
 from moorage.reachable import Reachable
 from moorage.told import printable
@@ -87,8 +88,6 @@ def _reason(error: Exception) -> str:
     """Return what is wrong, without the address: it may hold a secret."""
     if isinstance(error, aiohttp.ClientResponseError):
         return "its answer is no HTTP"
-    if isinstance(error, aiohttp.ClientConnectorError) and isinstance(error.os_error, Exception):
-        error = error.os_error
     if isinstance(error, ValueError) and not isinstance(error, OSError | aiohttp.ClientSSLError):
         return "its url is none"
-    return printable(str(error) or type(error).__name__)[:REASON_CHARACTERS]
+    return printable(why_unreachable(error))[:REASON_CHARACTERS]

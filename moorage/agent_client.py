@@ -14,6 +14,7 @@ from yarl import URL
 from moorage import agent_api, pki, stream_api, tls
 from moorage.agent_api import LeaseStatus
 from moorage.agent_exec import AgentExec
+from moorage.connecting import why_unreachable
 from moorage.request_auth import Action, Domain, sign
 from moorage.streams import LONGEST_SECONDS, SILENCE_SECONDS, Ended, ExecRequest, LogLine, LogQuery, Record
 from moorage.told import printable
@@ -218,14 +219,9 @@ def _reaching(agent: Agent) -> Iterator[None]:
     try:
         yield
     except (aiohttp.ClientError, TimeoutError, OSError, ValueError, pki.PkiError) as error:
-        raise AgentUnreachable(printable(f"{agent.endpoint}: {reason_of(error)[:MAX_DETAIL_CHARACTERS]}")) from error
-
-
-def reason_of(error: Exception) -> str:
-    """Return why there was no answer, without the library's inner objects."""
-    if isinstance(error, aiohttp.ClientConnectorError):
-        error = error.os_error
-    return str(error) or type(error).__name__
+        raise AgentUnreachable(
+            printable(f"{agent.endpoint}: {why_unreachable(error)[:MAX_DETAIL_CHARACTERS]}")
+        ) from error
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import socket
-import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from functools import cache
 from types import TracebackType
@@ -17,6 +15,8 @@ from typing import Any
 import aiohttp
 import msgspec
 from yarl import URL
+
+from moorage.connecting import why_unreachable
 
 BATCH_SIZE = 200
 TIMEOUT = aiohttp.ClientTimeout(total=20, sock_connect=5)
@@ -300,21 +300,12 @@ def _without_secrets(url: str) -> str:
 def _reason(error: Exception) -> str:
     """Return what went wrong without the address, which may be a secret: only host and port are named."""
     match error:
-        case TimeoutError():
-            return "not in time"
-        case aiohttp.ClientConnectorError():
-            return _of_connection(error.os_error)
+        case TimeoutError() | aiohttp.ClientConnectorError():
+            return why_unreachable(error)
         case OSError():  # the library puts the address into its own words, so only the system's are told
             return os.strerror(error.errno) if error.errno else type(error).__name__
         case _:
             return type(error).__name__
-
-
-def _of_connection(error: OSError) -> str:
-    """Return the system's word for why there is no connection; the library adds the address once more."""
-    if error.errno is None or isinstance(error, ssl.SSLError | socket.gaierror):
-        return error.strerror or str(error)
-    return os.strerror(error.errno)
 
 
 def _hex(answer: Any) -> str:

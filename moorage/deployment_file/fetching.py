@@ -12,6 +12,7 @@ import aiohttp
 from aiohttp.abc import AbstractResolver
 from yarl import URL
 
+from moorage.connecting import why_unreachable
 from moorage.deployment_file import addresses
 from moorage.deployment_file.include_rules import NotIncluded
 from moorage.deployment_file.yaml_tree import MAX_BYTES
@@ -110,7 +111,4 @@ async def _content(response: aiohttp.ClientResponse) -> bytes:
 
 
 def _reason(error: Exception) -> str:
-    if isinstance(error, aiohttp.ClientConnectorError):
-        error = error.os_error
-    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return printable(text or type(error).__name__)[:MAX_REASON_CHARACTERS]
+    return printable(why_unreachable(error))[:MAX_REASON_CHARACTERS]

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager, contextmanager
 import aiodocker
 import aiohttp
 
+from moorage.connecting import why_unreachable
 from provider_agent.shell.engine import EngineError, EngineRefused, EngineUnavailable, PortTaken
 
 API_VERSION = "v1.41"
@@ -39,7 +40,7 @@ async def answering(seconds: int) -> AsyncIterator[None]:
     except TimeoutError as error:
         raise EngineUnavailable(f"no answer from the engine in {seconds} s") from error
     except (aiohttp.ClientError, OSError) as error:
-        raise EngineUnavailable(f"the engine went away: {error}") from error
+        raise EngineUnavailable(f"the engine went away: {why_unreachable(error)}") from error
     except aiodocker.DockerError as error:
         if error.status == NO_CONNECTION:
             raise EngineUnavailable(error.message) from error

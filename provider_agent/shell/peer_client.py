@@ -12,7 +12,8 @@ from yarl import URL
 
 from moorage import pki, tls
 from moorage.agent_api import HOLDER_HEADER
-from moorage.agent_client import Agent, origin, reason_of
+from moorage.agent_client import Agent, origin
+from moorage.connecting import why_unreachable
 from moorage.told import printable
 from moorage.types import Address
 
@@ -93,7 +94,7 @@ class PeerClient:
                     raise PeerRefused(response.status, response.headers)
                 yield response, _bounded(response, limits.max_bytes)
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError, pki.PkiError) as error:
-            raise PeerError(printable(reason_of(error))) from error
+            raise PeerError(printable(why_unreachable(error))) from error
 
 
 async def _bounded(response: aiohttp.ClientResponse, max_bytes: int) -> AsyncIterator[bytes]:

@@ -17,6 +17,7 @@ import aiohttp
 import msgspec
 from yarl import URL
 
+from moorage.connecting import why_unreachable
 from moorage.guarded_http import GuardedHttp
 from moorage.workload_secrets import Credentials
 from provider_agent.core.image_names import ImageName
@@ -203,4 +204,4 @@ def _digest_of(body: bytes) -> str:
 
 def _reason(error: Exception) -> str:
     """Return what is wrong; an address may be signed, so that it is not repeated."""
-    return "no answer in time" if isinstance(error, TimeoutError) else re.sub(r"\S+\?\S+", "...", str(error))[:200]
+    return re.sub(r"\S+\?\S+", "...", why_unreachable(error))[:200]

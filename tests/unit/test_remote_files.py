@@ -158,7 +158,7 @@ def test_fetch__nobody_listens__is_told() -> None:
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]
 
-    assert "Connect call failed" in refusal(f"http://127.0.0.1:{port}/")
+    assert refusal(f"http://127.0.0.1:{port}/") == "Connection refused"
 
 
 class Nowhere(Names):
