@@ -62,15 +62,16 @@ class Workload:
     @property
     def is_up(self) -> bool:
         """Whether it runs, or is done, as the version that is wanted."""
-        return self.state in (RUNNING, DONE) and not self._is_before
+        return self.state in (RUNNING, DONE) and not self.is_before
 
     @property
     def is_kept_back(self) -> bool:
         """Whether its new version does not work, so that the one before goes on."""
-        return self._is_before and BEING_TRIED not in (self.reason or "")
+        return self.is_before and BEING_TRIED not in (self.reason or "")
 
     @property
-    def _is_before(self) -> bool:
+    def is_before(self) -> bool:
+        """Whether the version before goes on in its place."""
         return VERSION_BEFORE in (self.reason or "")
 
 

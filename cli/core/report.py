@@ -55,9 +55,12 @@ def _healthy(report: Report | None) -> str:
         return ""
     states = [workload.state for workload in report.workloads]
     done, running = states.count(DONE), states.count(RUNNING)
+    of_all = f"/{len(states)}"
+    is_new = f", {sum(each.is_up for each in report.workloads)}{of_all} in the new version"
+    newness = is_new if any(each.is_before for each in report.workloads) else ""
     if not done:
-        return f"{running}/{len(states)} workloads healthy"
-    return f"{done}/{len(states)} workloads done" + (f", {running} healthy" if done < len(states) else "")
+        return f"{running}{of_all} workloads healthy{newness}"
+    return f"{done}{of_all} workloads done" + (f", {running} healthy" if done < len(states) else "") + newness
 
 
 def _bid_rows(attempt: Attempt, money: Money) -> Iterator[Row]:
@@ -74,8 +77,11 @@ def _report_rows(report: Report) -> Iterator[Row]:
         reason = f"{news.reason}; `moorage deploy` with the same file gives it again" if news.reason else ""
         yield Row("  manifest", news.state + source, detail=reason)
     for workload in report.workloads:
-        told = [*workload.addresses, *([workload.reason] if workload.reason else [])]
-        yield Row(f"  {workload.name}", workload.state, detail=", ".join(told))
+        told, reasons = list(workload.addresses), [workload.reason] if workload.reason else []
+        has_own_line = workload.is_before and bool(told)
+        yield Row(f"  {workload.name}", workload.state, detail=", ".join(told if has_own_line else told + reasons))
+        if has_own_line:
+            yield Row("", "", detail=", ".join(reasons))
         yield from map(_connection_row, workload.connections)
 
 

@@ -72,7 +72,9 @@ class _Seen:
     def trial(self, workload: DesiredWorkload) -> tuple[WorkloadState, str | None]:
         """Return how a replica is that goes on with an earlier version while the new one is tried."""
         state, reason = self.replica(workload.beside[0])
-        said = BEING_TRIED if state in (WorkloadState.RUNNING, WorkloadState.STARTING) else f"is {state}"
+        said = f"is {state}" if state is not WorkloadState.FAILED else "failed"
+        if state in (WorkloadState.RUNNING, WorkloadState.STARTING):
+            said = BEING_TRIED
         return WorkloadState.RUNNING, f"{VERSION_BEFORE}; the new one {said}" + (f": {reason}" if reason else "")
 
     def is_up(self, workload: DesiredWorkload) -> bool:

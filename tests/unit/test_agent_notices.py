@@ -150,7 +150,7 @@ def test_agent_notices__new_version__is_complete_when_nothing_of_the_old_one_run
 def test_agent_notices__new_version_does_not_work__is_a_failure_though_the_old_one_runs():
     story = running()
     story.seen = view(attempt(), block=151, story=(SUBMITTED, UPDATED), version=OTHER_VERSION)
-    broken = says("running", f"replica 0: {VERSION_BEFORE}; the new one is failed: image not found", OTHER_VERSION)
+    broken = says("running", f"replica 0: {VERSION_BEFORE}; the new one failed: image not found", OTHER_VERSION)
 
     assert story.kinds(20, broken) == [] and story.kinds(79, broken) == []
     (failure,) = story.at(80, broken)

@@ -125,6 +125,22 @@ def test_rows__workloads__stand_below_their_group():
     )
 
 
+@pytest.mark.parametrize("others", ["running", "done"])
+def test_rows__version_before_goes_on__is_counted_apart_and_told_on_a_line_of_its_own(others):
+    reason = "the version before goes on; the new one failed: image a:2 was not found; next attempt in 9 s"
+    web, job = Workload("web", "running", reason, ("http://203.0.113.1:80",)), Workload("job", others, None, ())
+
+    first, *below = rows(view(attempt()), {ORDER: Knowledge(Report(VERSION, (web, job)))}, MONEY)
+
+    healthy = {"running": "2/2 workloads healthy", "done": "1/2 workloads done, 1 healthy"}[others]
+    assert first.detail.startswith(f"{healthy}, 1/2 in the new version, provider confirmed")
+    assert below == [
+        Row("  web", "running", detail="http://203.0.113.1:80"),
+        Row("", "", detail=reason),
+        Row("  job", others),
+    ]
+
+
 def test_rows__connections__stand_below_their_workload():
     there = Connection("db:5432", "out", "db", "us-east", "down", "no answer")
     here = Connection("web:80", "in", "cache", "west", "up", None)

@@ -111,7 +111,7 @@ async def test_i22_update__image_is_nowhere__the_old_version_serves_and_the_reas
     assert report.addresses == site.runner.reports(OLD)[0].addresses != ()
     assert report.reason is not None
     assert report.reason.startswith(
-        "the version before goes on; the new one is failed: image example/web:2 was not found; next attempt in"
+        "the version before goes on; the new one failed: image example/web:2 was not found; next attempt in"
     )
 
 
