@@ -40,11 +40,19 @@ async def answering(seconds: int) -> AsyncIterator[None]:
     except TimeoutError as error:
         raise EngineUnavailable(f"no answer from the engine in {seconds} s") from error
     except (aiohttp.ClientError, OSError) as error:
-        raise EngineUnavailable(f"the engine went away: {why_unreachable(error)}") from error
+        raise EngineUnavailable(f"the engine went away: {why_no_engine(error)}") from error
     except aiodocker.DockerError as error:
         if error.status == NO_CONNECTION:
-            raise EngineUnavailable(error.message) from error
+            raise EngineUnavailable(f"no connection to the engine: {why_no_engine(error)}") from error
         raise
+
+
+def why_no_engine(error: Exception) -> str:
+    """Return why the engine did not answer, in words: aiodocker puts its own, with the address, around others."""
+    if not isinstance(error, aiodocker.DockerError):
+        return why_unreachable(error)
+    cause = error.__context__
+    return why_unreachable(cause) if isinstance(cause, aiohttp.ClientError) else error.message
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 import aiodocker
 import aiohttp
 
+from provider_agent.shell.docker_calls import why_no_engine
 from provider_agent.shell.engine import EngineUnavailable
 
 CHANGES = ["start", "die", "destroy", "pause", "unpause", "rename", "health_status"]
@@ -41,7 +42,7 @@ async def listening(
     except TimeoutError as error:
         raise EngineUnavailable(f"no answer from the engine in {seconds} s") from error
     except (aiohttp.ClientError, OSError, ValueError, aiodocker.DockerError) as error:
-        raise EngineUnavailable(f"the engine's events broke off: {error}") from error
+        raise EngineUnavailable(f"the engine's events broke off: {why_no_engine(error)}") from error
     finally:
         if response is not None:
             response.close()

@@ -13,7 +13,7 @@ import aiodocker
 import aiohttp
 
 from provider_agent.core.image_names import ImageName, image_name
-from provider_agent.shell.docker_calls import NO_CONNECTION, answering, ignoring, refusing
+from provider_agent.shell.docker_calls import NO_CONNECTION, answering, ignoring, refusing, why_no_engine
 from provider_agent.shell.docker_config import Json
 from provider_agent.shell.engine import EngineUnavailable, ImagePullFailed
 
@@ -88,7 +88,7 @@ class DockerImages:
                 raise source.error from None
             if isinstance(error, aiodocker.DockerError) and error.status != NO_CONNECTION:
                 raise ImagePullFailed(f"the engine does not take the image: {error.message[:200]}") from error
-            raise EngineUnavailable(f"the engine went away: {error}") from error
+            raise EngineUnavailable(f"the engine went away: {why_no_engine(error)}") from error
         errors = [each["error"] for each in told if "error" in each]
         if errors:
             raise ImagePullFailed(f"the engine does not take the image: {errors[0][:200]}")

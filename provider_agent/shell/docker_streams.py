@@ -18,7 +18,7 @@ from aiodocker.stream import Stream
 from moorage.streams import Source, TerminalSize
 from provider_agent.core.lease_streams import NOT_STARTED, not_started
 from provider_agent.core.log_frames import SOURCES, BrokenFrames, FrameReader, OutputLine
-from provider_agent.shell.docker_calls import answering
+from provider_agent.shell.docker_calls import answering, why_no_engine
 from provider_agent.shell.docker_config import Json
 from provider_agent.shell.engine import EngineRefused, EngineUnavailable, ExecSpec, LogRange
 
@@ -68,7 +68,7 @@ async def read_logs(
             for line in reader.feed(chunk):
                 yield line
     except (aiohttp.ClientError, OSError, BrokenFrames) as error:
-        raise EngineUnavailable(f"the engine's log broke off: {error}") from error
+        raise EngineUnavailable(f"the engine's log broke off: {why_no_engine(error)}") from error
     finally:
         if response is not None:
             response.close()
@@ -139,7 +139,7 @@ class RunningExec:
         try:
             message = await self._stream.read_out()
         except (aiohttp.ClientError, OSError) as error:
-            raise EngineUnavailable(f"the engine broke off: {error}") from error
+            raise EngineUnavailable(f"the engine broke off: {why_no_engine(error)}") from error
         if message is None:
             return None
         if message.data.startswith(NOT_STARTED) and (await self._inspect()).get("Pid") == NEVER_RAN:

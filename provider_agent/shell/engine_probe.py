@@ -14,7 +14,7 @@ import aiodocker
 import aiohttp
 
 from provider_agent.core.engine_versions import describe, known_holes
-from provider_agent.shell.docker_calls import docker_at
+from provider_agent.shell.docker_calls import docker_at, why_no_engine
 from provider_agent.shell.engine import EngineError, EngineUnavailable
 
 PROBE_SECONDS = 20
@@ -82,9 +82,9 @@ async def _asking(url: str) -> AsyncIterator[aiodocker.Docker]:
     except TimeoutError as error:
         raise EngineUnavailable(f"no answer from the engine in {PROBE_SECONDS} s") from error
     except aiodocker.DockerError as error:
-        raise EngineUnavailable(f"no answer from the engine at {url}: {error.message}") from error
+        raise EngineUnavailable(f"no answer from the engine at {url}: {why_no_engine(error)}") from error
     except (aiohttp.ClientError, OSError) as error:
-        raise EngineUnavailable(f"no answer from the engine at {url}: {error}") from error
+        raise EngineUnavailable(f"no answer from the engine at {url}: {why_no_engine(error)}") from error
 
 
 def facts_of(version: Mapping[str, Any], info: Mapping[str, Any]) -> EngineFacts:

@@ -45,8 +45,10 @@ async def test_probe__engine_refuses_is_not_there_or_hangs__is_unavailable(
     async with engine(tmp_path / "docker.sock", status=500) as url:
         with pytest.raises(EngineUnavailable, match="no answer from the engine at unix://"):
             await probe(url)
-    with pytest.raises(EngineUnavailable, match="no answer from the engine at unix://"):
-        await probe(f"unix://{tmp_path}/nowhere.sock")
+    nowhere = f"unix://{tmp_path}/nowhere.sock"
+    with pytest.raises(EngineUnavailable) as caught:
+        await probe(nowhere)
+    assert str(caught.value) == f"no answer from the engine at {nowhere}: No such file or directory"
     monkeypatch.setattr(engine_probe, "PROBE_SECONDS", 0.1)
     async with engine(tmp_path / "other.sock", hangs=True) as url:
         with pytest.raises(EngineUnavailable, match=r"in 0\.1 s"):
