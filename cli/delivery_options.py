@@ -50,25 +50,41 @@ class DeliveryOptions:
         return found
 
 
-def warn_unsigned(file: Path, recipients: Sequence[Recipient]) -> None:
-    """Say which webhooks can't know who calls them."""
+def warn_of(file: Path, recipients: Sequence[Recipient]) -> None:
+    """Say which webhooks nothing is sent to, and which can't know who calls them."""
     from cli.recipients import Webhook
 
     for each in recipients:
-        if isinstance(each, Webhook) and each.key is None:
-            note(f"{file}: notification {each.entry!r} has no secret: nobody can tell its requests from forged ones")
+        match each:
+            case Webhook(obstacle=str(obstacle)):
+                note(f"{file}: nothing is sent to notification {each.entry!r}: {obstacle}")
+            case Webhook(key=None):
+                text = "has no secret: nobody can tell its requests from forged ones"
+                note(f"{file}: notification {each.entry!r} {text}")
+
+
+def refuse_unusable(file: Path, recipients: Sequence[Recipient]) -> None:
+    """See that something can be sent to one of the recipients.
+
+    Raises:
+        Failure: to none; it says what is wrong with the first.
+    """
+    if recipients and all(each.obstacle is not None for each in recipients):
+        text = f"{file}: notification {recipients[0].entry!r}: {recipients[0].obstacle}"
+        raise Failure(ExitStatus.INVALID_FILE, text)
 
 
 @asynccontextmanager
 async def open_post(environment: Environment, delivery: DeliveryOptions) -> AsyncIterator[Post]:
-    """Give what sends to recipients."""
+    """Give what sends to recipients; what is allowed for development can reach this machine."""
     from cli.courier import Post
     from cli.smtp import MailSender
     from cli.webhook import WebhookSender
 
     server = delivery.mail_server
     mails = MailSender(server, environment.tls) if server is not None else None
-    post = Post(WebhookSender(environment.reachable, environment.tls, time.time), mails)
+    reachable = environment.reachable.with_loopback() if delivery.is_http_allowed else environment.reachable
+    post = Post(WebhookSender(reachable, environment.tls, time.time), mails)
     try:
         yield post
     finally:
@@ -88,7 +104,10 @@ _OPTIONS = (
         "--mail-from", envvar="MOORAGE_MAIL_FROM", show_envvar=True, metavar="ADDRESS",
         help="The address that mails come from.  [default: the user of --smtp]",
     ),
-    click.option("--allow-http", "is_http_allowed", is_flag=True, help="For development: webhooks without TLS too."),
+    click.option(
+        "--allow-http", "is_http_allowed", is_flag=True,
+        help="For development: webhooks without TLS, and on this machine, too.",
+    ),
 )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from cli.delivery_options import DeliveryOptions, warn_unsigned
+from cli.delivery_options import DeliveryOptions, refuse_unusable, warn_of
 from cli.failures import ExitStatus, Failure
 from cli.output import note
 from cli.recipients import Recipient
@@ -38,12 +38,14 @@ class RecipientFiles:
         return found
 
     def check(self, file: Path) -> None:
-        """See that a file names somebody.
+        """See that a file names somebody who can be told.
 
         Raises:
             DeploymentFileError, Failure: it can't be used, or names nobody.
         """
-        if not self._delivery.recipients(file):
+        found = self._delivery.recipients(file)
+        refuse_unusable(file, found)
+        if not found:
             raise Failure(ExitStatus.USAGE, f"{file} has no notifications: nobody to tell")
 
     def _recipients(self, file: Path) -> tuple[Recipient, ...]:
@@ -51,7 +53,7 @@ class RecipientFiles:
             found = self._delivery.recipients(file)
         except (DeploymentFileError, Failure) as error:
             return self._refuse(f"nobody is told of the deployments of {file}: {error}")
-        warn_unsigned(file, found)
+        warn_of(file, found)
         return found
 
     def _refuse(self, text: str) -> tuple[Recipient, ...]:

@@ -8,7 +8,6 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from cli.core.webhook_signature import NoSecret, key_of
-from cli.failures import ExitStatus, Failure
 from moorage.deployment_file import IncludeRules, Notification, NotificationType, load
 
 
@@ -24,6 +23,8 @@ class Webhook:
     """It may hold what is nobody else's: only its host is ever shown."""
     key: bytes | None = field(repr=False)
     """What requests are signed with; None: they are not."""
+    obstacle: str | None = None
+    """Why nothing is sent to it: what in its entry is to be mended."""
 
     @property
     def shown(self) -> str:
@@ -41,6 +42,8 @@ class Mailbox:
     entry: str
     events: frozenset[str]
     address: str
+    obstacle: None = None
+    """What is no address is an error of the file."""
 
     @property
     def shown(self) -> str:
@@ -56,25 +59,28 @@ def recipients_of(file: Path, rules: IncludeRules, *, is_http_allowed: bool) -> 
 
     Raises:
         DeploymentFileError: the file is not valid.
-        Failure: a webhook that nothing can be sent to safely.
     """
     entries = load(file, rules).notifications
-    return tuple(each for entry in entries for each in _recipients(file, entry, is_http_allowed))
+    return tuple(each for entry in entries for each in _recipients(entry, is_http_allowed))
 
 
-def _recipients(file: Path, entry: Notification, is_http_allowed: bool) -> Iterator[Recipient]:
+def _recipients(entry: Notification, is_http_allowed: bool) -> Iterator[Recipient]:
     events = frozenset(event.value for event in entry.events)
     if entry.type is NotificationType.EMAIL:
         for address in entry.to:
             yield Mailbox(f"{entry.name} {address}", entry.name, events, address)
         return
-    where = f"{file}: notification {entry.name!r}"
-    url = entry.url or ""
-    if urlsplit(url).scheme.lower() != "https" and not is_http_allowed:
-        text = f"{where}: its url is not https, everybody on the way can read and alter what is sent"
-        raise Failure(ExitStatus.INVALID_FILE, f"{text}; --allow-http sends all the same, for development")
+    yield _webhook(entry, events, is_http_allowed)
+
+
+def _webhook(entry: Notification, events: frozenset[str], is_http_allowed: bool) -> Webhook:
+    """Return the webhook of an entry; one that nothing can be sent to safely says so, and keeps no other from it."""
+    url, key, obstacle = entry.url or "", None, None
     try:
         key = key_of(entry.secret.value) if entry.secret is not None else None
     except NoSecret as error:
-        raise Failure(ExitStatus.INVALID_FILE, f"{where}: {error}") from None
-    yield Webhook(entry.name, entry.name, events, url, key)
+        obstacle = str(error)
+    if urlsplit(url).scheme.lower() != "https" and not is_http_allowed:
+        text = "its url is not https, everybody on the way can read and alter what is sent"
+        obstacle = f"{text}; --allow-http sends all the same, for development"
+    return Webhook(entry.name, entry.name, events, url, key, obstacle)

@@ -44,6 +44,8 @@ class WebhookSender:
 
     async def send(self, recipient: Webhook, identity: str, body: bytes) -> Outcome:
         """Send a notice once."""
+        if recipient.obstacle is not None:
+            return Refused(recipient.obstacle)
         now = int(self._unix_time())
         head = {"Content-Type": "application/json", **headers(identity, now, body, recipient.key)}
         try:

@@ -11,12 +11,18 @@ TRANSLATED = (IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"), IPv6Ne
 SETTINGS = (IPv4Network("168.63.129.16/32"), IPv4Network("192.0.0.0/24"))
 """Where machines in Azure and in Oracle's cloud get their settings from; Python takes them for public."""
 
+LOOPBACK = (IPv4Network("127.0.0.0/8"), IPv6Network("::1/128"))
+
 
 @dataclass(frozen=True, slots=True)
 class Reachable:
     """Loopback, private, link-local, shared, metadata and multicast addresses are not, unless they are named here."""
 
     inside: tuple[IPv4Network | IPv6Network, ...] = ()
+
+    def with_loopback(self) -> Reachable:
+        """Return the same with this machine's own addresses, for development."""
+        return Reachable((*self.inside, *LOOPBACK))
 
     def objection(self, address: Address) -> str | None:
         """Return why an address is not connected to, None if it is."""

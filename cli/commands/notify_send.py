@@ -14,7 +14,7 @@ import click
 
 from cli.core.notices import NO_DEPLOYMENT, Kind, Notice, document
 from cli.core.retries import Arrived, Outcome
-from cli.delivery_options import DeliveryOptions, delivery_options, open_post, warn_unsigned
+from cli.delivery_options import DeliveryOptions, delivery_options, open_post, refuse_unusable, warn_of
 from cli.environment import Environment
 from cli.failures import ExitStatus, Failure
 from cli.options import DEFAULT_FILE, Format, Options, output_options, path_option
@@ -57,7 +57,8 @@ def command(
         names = ", ".join(dict.fromkeys(each.entry for each in found)) or "none"
         wanted = f"{name!r} is no notification of {file}" if name is not None else f"{file} has no notifications"
         raise Failure(ExitStatus.USAGE, f"{wanted}; there are: {names}")
-    warn_unsigned(file, chosen)
+    refuse_unusable(file, chosen)
+    warn_of(file, chosen)
     sent = environment.run(_send(environment, delivery, chosen, Kind(event)))
     if options.output is not Format.TEXT:
         emit([asdict(each) for each in sent], options.output)

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from cli.delivery_options import DeliveryOptions
-from cli.failures import ExitStatus
+from cli.failures import ExitStatus, Failure
 from cli.recipient_files import READ_AGAIN_SECONDS, RecipientFiles
 from cli.smtp import MailServer
 from moorage.deployment_file import IncludeRules
@@ -117,6 +117,28 @@ async def test_h33_send__http__only_if_allowed(tenant):
     assert allowed.status is ExitStatus.OK and len(here.requests) == 1
 
 
+async def test_h33_send__private_target__is_reached_on_this_machine_for_development(tenant):
+    outside = replace(tenant, reachable=person(tenant.home).reachable)
+    async with hook(has_tls=False) as here:
+        write(tenant, webhook(here), 'name: home, type: webhook, url: "http://10.0.0.1/"')
+        allowed = await outside.does("notify", "ops", "--allow-http")
+        elsewhere = await outside.does("notify", "home", "--allow-http")
+
+    assert allowed.status is ExitStatus.OK and len(here.requests) == 1, allowed.err
+    assert "10.0.0.1 is not a public address" in elsewhere.err
+
+
+async def test_send__one_entry_can_not_be_used__keeps_no_other_from_being_told(tenant):
+    async with hook() as here:
+        write(tenant, 'name: bad, type: webhook, url: "http://hooks.example/secret-path"', webhook(here))
+        one, unknown, every = [await tenant.does("notify", "send", *name) for name in (["ops"], ["nope"], [])]
+
+    assert one.status is ExitStatus.OK and "bad" not in one.err, one.err
+    assert_failed(unknown, ExitStatus.USAGE, "'nope' is no notification of", "there are: bad, ops")
+    assert every.status is ExitStatus.ERROR and "not delivered to 1 of 2: bad: its url is not https" in every.err
+    assert len(here.requests) == 2 and "secret-path" not in every.err
+
+
 async def test_send__no_secret__warns_and_sends_unsigned(tenant):
     async with hook() as here:
         write(tenant, webhook(here, is_signed=False))
@@ -183,6 +205,23 @@ def test_recipient_files__file_is_mended_while_it_runs__is_taken_and_was_told_on
 
     assert found == [[], [], [], ["me a@tenant.example"], ["me a@tenant.example"]]
     assert capsys.readouterr().err.count("nobody is told") == 1
+
+
+def test_recipient_files__one_entry_can_not_be_used__is_told_once_and_the_others_are_served(tenant, capsys):
+    bad, good = (
+        "name: bad, type: webhook, url: http://hooks.example",
+        "name: ops, type: webhook, url: https://a.example",
+    )
+    files = RecipientFiles(DeliveryOptions(None, False, IncludeRules()), lambda: 0.0)
+    write(tenant, bad, good)
+    file = tenant.home / "moorage.yml"
+    files.check(file)
+
+    assert [each.entry for each in files(file) + files(file) if each.obstacle is None] == ["ops", "ops"]
+    assert capsys.readouterr().err.count("nothing is sent to notification 'bad': its url is not https") == 1
+    write(tenant, bad)
+    with pytest.raises(Failure, match="'bad': its url is not https"):
+        files.check(file)
 
 
 def test_recipient_files__names_nobody__is_not_read_at_each_block(tenant, monkeypatch):
