@@ -187,6 +187,9 @@ class _Events:
             _fail(at, f"not YAML: {reason}")
         except ReaderError as error:
             _fail(self._at_character(error.position), f"not YAML: the character U+{error.character:04X}")
+        except AssertionError as error:  # the library's way to refuse a version that it does not know
+            known = "version" in str(error)
+            _fail(self.position, "only YAML 1.2 is supported" if known else "not YAML from here on")
         except (YAMLError, ValueError, OverflowError) as error:
             _fail(self.position, f"not YAML from here on: {quoted(error)}")
         self.position = Position(self.source, event.start_mark.line, event.start_mark.column)

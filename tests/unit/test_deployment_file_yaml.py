@@ -90,6 +90,8 @@ def test_value__floats__do_not_exist() -> None:
         ("? [a]\n: x\n", "1:3: a key has to be text; put a number, true, false or null in quotes"),
         ("a: 1\n---\nb: 2\n", "2:1: a second document: a deployment file is one document"),
         ("%YAML 1.1\n---\na: 1\n", "2:1: only YAML 1.2 is supported"),
+        ("%YAML 1.0\n---\na: 1\n", "1:1: only YAML 1.2 is supported"),
+        ("%YAML 1.3", "1:1: only YAML 1.2 is supported"),
         (
             "a: !!python/object:os.system {}\n",
             "1:4: tags such as 'tag:yaml.org,2002:python/object:os.system' are not supported",
