@@ -51,7 +51,7 @@ def _placements(reader: Reader) -> Iterator[tuple[str, Placement]]:
     """Yield each placement with the name of its datacenter; note unknown names."""
     services, datacenters = reader.map("services"), reader.map(*DATACENTERS)
     for service in reader.map(*PLACEMENTS):
-        if service not in services:
+        if services and service not in services:  # none at all has been told
             message = f"unknown service {quoted(service)}{suggestion(service, services)}"
             reader.refuse_key((*PLACEMENTS, service), message)
         for name in reader.map(*PLACEMENTS, service):

@@ -38,6 +38,8 @@ class Merged(NamedTuple):
     """What a lock has to have: of each included file."""
     sources: tuple[Source, ...]
     """All of the files, each once."""
+    is_whole: bool
+    """Whether every file that is included could be read; else what is missing may stand in one that could not."""
 
 
 def read(path: Path) -> str:
@@ -77,7 +79,7 @@ def merge(path: Path, text: str, rules: IncludeRules) -> Merged:
     directory, admission = path.resolve().parent, Admission(path, rules)
     merger = _Merger(admission)
     root = merger.merged(_File(Source(str(path), text, directory), (str(path.resolve()),), directory))
-    return Merged(root, merger.problems, admission.digests, tuple(merger.sources))
+    return Merged(root, merger.problems, admission.digests, tuple(merger.sources), merger.is_whole)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,7 @@ class _Merger:
     def __init__(self, admission: Admission) -> None:
         self.problems: list[Problem] = []
         self.sources: dict[Source, None] = {}
+        self.is_whole = True
         self._admission = admission
         self._budget = yaml_tree.Budget()
         self._file_count = 0
@@ -142,6 +145,7 @@ class _Merger:
             try:
                 base = over_file(self.merged(self._included(item, file)), base)
             except DeploymentFileError as error:
+                self.is_whole = False
                 self.problems.extend(error.problems)
         return base
 

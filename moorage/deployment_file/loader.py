@@ -71,10 +71,10 @@ def load_whole(text: str, path: Path, rules: IncludeRules = DEFAULT_RULES, *, ar
     Raises:
         DeploymentFileError: as `load`.
     """
-    root, problems, digests, sources = includes.merge(path, text, rules)
+    root, problems, digests, sources, is_whole = includes.merge(path, text, rules)
     document = Document(root)
     reader = Reader(document, path, problems, are_secrets_needed=are_secrets_needed)
-    for problem in schema.check(document):
+    for problem in schema.check(document, is_whole=is_whole):
         reader.add(problem)
     services = read_services(reader)
     datacenters = read_datacenters(reader, services)

@@ -42,11 +42,16 @@ HINTS = {
 SIZE_KEYWORDS = ("minItems", "maxItems", "minProperties", "maxProperties")
 
 
-def check(document: Document) -> Iterator[Problem]:
-    """Yield what in a document is not of the schema, and blank it, so that the other checks pass over it."""
+def check(document: Document, *, is_whole: bool = True) -> Iterator[Problem]:
+    """Yield what in a document is not of the schema, and blank it, so that the other checks pass over it.
+
+    Args:
+        is_whole: whether everything is there; else a section that is missing is no problem, nor what it may have held.
+    """
     errors = list(islice(_validator().iter_errors(document.value), MAX_PROBLEMS))  # of the document as it is now
     for error in errors:
-        yield from _problems(document, error)
+        if is_whole or _path(error) or error.validator != "required":
+            yield from _problems(document, error)
         _blank(document, error)
 
 

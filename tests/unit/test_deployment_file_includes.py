@@ -126,6 +126,17 @@ def test_load__a_missing_include__is_an_error(tmp_path: Path) -> None:
     assert problems_of(path) == ["moorage.yml:3:5: the file 'none.yml' can't be read: No such file or directory"]
 
 
+def test_load__a_missing_include_that_may_have_the_sections__is_the_only_error(tmp_path: Path) -> None:
+    services, deployment = REST.split("deployment:\n")
+    text = f"{VERSION}include: [none.yml]\n"
+    problem = "moorage.yml:2:11: the file 'none.yml' can't be read: No such file or directory"
+
+    assert problems_of(write(tmp_path, {"moorage.yml": text})) == [problem]
+    assert problems_of(write(tmp_path, {"moorage.yml": f"{text}{services}"})) == [problem]
+    assert problems_of(write(tmp_path, {"moorage.yml": f"{text}deployment:\n{deployment}"})) == [problem]
+    assert problems_of(write(tmp_path, {"moorage.yml": f"{text}x: 5\n"}))[1].startswith("moorage.yml:3:1: unknown key")
+
+
 def test_load__an_absolute_include_of_the_file_itself__is_read(tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere"
     write(elsewhere, {"a.yml": f"{VERSION}include: [b.yml]\n", "b.yml": VERSION + REST})
