@@ -17,7 +17,7 @@ from cli.environment import Environment
 from cli.failures import UNDECIDED, ExitStatus, Failure
 from cli.funding import check_funds
 from cli.options import Format, Options, refuse_unit
-from cli.output import ObjectScreen, Screen, note, say
+from cli.output import ObjectScreen, Screen, note, note_all, say
 from cli.records import Record, Records, Revision
 from cli.review import review
 from cli.selection import Selected, Whose, by_file
@@ -29,7 +29,7 @@ from moorage.chain.contracts import Call
 from moorage.chain.index import read_block
 from moorage.chain.rpc import NodeUnavailable
 from moorage.chain.sender import NotSent
-from moorage.deployment_file import CompiledDeployment, DeploymentSpec
+from moorage.deployment_file import CompiledDeployment, DeploymentSpec, IncludeRules, load_file
 from moorage.types import Address, DeploymentState, Group
 
 AGAIN = "run the same command again, nothing is paid or ordered twice"
@@ -45,6 +45,18 @@ class Choice:
     """What its agents are to run."""
     is_live: bool
     """Whether it is on chain already, so that it is only followed."""
+
+
+def loaded(file: Path, rules: IncludeRules) -> DeploymentSpec:
+    """Return what a deployment file says, and tell what in it is worth a look.
+
+    Raises:
+        DeploymentFileError: the file is not valid.
+    """
+    whole = load_file(file, rules)
+    for warning in whole.warnings:
+        note_all(str(warning))
+    return whole.spec
 
 
 async def live_deployment(session: Session, records: Records, file: Path, whose: Whose = Whose.OWN) -> Selected | None:

@@ -12,11 +12,11 @@ from cli.core.view import full
 from cli.earlier_runs import settle
 from cli.environment import Environment
 from cli.options import DEFAULT_FILE, Options, fund_option, include_options, market_options, parse_fund, path_option
-from cli.ordering import agree, choose, order, order_plan
+from cli.ordering import agree, choose, loaded, order, order_plan
 from cli.output import open_screen
 from cli.records import Records
 from cli.session import open_session
-from moorage.deployment_file import DeploymentSpec, IncludeRules, load
+from moorage.deployment_file import DeploymentSpec, IncludeRules
 
 
 @click.command()
@@ -29,7 +29,7 @@ def command(
     environment: Environment, options: Options, file: Path, rules: IncludeRules, fund: str, is_new: bool
 ) -> None:
     """Order what a file asks for, and end: `moorage deploy` delivers the manifest and watches."""
-    fund_seconds, spec = parse_fund(fund), load(file, rules)
+    fund_seconds, spec = parse_fund(fund), loaded(file, rules)
     environment.run(_create(environment, options, file, spec, fund_seconds, is_new))
 
 

@@ -13,11 +13,11 @@ from cli.earlier_runs import settle
 from cli.environment import Environment
 from cli.following import follow
 from cli.options import DEFAULT_FILE, Options, fund_option, include_options, market_options, parse_fund, path_option
-from cli.ordering import agree, choose, order, order_plan
+from cli.ordering import agree, choose, loaded, order, order_plan
 from cli.output import note, open_screen
 from cli.records import Records
 from cli.session import open_session
-from moorage.deployment_file import DeploymentSpec, IncludeRules, load
+from moorage.deployment_file import DeploymentSpec, IncludeRules
 
 
 @click.command()
@@ -40,7 +40,7 @@ def command(
 
     Interrupting it leaves the deployment as it is; the same command takes it up again.
     """
-    fund_seconds, spec = parse_fund(fund), load(file, rules)
+    fund_seconds, spec = parse_fund(fund), loaded(file, rules)
     environment.run(_deploy(environment, options, file, spec, fund_seconds, is_detached, is_new))
 
 

@@ -23,14 +23,14 @@ from cli.options import (
     parse_fund,
     path_option,
 )
-from cli.ordering import live_deployment, missing_of, order_lines, order_plan
-from cli.output import emit, note_all, say
+from cli.ordering import live_deployment, loaded, missing_of, order_lines, order_plan
+from cli.output import emit, say
 from cli.records import Records
 from cli.selection import Selected, Whose, select
 from cli.session import Session, open_session
 from cli.submission import NO_SALT, compiled_for
 from cli.updating import prepare, update_lines, update_plan
-from moorage.deployment_file import DeploymentSpec, IncludeRules, load_file
+from moorage.deployment_file import DeploymentSpec, IncludeRules
 from moorage.types import Address, Group
 
 
@@ -44,10 +44,8 @@ def command(
     environment: Environment, options: Options, file: Path, rules: IncludeRules, identifier: str | None, fund: str
 ) -> None:
     """Show what `moorage update` would change, or what `moorage deploy` would order; send nothing."""
-    fund_seconds, whole = parse_fund(fund), load_file(file, rules)
-    for warning in whole.warnings:
-        note_all(str(warning))
-    lines, document = environment.run(_plan(environment, options, file, whole.spec, identifier, fund_seconds))
+    fund_seconds, spec = parse_fund(fund), loaded(file, rules)
+    lines, document = environment.run(_plan(environment, options, file, spec, identifier, fund_seconds))
     if options.output is Format.TEXT:
         for line in lines:
             say(line)

@@ -15,14 +15,14 @@ from cli.environment import Environment
 from cli.failures import ExitStatus, Failure
 from cli.following import follow
 from cli.options import DEFAULT_FILE, Options, fund_option, include_options, market_options, parse_fund, path_option
-from cli.ordering import live_deployment, without_replaced
+from cli.ordering import live_deployment, loaded, without_replaced
 from cli.output import note, open_screen
 from cli.records import Records
 from cli.selection import Selected, Whose, select
 from cli.session import Session, open_session
 from cli.signers import TenantSigner
 from cli.updating import agree, prepare, recorded, send_update, update_plan
-from moorage.deployment_file import DeploymentSpec, IncludeRules, load
+from moorage.deployment_file import DeploymentSpec, IncludeRules
 from moorage.types import DeploymentState
 
 
@@ -46,7 +46,7 @@ def command(
 
     Interrupting it is safe; the same command goes on.
     """
-    fund_seconds, spec = parse_fund(fund), load(file, rules)
+    fund_seconds, spec = parse_fund(fund), loaded(file, rules)
     environment.run(_update(environment, options, file, spec, identifier, fund_seconds, is_detached))
 
 

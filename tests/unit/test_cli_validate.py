@@ -107,10 +107,13 @@ def test_h10_h11_validate__a_fresh_clone_without_secrets__is_valid_with_a_warnin
     ]
 
 
-def test_plan__a_placeholder_in_the_file__is_warned_of_before_anything_is_asked(tenant: Person) -> None:
+@pytest.mark.parametrize("command", ["plan", "create", "deploy", "update"])
+def test_program__a_placeholder_in_the_file__is_warned_of_before_anything_is_asked(
+    tenant: Person, command: str
+) -> None:
     Path("moorage.yml").write_text(f"{VERSION}include: [parts/web.yml]\n{REST}".replace("nginx", "your-name/app"))
 
-    result = tenant.moorage("plan")
+    result = tenant.moorage(command)
 
     assert result.err.startswith("moorage.yml:4:16: warning: 'your-name' stands for what is yours")
     assert result.status is ExitStatus.CHAIN_UNAVAILABLE
