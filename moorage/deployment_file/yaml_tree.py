@@ -32,9 +32,9 @@ from ruamel.yaml.reader import ReaderError
 from moorage.deployment_file.problems import DeploymentFileError, Position, Problem, Source, quoted
 from moorage.deployment_file.yaml_words import explained
 
-MAX_BYTES = 1_000_000
-MAX_LINES = 100_000
-MAX_WORDS = 200_000  # the scanner looks at each
+MAX_BYTES = 250_000
+MAX_LINES = 50_000
+MAX_WORDS = 50_000  # the scanner looks at each
 MAX_DIRECTIVES = 10
 MAX_LINE_CHARACTERS = 20_000  # the scanner is quadratic in the length of a tag or an anchor
 MAX_DEPTH = 40

@@ -102,7 +102,7 @@ def test_load__a_file_that_is_somewhere_else__is_hinted_at(
 
 @pytest.mark.parametrize(
     ("content", "reason"),
-    [(b"a: \xff\n", "is not UTF-8: byte 4"), (b"x" * 1_000_001, "can't be read: it is larger than 1000000 bytes")],
+    [(b"a: \xff\n", "is not UTF-8: byte 4"), (b"x" * 250_001, "can't be read: it is larger than 250000 bytes")],
 )
 def test_load__bytes_that_are_no_text__are_refused(tmp_path: Path, content: bytes, reason: str) -> None:
     path = tmp_path / "moorage.yml"
@@ -225,11 +225,11 @@ def test_h09_load__more_values_than_one_file_may_have__are_refused_once(tmp_path
 
 
 def test_h09_load__more_text_than_one_file_may_have__is_refused_once(tmp_path: Path) -> None:
-    long = VERSION + ("# " + "x" * 10_000 + "\n") * 60
+    long = VERSION + ("# " + "x" * 10_000 + "\n") * 15
     files = {f"{name}.yml": long for name in "abcd"}
     path = write(tmp_path, {"moorage.yml": f"{VERSION}include: [a.yml, b.yml, c.yml, d.yml]\n{REST}", **files})
 
-    assert problems_of(path) == ["b.yml: with this file all are larger than 1000000 bytes together"]
+    assert problems_of(path) == ["b.yml: with this file all are larger than 250000 bytes together"]
 
 
 @pytest.mark.parametrize("include", ["5", "x.yml", "{a: b}", "[5]", "[[x.yml]]", '[""]', "[~]"])
