@@ -20,8 +20,10 @@ _BULLET = re.compile(r"\s*(?:\d+\. |-> |[-+~=?] )?")
 _LABEL = re.compile(r"\s*\S.*?\s{2,}(?=\S)")
 """What is in front of the text of a line like `gas     at most 1`."""
 _COMMAND = re.compile(r"`[^`]*`")
-_UNIT = re.compile(r"(?<=\d) (?=[A-Z])|(?<=block) (?=\d)")
-"""The space in `1.5 MOOR` and in `block 7`."""
+_UNIT = re.compile(
+    r"(?<=\d) (?=[A-Z]|(?:blocks?|bytes|seconds?|minutes?|hours?|days?|ms|s|min|h|d|nodes?)\b)|(?<=\bblock) (?=\d)"
+)
+"""The space in `1.5 MOOR`, `10 blocks` and `block 7`."""
 _NO_SPACE = "\0"
 """Stands for a space that is no place to break a line at."""
 

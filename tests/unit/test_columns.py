@@ -77,6 +77,8 @@ def test_wrapped__a_line_with_a_label__goes_on_where_its_text_begins():
             "please run `moorage deploy -f a.yml` again",
             ["please run", "  `moorage deploy -f a.yml`", "  again"],
         ),
+        ("it is settled within about 10 blocks", ["it is settled within about", "  10 blocks"]),
+        ("the provider has to confirm in 5 s", ["the provider has to confirm in", "  5 s"]),
         ("    far in there is a text that goes on", ["    far in there is a text", "      that goes on"]),
         ("short", ["short"]),
     ],
