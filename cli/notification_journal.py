@@ -20,6 +20,7 @@ import msgspec
 from cli.core.agent_memory import Memory, kept
 from cli.core.retries import Delivery, DeliveryState
 from cli.failures import ExitStatus, Failure
+from moorage.private_file import make_directory
 
 LOCKED_SECONDS = 5.0
 """How long somebody else, such as a backup, may hold the file."""
@@ -232,7 +233,7 @@ def looked_at(path: Path) -> Iterator[NotificationJournal | None]:
 
 
 def _locked(path: Path) -> int:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_directory(path.parent)
     os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))  # of the mode of its companions, too
     lock = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:

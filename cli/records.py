@@ -16,7 +16,7 @@ import msgspec
 from cli.failures import ExitStatus, Failure
 from moorage.chain.market import Market
 from moorage.manifest import version_of
-from moorage.private_file import lock, write_private
+from moorage.private_file import lock, make_directory, write_private
 from moorage.types import Address, DeploymentId, Version
 
 FORMAT = 2
@@ -161,8 +161,7 @@ class Records:
         Raises:
             Failure: another run is at it.
         """
-        for each in (*reversed(self._directory.parents[:2]), self._directory):  # not even their names are for others
-            each.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_directory(self._directory)
         with ExitStack() as held:
             try:
                 held.enter_context(lock(self._directory / ".lock", is_waiting=False))

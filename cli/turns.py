@@ -28,7 +28,7 @@ from moorage.chain.journal_rows import Row
 from moorage.chain.key_lock import KeyInUse
 from moorage.chain.rpc import NodeRefused, NodeUnavailable, Rpc
 from moorage.chain.sender import NotSent, Refused, Sender, Sent
-from moorage.private_file import write_private
+from moorage.private_file import make_directory, write_private
 from moorage.types import Address
 
 WAIT_SECONDS = 60.0
@@ -200,7 +200,7 @@ async def _opened(session: Session, signer: TenantSigner) -> AsyncIterator[tuple
     """Give a turn, and the first transaction of the run that was waited for, if one was."""
     environment = signer.outgoing.environment
     journal = await _journal(environment, session, signer.address)
-    journal.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_directory(journal.parent)
     sender = Sender(session.rpc, signer, session.market.chain_id, journal=journal)
     mark = journal.with_suffix(".run")
     since = await _open(sender, environment, mark)

@@ -87,6 +87,16 @@ def _take(path: Path, draft: Path) -> None:
         draft.replace(path)
 
 
+def make_directory(path: Path) -> None:
+    """Make a directory, and those above it that are missing, so that nobody else may look into any of them.
+
+    Raises:
+        OSError: it may not be made, or there is something else.
+    """
+    for each in (*reversed(path.parents), path):
+        each.mkdir(mode=0o700, exist_ok=True)
+
+
 @contextmanager
 def lock(path: Path, *, is_waiting: bool) -> Iterator[None]:
     """Hold a file that one program at a time can hold; it is made if it is missing, and stays.

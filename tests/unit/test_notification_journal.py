@@ -194,3 +194,10 @@ def test_h33_journal__killed_while_it_writes__keeps_what_was_written_and_nothing
     assert ended.returncode == -signal.SIGKILL
     assert len(journal.due(1)) == 50 and journal.memory == Memory(49) and journal.notice("half") is None
     journal.close()
+
+
+def test_journal__directories_that_are_missing__are_nobody_elses(tmp_path):
+    opened(tmp_path / "state" / "moorage" / "notifications").close()
+
+    made = [path for path in tmp_path.rglob("*") if path.is_dir()]
+    assert [stat.S_IMODE(path.stat().st_mode) for path in made] == [0o700] * 3
