@@ -37,5 +37,5 @@ async def _search(options: Options, spec: DeploymentSpec) -> None:
     say(registered(len(candidates), block_number))
     if verdicts:
         say_table(HEADER, search_rows(verdicts, session.money))
-    for line in sums([group.name for group in groups], verdicts):
+    for line in sums(groups, verdicts):
         say(line)

@@ -10,6 +10,7 @@ from cli.core.candidates import Answer, Verdict
 from cli.core.report import counted
 from moorage import regions
 from moorage.money import Money
+from moorage.types import Group
 
 HEADER = ("GROUP", "PROVIDER", "REGION", "BIDS", "PRICE", "WHY")
 FOOTNOTE = "prices follow from advertised ones, disk not included; own rules of a provider are not on chain"
@@ -25,19 +26,29 @@ def search_rows(verdicts: Sequence[Verdict], money: Money) -> list[tuple[str, ..
     return [_row(each, money) for each in verdicts]
 
 
-def sums(groups: Sequence[str], verdicts: Sequence[Verdict]) -> list[str]:
+def sums(groups: Sequence[Group], verdicts: Sequence[Verdict]) -> list[str]:
     """Return lines with what it comes to for each group."""
     lines = []
     for group in groups:
-        counts = Counter(each.answer for each in verdicts if each.group == group)
+        mine = [each for each in verdicts if each.group == group.name]
+        counts, head = Counter(each.answer for each in mine), f"group {group.name}:"
         lines.append(
-            f"group {group}: {counts[Answer.YES]} would bid, {counts[Answer.MAYBE]} may, {counts[Answer.NO]} would not"
+            f"{head} {counts[Answer.YES]} would bid, {counts[Answer.MAYBE]} may, {counts[Answer.NO]} would not"
         )
         if not counts[Answer.YES] and not counts[Answer.MAYBE]:
-            lines.append(f"group {group}: nobody would bid as things are: an order stays open until somebody does")
+            lines.append(f"{head} nobody would bid as things are: an order stays open until somebody does")
+            lines += _elsewhere(group, mine)
         elif not counts[Answer.YES]:
-            lines.append(f"group {group}: only an order shows it; what it prepays comes back if nobody takes it")
+            lines.append(f"{head} only an order shows it; what it prepays comes back if nobody takes it")
     return [*lines, f"note: {FOOTNOTE}"]
+
+
+def _elsewhere(group: Group, verdicts: Sequence[Verdict]) -> list[str]:
+    """Return a line with the regions that have providers if none is where the group is to be."""
+    if not verdicts or any(group.regions & each.region for each in verdicts):
+        return []
+    wanted, there = regions.describe([group.regions]), regions.describe(sorted({each.region for each in verdicts}))
+    return [f"group {group.name}: no provider is in {wanted}; there are some in {there}: change its `region`"]
 
 
 def _row(verdict: Verdict, money: Money) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cli.core.candidates import Answer, Candidate, Verdict, judge, needed, price_bounds
+from cli.core.search_report import sums
 from moorage.advertisement import Advertisement
 from moorage.types import Account, ComputeUnit, Group, ProviderNumber, ResourceGroup
 from provider_agent.core.pricing import ADVERTISED, PricePolicy, price_per_block, prices_of
@@ -167,3 +168,20 @@ def test_verdict__price_that_may_be_above_the_maximum__is_sure_with_what_is_told
 
     assert reason.endswith(f"max-price {percent} % higher")
     assert verdict(candidate(price=price), group(price=-(-HOURLY * (100 + percent) // 100))).answer is Answer.YES
+
+
+@pytest.mark.parametrize(
+    ("there", "hint"),
+    [
+        ([1, 1, 4], ["group west: no provider is in local; there are some in us-west or us-east: change its `region`"]),
+        ([1, LOCAL], []),
+        ([], []),
+    ],
+)
+def test_sums__nobody_is_where_a_group_shall_be__names_the_regions_that_have_providers(there, hint):
+    poor = [candidate(number, region=region, account=Account(0, 0)) for number, region in enumerate(there, 1)]
+
+    lines = sums([group()], judge([group()], poor, PARAMETERS, MONEY))
+
+    assert lines[1] == "group west: nobody would bid as things are: an order stays open until somebody does"
+    assert lines[2:-1] == hint
