@@ -60,7 +60,7 @@ async def _deposit(session: Session, signer: TenantSigner, amount_base_units: in
     outcome = await attempt(session, signer, session.exchange.deposit(signer.address, amount_base_units))
     if isinstance(outcome, Refused):
         note("the deposit was refused: what the exchange was allowed to take is set to 0 again")
-        signer.outgoing.gas_wei = None  # whatever that costs
+        signer.outgoing.allow_follow_up()
         await send(session, signer, session.token.approve(session.market.exchange, 0))
         raise Failure(ExitStatus.REFUSED, f"the deposit was refused: {outcome.reason}")
     return outcome
@@ -74,7 +74,7 @@ async def _as_shown(session: Session, signer: TenantSigner, amount_base_units: i
         return shown
     paying = await draft_paying(session, signer.address, amount_base_units)
     permit = shown.permit if shown is not None else None
-    why = "the permit that was shown has run out" if permit else "what the exchange may take has changed"
+    why = "the permit that was shown has run out" if permit and is_this else "what the exchange may take has changed"
     await agree_again(session, signer, paying, why)
     return paying
 

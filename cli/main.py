@@ -147,13 +147,21 @@ def _refuse_bytes(arguments: list[str]) -> None:
     Raises:
         click.UsageError: it names the first.
     """
-    variables = (f"{name}={value}" for name, value in os.environ.items() if name.startswith("MOORAGE_"))
-    for word in (*arguments, *variables):
-        try:
-            word.encode()
-        except UnicodeEncodeError:
+    for word in arguments:
+        if not _is_utf8(word):
             shown = word.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-            raise click.UsageError(f"'{shown[:MAX_SHOWN_CHARACTERS]}' is not UTF-8: write it in UTF-8") from None
+            raise click.UsageError(f"'{shown[:MAX_SHOWN_CHARACTERS]}' is not UTF-8: write it in UTF-8")
+    for name, value in os.environ.items():
+        if name.startswith("MOORAGE_") and not _is_utf8(value):  # it may be a key: it is not shown
+            raise click.UsageError(f"what the variable {name} says is not UTF-8: write it in UTF-8")
+
+
+def _is_utf8(word: str) -> bool:
+    try:
+        word.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def fill_streams() -> None:

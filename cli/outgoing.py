@@ -14,6 +14,9 @@ from moorage.types import Address
 if TYPE_CHECKING:
     from cli.turns import Turn
 
+FOLLOW_UP_TIMES = 10
+"""As much as was shown may the gas cost of what follows: it may come much later, when gas costs more."""
+
 
 @dataclass(frozen=True, slots=True)
 class Earlier:
@@ -65,9 +68,15 @@ class Outgoing:
     paying: Paying | None = None
     gas_wei: int | None = None
     """What is left of what the gas of all that was shown may cost; None if nothing was said of it."""
+    shown_wei: int | None = None
+    """All of what was shown of that."""
     turn: Turn | None = field(default=None, repr=False)
     """While it has one."""
     known: dict[bytes, str] = field(default_factory=dict)
     """By an order's or a deployment's id: what is shown beside what its calldata says."""
     tenant: Address | None = None
     """Whose account is spent, if it is not the wallet's own."""
+
+    def allow_follow_up(self) -> None:
+        """Let what follows from what was agreed to cost some gas of its own, of which nothing could be said before."""
+        self.gas_wei = None if self.shown_wei is None else self.shown_wei * FOLLOW_UP_TIMES

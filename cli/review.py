@@ -81,7 +81,7 @@ async def review(
     await _check_coin(session, signer, shown)
     environment.confirm(question, is_agreed=options.is_agreed)
     await signer.unlock()
-    signer.outgoing.gas_wei = shown.most_wei
+    signer.outgoing.gas_wei = signer.outgoing.shown_wei = shown.most_wei
     return True
 
 

@@ -96,7 +96,8 @@ class Turn:
     def finish(self, *, is_well: bool) -> None:
         """Take note of how the run has ended: what only a part of has landed is told to whoever runs it again, and
         what nothing has come of leaves the note of an earlier run."""
-        if is_well if self.has_landed else self._has_marked:
+        may_forget = is_well if self.has_landed else self._has_marked
+        if may_forget:
             self.forget()
 
     def forget(self) -> None:

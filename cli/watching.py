@@ -95,10 +95,8 @@ async def _choice(
     if asked.identifier is not None:
         selected = await select(session, records, tenant, DEFAULT_FILE, asked.identifier)
         assert selected is not None  # there is one, or it says why not
-        named = (
-            asked.file
-            or (selected.record.file if selected.record else going_on.get(selected.view.id, DEFAULT_FILE)).resolve()
-        )
+        usual = selected.record.file if selected.record else going_on.get(selected.view.id, DEFAULT_FILE)
+        named = (asked.file or usual).resolve()
         files.check(named)
         return lambda: {selected.view.id: named}
     file = (asked.file or DEFAULT_FILE).resolve()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import secrets
@@ -9,6 +10,9 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+_WITHOUT_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EMLINK, errno.ENOSYS})
+"""How a file system says that it has no hard links, see link(2)."""
 
 
 def write_private(path: Path, data: bytes) -> None:
@@ -80,11 +84,16 @@ def _take(path: Path, draft: Path) -> None:
     """Give a draft its name, unless something has it."""
     try:
         os.link(draft, path, follow_symlinks=False)
-    except FileExistsError:
-        raise
-    except OSError:  # a file system without links: empty for a moment, and nobody else's all the same
+    except OSError as error:
+        if error.errno not in _WITHOUT_LINKS:
+            raise
+        # empty for a moment, and nobody else's all the same
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600))
-        draft.replace(path)
+        try:
+            draft.replace(path)
+        except OSError:
+            path.unlink()
+            raise
 
 
 def make_directory(path: Path) -> None:

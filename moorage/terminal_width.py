@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from typing import IO
 
 VARIABLE = "COLUMNS"
 """What other programs heed, too; shells keep it to themselves unless it is exported."""
+
+WIDTH = re.compile(r"[1-9][0-9]{0,5}", re.ASCII)
 
 
 def width_of(stream: IO[str]) -> float:
@@ -16,7 +19,7 @@ def width_of(stream: IO[str]) -> float:
     So each line stays one line in files and pipes.
     """
     told = os.environ.get(VARIABLE, "")
-    if told.isdecimal() and int(told):
+    if WIDTH.fullmatch(told):
         return int(told)
     try:
         return os.get_terminal_size(stream.fileno()).columns or math.inf

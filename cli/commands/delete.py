@@ -141,7 +141,7 @@ async def _act(session: Session, signer: TenantSigner, view: DeploymentView) -> 
     if call is None:
         return None
     if not isinstance(next_step(view), GiveUp):
-        signer.outgoing.gas_wei = None  # it follows from what was agreed to, long after: nothing was said of its gas
+        signer.outgoing.allow_follow_up()
     outcome = await attempt(session, signer, call)
     return f"{call.description}: {outcome.reason}" if isinstance(outcome, Refused) else None
 

@@ -118,7 +118,7 @@ async def test_h33_watch__from_deploy_to_delete_with_kill_9_between__everybody_i
             await process.wait()
         receiver.answers.clear()
         deployment = json.loads(receiver.requests[0].body)["deployment"]
-        async with watcher(here, mails, "-o", "json", "--deployment", deployment) as process:
+        async with watcher(here, mails, "-o", "json", "--deployment", deployment, "-f", "moorage.yml") as process:
             await until(lambda: {"lease.healed", "provider.changed"} <= set(told(receiver)), process)
             await here.tenant.does("delete", "--yes")
             out, err = await asyncio.wait_for(process.communicate(), 60)

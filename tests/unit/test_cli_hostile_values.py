@@ -70,15 +70,21 @@ def test_commands__any_value_anywhere__is_answered_in_words(
     assert not [call for call, result in told.items() if any(each in result.err + result.out for each in FAULTS)]
 
 
-@pytest.mark.parametrize(("word", "variable"), [("caf\udce9", "1"), ("a", "caf\udce9")])
-def test_program__words_that_are_not_utf_8__are_refused_as_what_they_are(
-    word: str, variable: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("MOORAGE_ADDRESS", variable)
-    result = person(tmp_path, ADDRESS=variable).moorage("exec", "web", "cat", word)
+def test_program__word_that_is_not_utf_8__is_refused_as_what_it_is(tmp_path: Path) -> None:
+    result = person(tmp_path).moorage("exec", "web", "cat", "caf\udce9")
 
     assert result.status == ExitStatus.USAGE
     assert "caf\\xe9' is not UTF-8: write it in UTF-8" in result.err
+
+
+def test_program__key_that_is_not_utf_8__is_not_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    key = "0x" + "1" * 64 + "\udcff"
+    monkeypatch.setenv("MOORAGE_KEY", key)
+
+    result = person(tmp_path, KEY=key).moorage("--version")
+
+    assert result.status == ExitStatus.USAGE
+    assert "MOORAGE_KEY says is not UTF-8" in result.err and "1111" not in result.err
 
 
 def test_logs__since_before_all_times__asks_for_everything() -> None:

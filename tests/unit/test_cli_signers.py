@@ -28,6 +28,14 @@ def outgoing(tmp_path) -> Outgoing:
     return Outgoing(Environment(Path(tmp_path), Path(tmp_path), is_interactive=False, is_terminal=False))
 
 
+def test_j01_follow_up__whatever_the_node_says_of_fees__costs_ten_times_what_was_shown_at_most(outgoing):
+    outgoing.gas_wei, outgoing.shown_wei = 3, 100
+
+    outgoing.allow_follow_up()
+
+    assert outgoing.gas_wei == 1_000
+
+
 async def test_signer__message__is_signed_as_a_key_at_hand_would(outgoing):
     async with signer_site(KEY) as site, Rpc(site.url) as rpc:
         signer = SignerElsewhere(RemoteSigner(rpc, ADDRESS, None), outgoing)

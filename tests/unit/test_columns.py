@@ -107,3 +107,6 @@ def test_width__no_terminal__is_what_columns_says_or_without_end(monkeypatch):
 
     monkeypatch.setenv("COLUMNS", "80")
     assert width_of(io.StringIO()) == 80
+
+    monkeypatch.setenv("COLUMNS", "9" * 5_000)
+    assert width_of(io.StringIO()) == math.inf

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -62,6 +63,27 @@ def test_create_private__twice__the_first_one_stays_whole_whatever_the_file_syst
     assert caught.value.filename == str(path) and path.read_bytes() == b"first"
     assert path.stat().st_mode & 0o777 == 0o600 and path.stat().st_nlink == 1
     assert [each.name for each in tmp_path.iterdir()] == ["wallet.json"]
+
+
+@pytest.mark.parametrize(("linked", "renamed"), [(errno.EPERM, errno.ENOSPC), (errno.ENOSPC, 0)])
+def test_create_private__disk_full_when_it_gets_its_name__leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, linked: int, renamed: int
+) -> None:
+    def failing(number: int) -> Callable[..., None]:
+        def fail(*_: object, **__: object) -> None:
+            raise OSError(number, os.strerror(number))
+
+        return fail
+
+    monkeypatch.setattr("moorage.private_file.os.link", failing(linked))
+    if renamed:
+        monkeypatch.setattr(Path, "replace", failing(renamed))
+
+    with pytest.raises(OSError, match="No space") as caught:
+        create_private(tmp_path / "wallet.json", b"key")
+
+    assert caught.value.filename == str(tmp_path / "wallet.json")
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(
