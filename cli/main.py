@@ -168,12 +168,8 @@ def fill_streams() -> None:
     """Put nothing in the place of standard files that are closed, so that no other file takes their numbers."""
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         if getattr(sys, name) is None:
-            mode = "w" if number else "r"
-            file = os.open(os.devnull, os.O_RDWR)
-            if file != number:
-                os.dup2(file, number)
-                os.close(file)
-            setattr(sys, name, os.fdopen(number, mode, encoding="utf-8", closefd=False))
+            file = os.open(os.devnull, os.O_RDWR)  # the lowest number that is free: its own
+            setattr(sys, name, os.fdopen(file, "w" if number else "r", encoding="utf-8", closefd=False))
 
 
 def main() -> None:
