@@ -220,12 +220,17 @@ async def _open(sender: Sender, environment: Environment, mark: Path) -> int | N
             return since
         except KeyInUse as error:
             if environment.clock() > until:
-                raise Failure(ExitStatus.CHAIN_UNAVAILABLE, f"{error}; nothing was sent") from error
+                text = f"{_reason(error, sender)}; nothing was sent, run this again when that has ended"
+                raise Failure(ExitStatus.CHAIN_UNAVAILABLE, text) from error
             if not has_waited:
-                note(f"waiting for another run: {error}")
+                note(f"{_reason(error, sender)}: this run waits until that has ended")
         has_waited = True
         since = _first_nonce(mark) if since is None else since
         await asyncio.sleep(POLL_SECONDS)
+
+
+def _reason(error: KeyInUse, sender: Sender) -> str:
+    return str(error) if error.holder is None else f"process {error.holder} is sending with wallet {sender.address}"
 
 
 async def _journal(environment: Environment, session: Session, wallet: Address) -> Path:

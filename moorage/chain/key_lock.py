@@ -12,6 +12,14 @@ from moorage.chain.rpc import ChainError
 class KeyInUse(ChainError):
     """Another program sends with this key; the message says which, and what to do."""
 
+    def __init__(self, text: str, holder: str | None = None) -> None:
+        """
+        Args:
+            holder: number of the process that holds the key's lock; None if it is not known to be held.
+        """
+        super().__init__(text)
+        self.holder = holder
+
 
 class KeyLock:
     """Held from its making to `release`."""
@@ -31,7 +39,7 @@ class KeyLock:
             holder = os.pread(self._file, 20, 0).decode("ascii", "replace").strip() or "unknown"
             os.close(self._file)
             raise KeyInUse(
-                f"{path}: process {holder} sends with this key: end it, or give this program another key"
+                f"{path}: process {holder} sends with this key: end it, or give this program another key", holder
             ) from None
         os.ftruncate(self._file, 0)
         os.pwrite(self._file, f"{os.getpid()}\n".encode(), 0)

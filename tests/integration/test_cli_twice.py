@@ -120,5 +120,6 @@ async def test_j04_deposit__pressed_while_another_one_is_under_way__is_told_and_
         (_, _), (_, told) = await asyncio.gather(first.communicate(), second.communicate())
 
         assert (first.returncode, second.returncode) == (0, 0), told.decode()
-        assert waiting.startswith("waiting for another run") and b"nothing is paid again" in told
+        assert f"process {first.pid} is sending with wallet" in waiting and "this run waits until" in waiting
+        assert b"nothing is paid again" in told
         assert (await here.account()).available == 2 * ONE_TOKEN
