@@ -85,9 +85,15 @@ def _with_help(text: str, error: click.ClickException) -> str:
     context = error.ctx if isinstance(error, click.UsageError) else None
     if context is None:
         return text
+    if isinstance(error, click.NoSuchOption) and error.option_name[1:].isdigit() and _has_amount(context.command):
+        return f"{error.option_name}: an amount is above 0"
     if text.startswith("Got unexpected extra argument") and _has_file(context.command):
         text = f"{text}, a deployment file is named with -f"
     return f"{text}{' See' if text.endswith(('?', '?)')) else ': see'} `{context.command_path} --help`"
+
+
+def _has_amount(command: click.Command) -> bool:
+    return any(isinstance(parameter, click.Argument) and parameter.name == "amount" for parameter in command.params)
 
 
 def _has_file(command: click.Command) -> bool:

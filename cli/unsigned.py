@@ -33,6 +33,10 @@ Number = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 """Nonces (EIP-2681), gas and wei for a unit of it: what nodes take fits into it."""
 
 
+class _Kind(msgspec.Struct):
+    kind: str
+
+
 class _Transaction(msgspec.Struct, forbid_unknown_fields=True):
     nonce: Number
     to: str
@@ -176,7 +180,10 @@ def read_signed(path: Path) -> Loaded:
 
 def _decoded(path: Path, form: Any, kind: str) -> Any:
     try:
-        file = msgspec.json.decode(path.read_bytes(), type=form)
+        content = path.read_bytes()
+        if kind == SIGNED and msgspec.json.decode(content, type=_Kind).kind == UNSIGNED:
+            raise Failure(ExitStatus.USAGE, f"{path}: not signed yet: `moorage wallet sign {path.name}` first")
+        file = msgspec.json.decode(content, type=form)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise _no_file(path, str(error)) from None
     if (file.format, file.kind) != (FORMAT, kind):

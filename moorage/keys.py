@@ -12,6 +12,7 @@ from eth_utils.address import is_address, to_checksum_address
 from moorage.private_file import is_private
 from moorage.types import Address
 
+KEY_LENGTH = 32
 _MALFORMED = (ValueError, TypeError, KeyError, AttributeError, ArithmeticError, NotImplementedError)
 """What the libraries raise for a key or keystore that is none."""
 
@@ -44,10 +45,16 @@ def parse_key(text: str, where: str) -> LocalAccount:
         KeyFileError: it is no key.
     """
     try:
-        return _account(bytes.fromhex(text.strip().removeprefix("0x")))
+        key = bytes.fromhex(text.strip().removeprefix("0x"))
+    except ValueError:
+        key = b""
+    if len(key) != KEY_LENGTH:
+        raise KeyFileError(f"{where}: neither 64 hex digits nor a keystore")
+    try:
+        return _account(key)
     except _MALFORMED:
         # from None: the cause's text could hold a part of the key
-        raise KeyFileError(f"{where}: neither 64 hex digits nor a keystore") from None
+        raise KeyFileError(f"{where}: 64 hex digits, but no key: 0, or beyond secp256k1") from None
 
 
 def open_keystore(path: Path, password: str) -> LocalAccount:
@@ -97,7 +104,7 @@ def _decrypted(path: Path, text: str, password: str) -> LocalAccount:
 
 
 def _account(key: bytes) -> LocalAccount:
-    if len(key) != 32:
+    if len(key) != KEY_LENGTH:
         raise ValueError
     account: LocalAccount = Account.from_key(key)
     return account

@@ -115,7 +115,7 @@ def _too_much(session: Session, available: int, locked: Sequence[tuple[Deploymen
         total = sum(each.total for _, each in locked)
         by = counted(len(locked), "live deployment")
         text += f", {money.amount(total)} are held by {by}: `moorage delete` ends one"
-    return f"{text}; `moorage withdraw all` takes what is there"
+    return f"{text}; `moorage withdraw all` takes what is there" if available else text
 
 
 def _call(session: Session, signer: TenantSigner, withdrawal: Withdrawal) -> Call:

@@ -394,6 +394,13 @@ async def test_withdraw__more_than_there_is__says_what_is_held_and_where(desk: D
     assert_failed(result, ExitStatus.REFUSED, "the account has 99.99", "held by 1 live deployment", "withdraw all")
 
 
+async def test_withdraw__nothing_there__does_not_advise_to_take_it(desk: Desk) -> None:
+    result = await desk.does(desk.stranger, "withdraw", "1", "--yes")
+
+    assert_failed(result, ExitStatus.REFUSED, "the account has 0 MOOR")
+    assert "withdraw all" not in result.err
+
+
 async def test_withdraw__to_a_contract_of_the_market__is_refused(desk: Desk) -> None:
     for address in (desk.story.market.exchange, desk.story.market.registry, desk.story.market.token):
         result = await desk.does(desk.tenant, "withdraw", "1", "--to", address, "--yes")
@@ -405,6 +412,7 @@ async def test_withdraw__wrong_amount_or_address__is_one_line(desk: Desk) -> Non
         ("1", "--to", "0x12"): "--to '0x12'",
         ("1", "--to", "0x" + "0" * 40): "nobody has this address",
         ("0",): "nothing to withdraw",
+        ("-1",): "-1: an amount is above 0",
         ("some",): "AMOUNT: 'some' is not an amount",
         ("0.0000000000000000001",): "AMOUNT",
     }

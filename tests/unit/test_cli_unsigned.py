@@ -64,7 +64,7 @@ def coin() -> str:
         ({"transactions": ["0x1234"]}, "not a file of transactions"),
         ({"transactions": ["nonsense"]}, "not a file of transactions"),
         ({"transactions": []}, "there is nothing in it"),
-        ({"kind": "moorage-unsigned"}, "wanted is 'moorage-signed'"),
+        ({"kind": "other"}, "wanted is 'moorage-signed'"),
         ({"format": 2}, "of format 2"),
         ({"transactions": 7}, "not a file of transactions"),
     ],
@@ -75,6 +75,14 @@ async def test_signed__of_another_form__is_refused(tmp_path, change, words):
 
     with pytest.raises(Failure, match=words):
         read_signed(path)
+
+
+def test_unsigned__is_sent__says_that_it_is_not_signed_yet(tmp_path):
+    document = {"format": 1, "kind": "moorage-unsigned", "chain_id": 1, "sender": KEY.address}
+    (tmp_path / "file").write_text(json.dumps({**document, "transactions": [UNSIGNED]}))
+
+    with pytest.raises(Failure, match="file: not signed yet: `moorage wallet sign file` first"):
+        read_signed(tmp_path / "file")
 
 
 @pytest.mark.parametrize(
