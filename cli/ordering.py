@@ -190,6 +190,9 @@ async def order_plan(
         check_span(groups, market.parameters, fund_blocks, market.seconds_per_block)
     except TooLong as error:
         raise refuse_unit("--fund", error) from error
+    least = 2 * market.parameters.reconfirmation_period_blocks
+    if groups and fund_blocks < least:
+        note(f"--fund: raised to {session.money.span(least)} ({least} blocks), the least: two periods")
     return plan_order(groups, market.parameters, fund_blocks, funds.available, is_update=is_update)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import signal
 from dataclasses import replace
 
@@ -293,6 +294,10 @@ async def test_deploy__longer_than_anybody_can_prepay__says_how_long_is_possible
         result = await here.tenant.does("deploy", "--yes", "--new", "--fund", "99999999999h")
 
         assert_failed(result, ExitStatus.USAGE, "--fund: at most 1193046h: that is 4294967295 blocks")
+        little, least = [(await here.tenant.does("plan", "--fund", time)).err for time in ("1s", "1h")]
+        assert (
+            re.search(r"--fund: raised to \S+ \(\d+ blocks\), the least: two periods", little) and "raised" not in least
+        )
         assert await here.deployments() == [] and not list(here.tenant.state.rglob("*.json"))
 
 
