@@ -134,6 +134,8 @@ def test_load__a_missing_include_that_may_have_the_sections__is_the_only_error(t
     assert problems_of(write(tmp_path, {"moorage.yml": text})) == [problem]
     assert problems_of(write(tmp_path, {"moorage.yml": f"{text}{services}"})) == [problem]
     assert problems_of(write(tmp_path, {"moorage.yml": f"{text}deployment:\n{deployment}"})) == [problem]
+    half = write(tmp_path, {"moorage.yml": f"{text}services: {{web: {{user: 5}}}}\n"})
+    assert problems_of(half)[1:] == ["moorage.yml:3:12: 'image' is missing in 'services.web'"]
     assert problems_of(write(tmp_path, {"moorage.yml": f"{text}x: 5\n"}))[1].startswith("moorage.yml:3:1: unknown key")
 
 
