@@ -37,7 +37,8 @@ def heading_of(words: Sequence[str]) -> str | None:
 def fields_of(heading: str) -> Fields:
     """Return what a section tells; what a place of several forms has is told below its first word."""
     found: Fields = {}
-    for where, told in re.findall(r"^- (?:with `--list`, )?(?:a )?(.*?): (.*)$", sections()[heading], re.MULTILINE):
+    text = re.sub(r"\n +(?=\S)", " ", sections()[heading])
+    for where, told in re.findall(r"^- (?:with `--list`, )?(?:a )?(.*?): (.*)$", text, re.MULTILINE):
         plain = re.sub(r"\([^)]*\)", "", told)
         found[where.strip("`")] = {
             name.rstrip("?"): not name.endswith("?") for name in re.findall(r"`([\w?]+)`", plain)

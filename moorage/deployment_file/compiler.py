@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from msgspec import UNSET
 
-from moorage import manifest, terms, units
+from moorage import manifest, units
 from moorage.deployment_file.problems import DeploymentFileError, Problem, quoted
 from moorage.deployment_file.spec import Datacenter, DeploymentSpec, Profile, Service
 from moorage.types import LEDGER_DECIMALS, MAX_BLOCKS, MAX_MONEY, Group, Parameters, ResourceGroup
@@ -92,6 +92,8 @@ def _beyond(datacenter: Datacenter, group: Group) -> Iterator[Problem]:
 def _refused(datacenter: Datacenter, group: Group, parameters: Parameters) -> Iterator[Problem]:
     """Yield what this exchange would refuse: a tip is taken from the collateral, interest on it is part of the charge,
     and the deposit pays for two periods."""
+    from moorage import terms  # imported here: who has a market's parameters has what encodes its terms, too
+
     shown, first = f"datacenter {quoted(datacenter.name)}", datacenter.profiles[0].position
     tip, held = parameters.facilitator_tip, terms.collateral(group)
     if held < tip:
