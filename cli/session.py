@@ -9,6 +9,7 @@ from pathlib import Path
 
 from cli.market_choice import choose_market
 from cli.options import Options
+from cli.patience import waiting_for
 from cli.tenant_reader import TenantReader
 from moorage.chain.contracts import Exchange, Token
 from moorage.chain.market import Market, check_market
@@ -39,8 +40,12 @@ async def open_session(options: Options) -> AsyncIterator[Session]:
         Failure: the working directory names it, and nobody has agreed to that.
     """
     async with Rpc(options.rpc_url) as rpc:
-        file, market = choose_market(options, 0 if options.market_file else await _chain_id(rpc))
-        await check_market(rpc, market)
+        what = f"the node at {rpc.name}"
+        with waiting_for(what):
+            chain_id = 0 if options.market_file else await _chain_id(rpc)
+        file, market = choose_market(options, chain_id)
+        with waiting_for(what):
+            await check_market(rpc, market)
         money = Money(market.token_symbol, market.parameters.token_decimals, market.seconds_per_block)
         reader = TenantReader(rpc, market)
         yield Session(rpc, market, file, money, Exchange(rpc, market), Token(rpc, market), reader)

@@ -1,7 +1,7 @@
 """Which lines of logs have been told, when a log is read again from a time on.
 
 Times are moorage.streams.TIME. Several lines may have one time, and a clock may be set back: the lines that come again
-are known by being the first ones, and what follows them is new whatever its time.
+are known by being the first ones, and what follows them in the same reading is new whatever its time.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ UP = (RUNNING, DONE)
 
 
 MOST_NODES = 256
-"""So many workloads of a lease are told of; an agent that makes up names for ever writes no more mails than that."""
+"""So many workloads of a lease are told of, also when an agent makes up names for ever."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,10 +113,10 @@ def in_order(problems: Iterable[Problem]) -> tuple[Problem, ...]:
 
 
 def _listed_once(problem: Problem, listed: set[str]) -> Problem:
-    message, _, names = problem.message.partition(LISTING)
-    if names in listed:
+    message, _, names = problem.message.rpartition(LISTING)
+    if message and names in listed:
         return replace(problem, message=message)
-    if names:
+    if message:
         listed.add(names)
     return problem
 
