@@ -28,9 +28,17 @@ def waiting_for(what: str) -> Iterator[None]:
         yield
         return
     shown = f"waiting for {what}"[: int(min(width_of(sys.stderr), 1_000)) - 1]  # a line alone can be taken back
-    told = asyncio.get_running_loop().call_later(QUIET_SECONDS, lambda: click.echo(shown, err=True, nl=False))
+    is_told = False
+
+    def tell() -> None:
+        nonlocal is_told
+        is_told = True
+        click.echo(shown, err=True, nl=False)
+
+    later = asyncio.get_running_loop().call_later(QUIET_SECONDS, tell)
     try:
         yield
     finally:
-        told.cancel()
-        click.echo(GONE, err=True, nl=False)
+        later.cancel()
+        if is_told:
+            click.echo(GONE, err=True, nl=False)

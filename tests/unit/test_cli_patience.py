@@ -39,7 +39,7 @@ async def test_waiting__long_on_a_terminal__is_one_line_that_is_taken_back(monke
 
 
 async def test_waiting__short__is_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert await written(0, Terminal(), monkeypatch) == GONE
+    assert await written(0, Terminal(), monkeypatch) == ""
 
 
 @pytest.mark.parametrize(("is_terminal", "term"), [(False, "xterm"), (True, "dumb")])
