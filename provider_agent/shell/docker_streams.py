@@ -120,6 +120,7 @@ class RunningExec:
         self._seconds = seconds
         self._command = command
         self._not_started: tuple[int, str] | None = None
+        self._held: tuple[Source, bytes] | None = None
 
     @property
     def problem(self) -> str | None:
@@ -136,16 +137,25 @@ class RunningExec:
             await self._stream._init()
 
     async def read(self) -> tuple[Source, bytes] | None:
-        try:
-            message = await self._stream.read_out()
-        except (aiohttp.ClientError, OSError) as error:
-            raise EngineUnavailable(f"the engine broke off: {why_no_engine(error)}") from error
-        if message is None:
-            return None
-        if message.data.startswith(NOT_STARTED) and (await self._inspect()).get("Pid") == NEVER_RAN:
-            self._not_started = not_started(message.data, self._command)
-            return await self.read()
-        return SOURCES.get(message.stream, Source.STDOUT), message.data
+        """Return the next output; None at its end. What the engine says of a command that never ran is no output.
+
+        A command's first words may be here before the engine knows its number, so whether it ran is certain only when
+        it has ended and the engine has nothing more to say.
+
+        Raises:
+            EngineUnavailable
+        """
+        if self._held is not None:
+            held, self._held = self._held, None
+            return held
+        output = await self._next()
+        if output is None or not output[1].startswith(NOT_STARTED) or await self._may_have_run():
+            return output
+        self._held = await self._next()
+        if self._held is not None or await self._may_have_run():
+            return output
+        self._not_started = not_started(output[1], self._command)
+        return None
 
     async def write(self, data: bytes) -> None:
         with suppress(RuntimeError, AssertionError, aiohttp.ClientError, OSError):  # it has ended; `read` tells how
@@ -186,6 +196,17 @@ class RunningExec:
         finally:
             with suppress(AssertionError, aiohttp.ClientError, OSError):
                 await self._stream.close()
+
+    async def _next(self) -> tuple[Source, bytes] | None:
+        try:
+            message = await self._stream.read_out()
+        except (aiohttp.ClientError, OSError) as error:
+            raise EngineUnavailable(f"the engine broke off: {why_no_engine(error)}") from error
+        return (SOURCES.get(message.stream, Source.STDOUT), message.data) if message is not None else None
+
+    async def _may_have_run(self) -> bool:
+        found = await self._inspect()
+        return bool(found["Running"]) or found.get("Pid") != NEVER_RAN
 
     async def _code(self) -> int | None:
         """Return how it has ended; None: it runs, or is about to."""

@@ -10,6 +10,7 @@ from ipaddress import IPv4Network
 from pathlib import Path
 
 import pytest
+from aiodocker.execs import Exec as DockerExec
 from aiodocker.stream import Stream
 
 from moorage.streams import Source, TerminalSize
@@ -371,13 +372,30 @@ async def test_exec__command_that_can_not_be_started__has_the_code_for_that_and_
 
 
 @needs_engine
-async def test_exec__command_that_poses_as_the_engine__is_told_as_it_wrote(world: DockerWorld) -> None:
+@pytest.mark.parametrize(
+    "first_told",
+    [None, {"Running": True, "ExitCode": None, "Pid": 0}, {"Running": False, "ExitCode": 126, "Pid": 0}],
+    ids=["at once", "it runs, its number is not known yet", "it has ended, its number is not known yet"],
+)
+@pytest.mark.parametrize("more", ["", "sleep 0.3; echo more; "], ids=["one line", "two lines"])
+async def test_exec__command_that_poses_as_the_engine__is_told_as_it_wrote(
+    world: DockerWorld, monkeypatch: pytest.MonkeyPatch, first_told: dict[str, object] | None, more: str
+) -> None:
     await world.engine.ensure_container(container(world))
-    script = "echo 'OCI runtime exec failed: exec: \"a\": no such file or directory'; exit 126"
+    line = 'OCI runtime exec failed: exec: "a": no such file or directory'
+    told = [first_told] if first_told is not None else []
+    really = DockerExec.inspect
 
-    async with world.engine.exec(f"{world.prefix}-web", ExecSpec(("/bin/sh", "-c", script))) as running:
-        assert b"OCI runtime exec failed" in ((await running.read()) or (Source.STDOUT, b""))[1]
-        assert await running.read() is None
+    async def inspect(self: DockerExec) -> dict[str, object]:
+        return told.pop() if told else await really(self)
+
+    monkeypatch.setattr(DockerExec, "inspect", inspect)
+    spec = ExecSpec(("/bin/sh", "-c", f"echo '{line}'; {more}exit 126"))
+    async with world.engine.exec(f"{world.prefix}-web", spec) as running:
+        written = b""
+        while (output := await running.read()) is not None:
+            written += output[1]
+        assert written.decode().splitlines() == [line, *(["more"] if more else [])]
         assert (await running.exit_code(), running.problem) == (126, None)
 
 
