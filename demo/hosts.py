@@ -72,7 +72,7 @@ class Host:
     @property
     def first_process(self) -> int:
         """The pid, here, of the process that the host ends with."""
-        return _children(self.process.pid)[0]
+        return children(self.process.pid)[0]
 
     def inside(self, command: Sequence[str | Path]) -> list[str | Path]:
         """Return the command that runs another one in the host's network."""
@@ -89,6 +89,8 @@ class Host:
 
     def power_off(self) -> None:
         """End all that runs in it, at once; it returns when nothing runs any more."""
+        if self.process.poll() is not None:
+            return  # its pid may be a stranger's by now
         with suppress(ProcessLookupError, IndexError):
             os.kill(self.first_process, 9)
         self.process.wait()
@@ -249,7 +251,8 @@ def _check_machine(folder: Path) -> None:
         raise DemoFailed(f"{folder} is too long a path for sockets: set TMPDIR to a shorter one")
 
 
-def _children(pid: int) -> list[int]:
+def children(pid: int) -> list[int]:
+    """Return the pids of a process's children; none if it has ended."""
     try:
         return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
     except FileNotFoundError:

@@ -11,12 +11,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import aiodocker
 import pytest
 
-from demo.hosts import LAN_ADDRESS, Host, Hosts
+from demo.hosts import LAN_ADDRESS, Host, Hosts, children
 from demo.namespace_traces import traces
 from tests.bytecode import ROOT
 from tests.docker_world import IMAGE, engine_url, import_image
@@ -122,6 +123,25 @@ def test_host__powered_off__all_that_ran_in_it_is_gone_and_the_others_go_on() ->
         left = [trace for trace in traces(hosts.folder, [first.control_group], [inode]) if trace != str(hosts.folder)]
         assert left == []
         assert docker(second, "info", "--format", "{{.ServerVersion}}")
+
+
+def test_host__powered_off_a_second_time__ends_no_stranger_that_has_its_number_now(tmp_path: Path) -> None:
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    with subprocess.Popen(["sh", "-c", "sleep 60; true"]) as stranger:
+        try:
+            while not children(stranger.pid):
+                time.sleep(0.01)
+            (child,) = children(stranger.pid)
+            ended.pid = stranger.pid  # numbers are given out again
+
+            Host("1", "203.0.113.11", tmp_path, ended).power_off()
+
+            with pytest.raises(subprocess.TimeoutExpired):  # it would end with its child
+                stranger.wait(1)
+        finally:
+            with suppress(ProcessLookupError):
+                os.kill(child, signal.SIGKILL)
 
 
 def test_host__each_is_powered_off__the_bridge_keeps_its_address() -> None:
