@@ -1,7 +1,8 @@
 """Tells systemd that the daemon is ready and alive (sd_notify(3)), and ends a process whose loop hangs.
 
 The process watches itself too, for supervisors that do not: a thread of the interpreter writes where everything hangs,
-without any values, and ends it. What was sent is in the journal, so a restart goes on.
+without any values, and ends it. A crash of native code is told in the same way. What was sent is in the journal, so a
+restart goes on.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ class Watchdog:
         self._address = _address(environment.get(VARIABLE, ""))
 
     def __enter__(self) -> Watchdog:
+        faulthandler.enable()
         self.alive()
         return self
 

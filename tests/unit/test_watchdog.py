@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 import subprocess
 import sys
@@ -24,6 +25,16 @@ async def cycle(secret):
 with Watchdog(0.3, {}) as watchdog:
     watchdog.alive()
     asyncio.run(cycle("canary-5e0f"))
+"""
+CRASHES = """
+import faulthandler
+from moorage.watchdog import Watchdog
+
+def native_code(secret):
+    faulthandler._sigsegv()
+
+with Watchdog(60, {}):
+    native_code("canary-5e0f")
 """
 TURNS = """
 import time
@@ -74,6 +85,14 @@ def test_g24_watchdog__cycle_never_ends__ends_the_process_and_says_where_it_hung
 
     assert ended.returncode == 1
     assert "asyncio" in ended.stderr
+    assert "canary" not in ended.stderr
+
+
+def test_watchdog__native_code_crashes__says_where_before_the_process_ends() -> None:
+    ended = run(CRASHES)
+
+    assert ended.returncode == -signal.SIGSEGV
+    assert "native_code" in ended.stderr
     assert "canary" not in ended.stderr
 
 
