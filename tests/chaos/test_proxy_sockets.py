@@ -13,6 +13,8 @@ from tests.chaos.wire import Socket, Wire, open_socket, open_wire
 
 HEADS = ("newHeads",)
 LOGS = ("logs", {})
+A_MOMENT = 0.3
+"""Seconds in which something would come, if it did."""
 
 
 @pytest.fixture
@@ -21,14 +23,13 @@ async def wire() -> AsyncIterator[Wire]:
         yield opened
 
 
-async def heads(socket: Socket, wire: Wire, blocks: int) -> list[int]:
-    """Mine blocks, and return the heights that are pushed."""
-    found = []
+async def heads(socket: Socket, wire: Wire, blocks: int, pushed: int) -> list[int]:
+    """Mine blocks, and return the heights that are pushed: so many are waited for, and then a moment for more."""
     for _ in range(blocks):
         await wire.chain.mine()
-        head = await socket.push(0.3)
-        if head is not None:
-            found.append(int(head["number"], 16))
+    found: list[int] = []
+    while (head := await socket.push(*([A_MOMENT] if len(found) == pushed else []))) is not None:
+        found.append(int(head["number"], 16))
     return found
 
 
@@ -37,7 +38,7 @@ async def test_socket__no_faults__answers_calls_and_pushes_heads_and_logs(wire: 
         head = await wire.chain.block_number()
 
         assert await for_heads.call("eth_blockNumber") == hex(head)
-        assert await heads(for_heads, wire, 3) == [head + 1, head + 2, head + 3]
+        assert await heads(for_heads, wire, 3, pushed=3) == [head + 1, head + 2, head + 3]
         transaction = await wire.transfer()
         log = await for_logs.push()
 
@@ -69,16 +70,16 @@ async def test_error_page__call_over_a_socket__closes_it(wire: Wire) -> None:
 async def test_ws_cut__each_third_push__breaks_the_connection(wire: Wire) -> None:
     wire.proxy.add(CutSocket(frames=3))
     async with open_socket(wire, HEADS) as socket:
-        assert len(await heads(socket, wire, 3)) == 2
+        assert len(await heads(socket, wire, 3, pushed=3)) == 2  # the connection breaks before the third comes
         assert socket.is_closed
     async with open_socket(wire, HEADS) as socket:
-        assert len(await heads(socket, wire, 3)) == 2
+        assert len(await heads(socket, wire, 3, pushed=3)) == 2
 
 
 async def test_ws_silent__blocks_are_mined__calls_are_answered_and_nothing_is_pushed(wire: Wire) -> None:
     wire.proxy.add("ws_silent")
     async with open_socket(wire, HEADS) as socket:
-        assert await heads(socket, wire, 2) == []
+        assert await heads(socket, wire, 2, pushed=0) == []
         assert await socket.call("eth_blockNumber") == hex(await wire.chain.block_number())
         assert not socket.is_closed
 
@@ -99,14 +100,14 @@ async def test_drop_and_duplicate__pushed_logs__are_struck_too(wire: Wire) -> No
         assert await socket.push() == await socket.push()
         wire.proxy.add(Drop())
         await wire.transfer()
-        assert await socket.push(0.3) is None
+        assert await socket.push(A_MOMENT) is None
 
 
 async def test_lag__pushed_heads__come_so_many_blocks_later(wire: Wire) -> None:
     head = await wire.chain.block_number()
     wire.proxy.add(Lag(2))
     async with open_socket(wire, HEADS) as socket:
-        assert await heads(socket, wire, 5) == [head + 1, head + 2, head + 3]
+        assert await heads(socket, wire, 5, pushed=3) == [head + 1, head + 2, head + 3]
 
 
 async def test_hidden__subscribing__is_refused(wire: Wire) -> None:

@@ -56,7 +56,7 @@ async def test_hang__a_call__is_never_answered(wire: Wire) -> None:
     wire.proxy.add("hang")
 
     with pytest.raises(NodeUnavailable, match="not in time"):
-        await wire.rpc.call("eth_blockNumber")
+        await wire.hasty.call("eth_blockNumber")
 
 
 async def test_reset__a_call__connection_breaks(wire: Wire) -> None:
@@ -138,12 +138,12 @@ async def test_slow__a_call__takes_its_time_and_is_right(wire: Wire) -> None:
 
 @pytest.mark.parametrize("name", ["hang", "reset", "too_many_requests", "error_page", "truncated", "wrong_id"])
 async def test_no_usable_answer__any_of_these__is_no_answer_for_our_client(wire: Wire, name: str) -> None:
-    rule = wire.proxy.add(name)
+    rule, rpc = wire.proxy.add(name), wire.hasty if name == "hang" else wire.rpc
 
     with pytest.raises(NodeUnavailable):
-        await wire.rpc.call(*SINGLE)
+        await rpc.call(*SINGLE)
     with pytest.raises(NodeUnavailable):
-        await wire.rpc.batch(BATCH)
+        await rpc.batch(BATCH)
     wire.proxy.clear()
     assert await wire.rpc.call("eth_chainId") == "0x7a69"
     assert rule.struck == 1 + len(BATCH)

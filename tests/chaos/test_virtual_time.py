@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 from tests.chaos.virtual_time import VirtualLoop
 
 Result = TypeVar("Result")
+REAL_SECONDS = 60
+"""Less than what is slept for, and more than a busy machine stands still."""
 
 
 def run(work: Coroutine[Any, Any, Result]) -> Result:
@@ -40,7 +42,7 @@ def test_virtual_time__sleeping_an_hour__takes_no_time_and_ends_in_order() -> No
     run(work())
 
     assert order == ["1 at 1", "60 at 60", "3600 at 3600"]
-    assert time.monotonic() - real < 5
+    assert time.monotonic() - real < REAL_SECONDS
 
 
 def test_virtual_time__bytes_on_loopback__arrive_before_the_next_timer() -> None:
@@ -84,4 +86,4 @@ def test_virtual_time__what_never_comes__times_out_at_once() -> None:
     real = time.monotonic()
 
     assert run(work()) == "timed out"
-    assert time.monotonic() - real < 5
+    assert time.monotonic() - real < REAL_SECONDS

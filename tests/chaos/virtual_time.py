@@ -15,7 +15,8 @@ from typing import Any
 
 LOOKS = 3
 """How often it is looked for messages before the clock jumps: to sleep would be to queue for a core each time."""
-STUCK_SECONDS = 20.0
+STUCK_SECONDS = 120.0
+"""The machine may stand still for a while; what never comes is told before pytest gives up."""
 
 
 class _JumpingSelector(selectors.DefaultSelector):

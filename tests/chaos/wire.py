@@ -19,7 +19,9 @@ from tests.chaos.proxy import Proxy, run_proxy
 
 TRANSFERS = 12
 """One in each of the blocks from 2 on; the token is created in block 1."""
-HASTY = aiohttp.ClientTimeout(total=0.3)
+HASTY = aiohttp.ClientTimeout(total=1)
+PATIENCE_SECONDS = 60.0
+PATIENT = aiohttp.ClientTimeout(total=PATIENCE_SECONDS)
 TRANSFER = bytes.fromhex("ddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef")
 
 
@@ -30,7 +32,9 @@ class Wire:
     chain: Chain
     proxy: Proxy
     rpc: Rpc
-    """By the proxy; it does not wait long."""
+    """By the proxy."""
+    hasty: Rpc
+    """By the proxy too; it does not wait long, for what is never answered."""
     token: Address
     session: aiohttp.ClientSession
 
@@ -66,11 +70,12 @@ async def open_wire(seed: int = 0) -> AsyncIterator[Wire]:
     async with (
         start_chain(is_manual=True) as chain,
         run_proxy(chain.url, seed) as proxy,
-        Rpc(proxy.url, HASTY) as rpc,
-        aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as session,
+        Rpc(proxy.url, PATIENT) as rpc,
+        Rpc(proxy.url, HASTY) as hasty,
+        aiohttp.ClientSession(timeout=PATIENT) as session,
     ):
         token = await chain.create("MoorageToken", ["uint256"], [10**27])
-        wire = Wire(chain, proxy, rpc, Address(to_checksum_address(token)), session)
+        wire = Wire(chain, proxy, rpc, hasty, Address(to_checksum_address(token)), session)
         for amount in range(TRANSFERS):
             call = wire.call(amount + 1)
             fields = {"from": chain.treasury.address, "to": call.to, "data": f"0x{call.data.hex()}", "gas": "0x20000"}
@@ -92,12 +97,12 @@ class Socket:
         """Return an answer; pushes that come before it are kept."""
         await self._raw.send_str(json.dumps({"jsonrpc": "2.0", "id": 5, "method": method, "params": params}))
         while True:
-            frame = await self._raw.receive_json(timeout=5)
+            frame = await self._raw.receive_json(timeout=PATIENCE_SECONDS)
             if frame.get("id") == 5:
                 return frame.get("result", frame.get("error"))
             self.pushes.append(frame)
 
-    async def push(self, seconds: float = 5) -> Any:
+    async def push(self, seconds: float = PATIENCE_SECONDS) -> Any:
         """Return what the next push says, or None if there is none in time or the connection is gone."""
         if self.pushes:
             return self.pushes.pop(0)["params"]["result"]
