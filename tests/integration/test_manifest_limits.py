@@ -58,7 +58,7 @@ async def test_h16_status__with_a_body__is_refused(world: World) -> None:
 
 
 async def test_h16_routes__more_than_a_peers_rate__are_refused_but_health_is_not(tmp_path: Path) -> None:
-    async with running(tmp_path, peer_rate=Rate(per_second=1, burst=2)) as world:
+    async with running(tmp_path, peer_rate=Rate(per_second=0, burst=2)) as world:
         answers = [await world.ask(PUT, GOOD, account=None) for _ in range(3)]
         health = await world.ask(Action("", PROVIDER, LEASE, "GET", "/healthz"), account=None)
 
@@ -69,7 +69,7 @@ async def test_h16_routes__more_than_a_peers_rate__are_refused_but_health_is_not
 async def test_h16_routes__more_than_a_tenants_rate__are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lease_access, "TENANT_RATE", Rate(per_second=1, burst=1))
+    monkeypatch.setattr(lease_access, "TENANT_RATE", Rate(per_second=0, burst=1))
     async with running(tmp_path) as world:
         first = await world.ask(GET)
 

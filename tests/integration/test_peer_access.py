@@ -92,7 +92,7 @@ def expired(world: World) -> Path:
 
 
 def early(world: World) -> Path:
-    return stored(world, pki.issue_client(number(world, 8).intermediate, NOW + timedelta(hours=1)))
+    return stored(world, pki.issue_client(number(world, 8).intermediate, NOW + timedelta(days=1)))
 
 
 def foreign_root(world: World) -> Path:
@@ -221,7 +221,7 @@ async def test_h19_peers__path_in_an_unusual_form__is_refused(world: World, end:
 
 async def test_h16_peers__more_requests_than_allowed__are_refused(world: World) -> None:
     asked, peer = number(world, 7), number(world, 8)
-    gate = PeerGate(asked.number, DOMAIN.exchange, asked.directory, Rate(1, 3))
+    gate = PeerGate(asked.number, DOMAIN.exchange, asked.directory, Rate(0, 3))
     der = pki.load(peer.client_leaf.path).der
 
     answers = [gate.enter(der, asked.lease, peer.lease) for _ in range(4)]
