@@ -266,7 +266,7 @@ async def running(
 
 
 async def until(
-    condition: Callable[[], object], seconds: float = 10, why: Callable[[], object] = lambda: "no reason known"
+    condition: Callable[[], object], seconds: float = 60, why: Callable[[], object] = lambda: "no reason known"
 ) -> None:
     """Wait until a condition holds."""
     end = time.monotonic() + seconds
