@@ -52,7 +52,7 @@ class Place:
 
     async def until(self, wanted: DesiredLease, **states: str) -> dict[str, str | None]:
         """Make passes until the workloads are in these states; returns the reasons."""
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(120):
             while True:
                 await self.runner.look()
                 await self.runner.carry_out([wanted])
@@ -97,8 +97,9 @@ async def test_i15_runner__three_in_a_chain__each_starts_when_the_one_before_is_
         web={"depends_on": ("app",)},
     )
 
-    reasons = await place.until(wanted, db="starting")
+    reasons = await place.until(wanted, web="starting")
     assert reasons["web"] == "waits for app"
+    assert "web-0" not in await place.started()
     await place.until(wanted, db="running", app="running", web="running")
 
     started = await place.started()
@@ -113,7 +114,7 @@ async def test_i16_runner__unhealthy__is_started_anew_and_says_so(place: Place) 
     reasons = await place.until(wanted, web="restarting")
     assert reasons["web"] is not None
     assert "not healthy; restart" in reasons["web"]
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(120):
         while await place.started() == first:
             await place.until(wanted)
             await asyncio.sleep(0.2)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 
@@ -16,10 +16,12 @@ from tests.factories.workloads import connection
 from tests.gateway_site import GatewaySite, gateway_site, server
 
 URL = engine_url()
+Told = dict[str, tuple[str, str | None]]
 pytestmark = [
     pytest.mark.skipif(URL is None, reason="no Docker engine at DOCKER_HOST or /var/run/docker.sock"),
-    pytest.mark.timeout(180),
+    pytest.mark.timeout(300),
 ]
+PATIENCE_SECONDS = 90
 MARKED = """
 import os, socketserver
 class Mark(socketserver.BaseRequestHandler):
@@ -53,7 +55,7 @@ async def site(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Gatewa
 
 async def ask(port: int) -> str:
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
             line = await reader.readline()
             writer.close()
@@ -83,6 +85,20 @@ async def passes(site: GatewaySite, lease: DesiredLease, seconds: float, *, rest
         await asyncio.sleep(0.3)
 
 
+async def until_told(site: GatewaySite, lease: DesiredLease, is_so: Callable[[Told], bool]) -> None:
+    """Make passes until the workloads are told as a test wants it."""
+    deadline = asyncio.get_running_loop().time() + PATIENCE_SECONDS
+    await passes(site, lease, 0.5)
+    while not is_so(told := told_of(site, lease)):
+        assert asyncio.get_running_loop().time() < deadline, told
+        await passes(site, lease, 0.5)
+
+
+def told_of(site: GatewaySite, lease: DesiredLease) -> Told:
+    """Return state and reason of each workload."""
+    return {each.name: (each.state.value, each.reason) for each in site.runner.reports(lease)}
+
+
 async def web_digests(site: GatewaySite) -> list[str]:
     return [each.digest for each in (await site.engine.observe()).containers if "-web-" in each.name]
 
@@ -101,7 +117,7 @@ async def test_i22_i18_update__to_a_version_that_works__requests_are_answered(
     asking = asyncio.create_task(keep_asking(port, answers))
 
     (digest,) = (each.digest for each in new.workload_containers)
-    async with asyncio.timeout(90):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while await web_digests(site) != [digest]:
             await passes(site, new, 1, restarts=restarts)
 
@@ -122,16 +138,15 @@ async def test_i22_update__to_a_version_that_crashes__the_old_one_answers_and_th
     answers: Counter[str] = Counter()
     asking = asyncio.create_task(keep_asking(port, answers))
 
-    await passes(site, bad, 8)
+    words = "the version before goes on; the new one is restarting: exited with code 3"
+    await passes(site, bad, 5)  # it is tried more than once
+    await until_told(site, bad, lambda told: told["web"][0] == "running" and words in str(told["web"][1]))
 
     asking.cancel()
     assert is_served_by(answers, "1")
-    (report,) = site.runner.reports(bad)
-    assert report.state.value == "running"
-    assert report.reason is not None
-    assert "the version before goes on; the new one is restarting: exited with code 3" in report.reason
-    await passes(site, old, 2)
-    assert await web_digests(site) == [each.digest for each in old.workload_containers]
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while await web_digests(site) != [each.digest for each in old.workload_containers]:
+            await passes(site, old, 0.5)
 
 
 @pytest.mark.parametrize(("path", "state"), [("/up", "running"), ("/missing", "starting")])
@@ -150,10 +165,11 @@ async def test_i15_health__over_http__is_asked_by_the_gateway(site: GatewaySite,
         server("web", (80,), depends_on=("api",)),
     )
 
-    await passes(site, lease, 8)
+    expected: Told = {"api": ("running", None), "web": ("running", None)}
+    if state == "starting":
+        expected = {"api": ("starting", "not healthy yet"), "web": ("starting", "waits for api")}
 
-    states = {each.name: (each.state.value, each.reason) for each in site.runner.reports(lease)}
-    if state == "running":
-        assert states == {"api": ("running", None), "web": ("running", None)}
-    else:
-        assert states == {"api": ("starting", "not healthy yet"), "web": ("starting", "waits for api")}
+    await until_told(site, lease, lambda told: told == expected)
+
+    await passes(site, lease, 5)
+    assert told_of(site, lease) == expected
