@@ -2,9 +2,9 @@
 
 One replica after the other: a container of the new version runs beside the old one, under a name and at addresses of
 its own, while the old one serves. If it works for a while the gateway leads to both, and the old one is replaced;
-when that works, too, the one beside goes. If it does not work the old one goes on. All of this is decided
-from what is on the engine. What has storage can't be there twice, and a job must not be done twice: they are replaced
-as soon as the new image is there.
+when that works, too, the one beside goes. If it does not work the old one goes on. All of this is decided from what is
+on the engine, so that an agent that was killed goes on where it was. What has storage can't be there twice, and a job
+must not be done twice: they are replaced as soon as the new image is there.
 """
 
 from __future__ import annotations
@@ -12,7 +12,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from provider_agent.core.containers import ContainerSpec, ContainerState, Observed, ObservedContainer
+from provider_agent.core.containers import (
+    ContainerSpec,
+    ContainerState,
+    HealthState,
+    Observed,
+    ObservedContainer,
+)
 from provider_agent.core.workload_health import is_up
 from provider_agent.core.workloads import DesiredLease, DesiredWorkload
 
@@ -59,7 +65,7 @@ def _running_beside(workload: DesiredWorkload, seen: Seen, now_seconds: int) -> 
     for index, spec in enumerate(workload.replicas):
         trial = trials.get(name_beside(spec))
         if trial is not None:
-            yield index, _has_worked(trial, seen[trial.name], now_seconds)
+            yield index, trial.name in workload.held or _has_worked(trial, seen[trial.name], now_seconds)
 
 
 def _draining(
@@ -68,26 +74,44 @@ def _draining(
     """Yield which servers of the gateway are to get nothing new: the replicas in order, then those beside."""
     for place, (index, serves) in enumerate(running, len(workload.replicas)):
         spec = workload.replicas[index]
-        if serves and _is_old(spec, seen):
+        has_worked = _has_worked(spec, seen.get(spec.name), now_seconds)
+        if serves and (_is_old(spec, seen) or (name_beside(spec) in workload.held and not has_worked)):
             yield index
-        elif serves and _has_worked(spec, seen.get(spec.name), now_seconds):
+        elif serves and has_worked:
             yield place
 
 
 def _updated(workload: DesiredWorkload, seen: Seen, now_seconds: int) -> DesiredWorkload:
+    count = len(workload.replicas)
+    carried = {spec.name for spec in workload.replicas if _is_carried(_beside(spec, count), spec, seen, now_seconds)}
     beside: list[ContainerSpec] = []
     held: set[str] = set()
     for spec in filter(_may_be_twice, workload.replicas):
-        found, trial = seen.get(spec.name), _beside(spec, len(workload.replicas))
+        found, trial = seen.get(spec.name), _beside(spec, count)
         tried = seen.get(trial.name)
-        if _is_old(spec, seen):
-            if beside or not _has_worked(trial, tried, now_seconds - DRAIN_SECONDS):
+        if spec.name in carried:
+            beside.append(trial)
+            held.add(trial.name)
+        elif _is_old(spec, seen):
+            is_turn = not beside and not carried
+            if not is_turn or not _has_worked(trial, tried, now_seconds - DRAIN_SECONDS):
                 held.add(spec.name)
-            if not beside:
+            if is_turn:
                 beside.append(trial)
         elif tried is not None and not _has_worked(spec, found, now_seconds - DRAIN_SECONDS):
             beside.append(trial)
     return replace(workload, beside=tuple(beside), held=frozenset(held))
+
+
+def _is_carried(trial: ContainerSpec, spec: ContainerSpec, seen: Seen, now_seconds: int) -> bool:
+    """Return whether what is beside a replica works, but in a version that is not wanted any more, and it does not.
+
+    So it is where another version comes, or the one before comes back, in the middle of an update: what serves stays
+    until the replica does, which is made in the wanted version at once.
+    """
+    tried, found = seen.get(trial.name), seen.get(spec.name)
+    is_other = tried is not None and tried.digest != trial.digest
+    return is_other and _works(tried, now_seconds) and not _works(found, now_seconds - DRAIN_SECONDS)
 
 
 def _may_be_twice(spec: ContainerSpec) -> bool:
@@ -102,6 +126,13 @@ def _is_old(spec: ContainerSpec, seen: Seen) -> bool:
 
 def _has_worked(spec: ContainerSpec, found: ObservedContainer | None, now_seconds: int) -> bool:
     return found is not None and is_up(spec, found) and now_seconds - found.started_seconds >= TRIAL_SECONDS
+
+
+def _works(found: ObservedContainer | None, now_seconds: int) -> bool:
+    """Return whether a container works, whatever its version."""
+    if found is None or found.state is not ContainerState.RUNNING:
+        return False
+    return found.health in (None, HealthState.HEALTHY) and now_seconds - found.started_seconds >= TRIAL_SECONDS
 
 
 def _beside(spec: ContainerSpec, replicas: int) -> ContainerSpec:

@@ -226,8 +226,8 @@ def _bring_up(
     lease = wanted.lease
     containers = wanted.containers
     wanted_networks = {network.name for network in wanted.networks}
-    yield from _remove_surplus(lease, containers, seen)
     yield from (CreateNetwork(lease, network) for network in wanted.networks if network.name not in seen.networks)
+    yield from _remove_surplus(lease, containers, seen)
     begun: set[str] = set()
     held = frozenset(name for workload in wanted.workloads for name in workload.held)
     for spec in containers:

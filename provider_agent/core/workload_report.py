@@ -10,6 +10,7 @@ from enum import StrEnum
 from moorage.told import BEING_TRIED, VERSION_BEFORE
 from provider_agent.core.containers import ContainerSpec, ContainerState, Observed, ObservedContainer
 from provider_agent.core.gateway_state import ConnectionReport, ConnectionState
+from provider_agent.core.updates import name_beside
 from provider_agent.core.workload_health import crashes_in_a_row, is_done, is_sick, is_up, restart_due_seconds
 from provider_agent.core.workload_plan import Failures, lease_of
 from provider_agent.core.workloads import DesiredLease, DesiredWorkload
@@ -69,9 +70,15 @@ class _Seen:
     def replica(self, spec: ContainerSpec) -> tuple[WorkloadState, str | None]:
         return _replica(spec, self.containers.get(spec.name), self.failures, self.now_seconds)
 
-    def trial(self, workload: DesiredWorkload) -> tuple[WorkloadState, str | None]:
-        """Return how a replica is that goes on with an earlier version while the new one is tried."""
-        state, reason = self.replica(workload.beside[0])
+    def place(self, workload: DesiredWorkload, spec: ContainerSpec) -> tuple[WorkloadState, str | None]:
+        """Return how a replica is, or what serves for it."""
+        if spec.name in workload.held:
+            return self._trial(workload.beside[0])
+        return self._trial(spec) if name_beside(spec) in workload.held else self.replica(spec)
+
+    def _trial(self, tried: ContainerSpec) -> tuple[WorkloadState, str | None]:
+        """Return how a replica is of which an earlier version goes on while the new one is tried."""
+        state, reason = self.replica(tried)
         said = f"is {state}" if state is not WorkloadState.FAILED else "failed"
         if state in (WorkloadState.RUNNING, WorkloadState.STARTING):
             said = BEING_TRIED
@@ -87,9 +94,7 @@ class _Seen:
 
 
 def _report(workload: DesiredWorkload, seen: _Seen, connections: Collection[ConnectionReport]) -> WorkloadReport:
-    replicas = [
-        seen.replica(spec) if spec.name not in workload.held else seen.trial(workload) for spec in workload.replicas
-    ]
+    replicas = [seen.place(workload, spec) for spec in workload.replicas]
     waits_for = [
         each.name for each in seen.wanted.workloads if each.name in workload.depends_on and not seen.is_up(each)
     ]

@@ -73,9 +73,13 @@ def network_subnets(listed: Json) -> tuple[IPv4Network, ...]:
 
 
 def is_as_specified(inspected: Json, spec: ContainerSpec) -> bool:
-    """Return whether a container was made from this specification, for this start."""
+    """Return whether a container was made from this specification, for this start.
+
+    One that was never started is not: what made it was killed, and its age would count from then.
+    """
     labels = inspected["Config"]["Labels"]
-    return bool(labels.get(DIGEST_LABEL) == spec.digest and labels.get(RESTARTS_LABEL) == str(spec.restarts))
+    is_same = bool(labels.get(DIGEST_LABEL) == spec.digest and labels.get(RESTARTS_LABEL) == str(spec.restarts))
+    return is_same and inspected["State"]["Status"] != "created"
 
 
 def network_names(container: Json) -> frozenset[str]:

@@ -84,9 +84,9 @@ class WorkloadSteps:
             if isinstance(intent, StartWorkload) and intent.after & fallen:
                 fallen.add(intent.spec.name)  # what it depends on did not come up
                 continue
-            if wanted is not None and not is_told and not isinstance(intent, CreateNetwork | RemoveContainer):
+            if wanted is not None and not is_told and not isinstance(intent, CreateNetwork):
                 is_told = True
-                if self._care.is_out_of_tune(wanted, seen):  # while it can still tell those whom it cuts off
+                if self._care.is_out_of_tune(wanted, seen):  # before what it leads to is gone
                     await self._care.tune(wanted, only_unchanged=True)
             try:
                 await self._step(intent, wanted)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from ipaddress import IPv4Network
@@ -154,6 +155,22 @@ async def test_container__stopped_by_the_engine__is_seen_as_exited(world: Docker
 
     observed = (await world.engine.observe()).containers[0]
     assert (observed.state, observed.exit_code, observed.is_out_of_memory) == (ContainerState.EXITED, 137, False)
+
+
+@needs_engine
+async def test_i18_i22_container__agent_was_killed_before_its_start__its_age_counts_from_the_start(
+    world: DockerWorld,
+) -> None:
+    spec = container(world)
+    await world.engine._create_container(spec, ())
+    await asyncio.sleep(1.1)
+    begun_seconds = int(time.time())
+
+    await world.engine.ensure_container(spec)
+
+    (observed,) = (await world.engine.observe()).containers
+    assert observed.state is ContainerState.RUNNING
+    assert observed.started_seconds >= begun_seconds
 
 
 @needs_engine

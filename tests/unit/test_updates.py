@@ -194,6 +194,35 @@ async def test_i22_update__taken_back_after_the_switch__goes_the_same_way_back(s
     assert await site.running() == {WEB: "example/web:1"}
 
 
+async def test_i22_update__another_version_comes_in_the_middle__what_is_beside_serves_until_it_has_worked(
+    site: Site,
+) -> None:
+    for _ in range(4):
+        await site.step(NEW, 3)
+    site.engine.crash(WEB, 1)
+
+    assert await site.step(OLD, 1) == {WEB: "example/web:1", BESIDE: "example/web:2"}
+    await site.step(OLD, 2)
+    assert site.followers() == ["r0 weight 0", "r1"]
+    assert site.report(OLD).reason == "the version before goes on; the new one is tried"
+    await site.step(OLD, 3)
+    assert site.followers() == ["r0", "r1 weight 0"]
+    assert await site.step(OLD, 2) == {WEB: "example/web:1"}
+    await site.step(OLD)
+    assert (site.followers(), site.report(OLD).reason) == (["r0"], None)
+
+
+async def test_i22_update__another_version_comes_and_nothing_works__is_tried_at_once(site: Site) -> None:
+    await site.step(NEW, 10)
+    site.engine.crash(WEB, 1)
+    await site.step(NEW, 1)
+    site.engine.crash(BESIDE, 1)
+
+    running = await site.step(OLD, 1)
+
+    assert running == {WEB: "example/web:2", BESIDE: "example/web:1"}
+
+
 def test_updated__nothing_on_the_engine__changes_nothing() -> None:
     site = Site()
 
