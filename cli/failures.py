@@ -38,6 +38,13 @@ class Failure(Exception):
         self.message = message
 
 
+class Interrupted(Failure):
+    """A run was stopped, and what it has sent may still get into a block."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(ExitStatus.ABORTED, message)
+
+
 ADVICE = {
     "insufficient funds": "pay in with `moorage register --deposit AMOUNT`",
     "collateral below tip": "raise pricing.collateral in the deployment file",
@@ -60,7 +67,6 @@ DISK_ADVICE = {
     errno.EROFS: "make that file system writable, or name a place on another one",
 }
 """What to do about a disk that takes nothing, by the system's number of the fault."""
-UNDECIDED = "it may still get there"
 DEPOSIT = "deposit"
 """How the descriptions of all deposits begin."""
 AGAIN = "run the same command again, nothing is done twice"
@@ -111,12 +117,12 @@ def _of_library(error: BaseException) -> Failure | None:
     from moorage.chain.journal import JournalFault
     from moorage.chain.market import MarketError
     from moorage.chain.rpc import NodeRefused, NodeUnavailable, NoNodeAddress
-    from moorage.chain.sender import NotSent
+    from moorage.chain.sender import NotSent, Undecided
     from moorage.keys import KeyFileError
     from moorage.units import UnitError
 
     text = str(error)
-    if isinstance(error, NotSent) and UNDECIDED in text:
+    if isinstance(error, Undecided):
         advice = LOOK_FIRST if text.startswith(DEPOSIT) else AGAIN
         return Failure(ExitStatus.CHAIN_UNAVAILABLE, f"{text}: {advice}")
     match error:

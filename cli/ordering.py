@@ -14,7 +14,7 @@ from cli.core.order_plan import OrderPlan, TooLong, check_span, describe_plan, p
 from cli.core.story import Line
 from cli.core.view import DeploymentView, full
 from cli.environment import Environment
-from cli.failures import UNDECIDED, ExitStatus, Failure
+from cli.failures import ExitStatus, Failure
 from cli.funding import check_funds
 from cli.options import Format, Options, refuse_unit
 from cli.output import ObjectScreen, Screen, note, note_all, say
@@ -28,7 +28,7 @@ from moorage import manifest, units
 from moorage.chain.contracts import Call
 from moorage.chain.index import read_block
 from moorage.chain.rpc import NodeUnavailable
-from moorage.chain.sender import NotSent
+from moorage.chain.sender import Undecided
 from moorage.deployment_file import CompiledDeployment, DeploymentSpec, IncludeRules, load_file
 from moorage.types import Address, DeploymentState, Group
 
@@ -275,11 +275,7 @@ def resumable(interrupted: str) -> Iterator[None]:
     """Turn an end of which nobody knows what has arrived on chain into a failure that says how to go on."""
     try:
         yield
-    except NodeUnavailable as error:
-        raise Failure(ExitStatus.CHAIN_UNAVAILABLE, f"{error}: {AGAIN}") from error
-    except NotSent as error:
-        if UNDECIDED not in str(error):
-            raise
+    except (NodeUnavailable, Undecided) as error:
         raise Failure(ExitStatus.CHAIN_UNAVAILABLE, f"{error}: {AGAIN}") from error
     except asyncio.CancelledError:
         raise Failure(ExitStatus.ABORTED, f"{interrupted}: {AGAIN}") from None

@@ -18,7 +18,7 @@ import click
 import msgspec
 
 from cli.environment import Environment
-from cli.failures import UNDECIDED, ExitStatus, Failure
+from cli.failures import ExitStatus, Failure, Interrupted
 from cli.outgoing import Earlier, Seen
 from cli.output import note
 from cli.session import Session
@@ -164,6 +164,7 @@ async def take_turn(session: Session, signer: TenantSigner) -> AsyncIterator[Tur
 
     Raises:
         Failure: another run is sending, or has sent since then.
+        Interrupted: this run was stopped when it had begun to send.
         NodeUnavailable: the node does not answer.
     """
     outgoing = signer.outgoing
@@ -180,9 +181,8 @@ async def take_turn(session: Session, signer: TenantSigner) -> AsyncIterator[Tur
             raise
         except asyncio.CancelledError:
             if turn.has_begun:
-                raise Failure(
-                    ExitStatus.ABORTED, f"interrupted while wallet {signer.address} was sending, {UNDECIDED}: {AGAIN}"
-                ) from None
+                text = f"interrupted while wallet {signer.address} was sending, it may still get there"
+                raise Interrupted(f"{text}: {AGAIN}") from None
             raise
         finally:
             outgoing.turn = None

@@ -15,7 +15,7 @@ from cli.core.order_plan import OrderPlan
 from cli.core.plan_report import changes_document, describe_changes, describe_payments
 from cli.core.view import DeploymentView, full
 from cli.environment import Environment
-from cli.failures import UNDECIDED, ExitStatus, Failure
+from cli.failures import ExitStatus, Failure, Interrupted
 from cli.funding import check_funds
 from cli.options import Format, Options
 from cli.ordering import agree_to, changes_to, missing_of, order_plan, resumable
@@ -28,7 +28,7 @@ from cli.submission import compiled_for, manifest_salt, pay_in, terms_digest
 from cli.transacting import send
 from moorage import manifest
 from moorage.chain.contracts import Call
-from moorage.chain.sender import NotSent
+from moorage.chain.sender import NotSent, Undecided
 from moorage.crash import crash_point
 from moorage.deployment_file import CompiledDeployment, DeploymentSpec
 from moorage.manifest import MAX_GROUPS
@@ -223,9 +223,10 @@ async def _send(
         await pay_in(session, signer, plan.missing_base_units, screen)
         screen.show("updating: waiting for the block", ())
         await send(session, signer, call)
-    except (NotSent, Failure, click.Abort) as error:
-        if UNDECIDED not in str(error):
-            records.put_back(record.deployment, before)
+    except (Undecided, Interrupted):  # its manifest has to be here when it arrives
+        raise
+    except (NotSent, Failure, click.Abort):
+        records.put_back(record.deployment, before)
         raise
     crash_point("after-submitting")
 

@@ -20,7 +20,7 @@ from cli.signers import NobodySigns
 from cli.unsigned import Loaded, read_signed
 from moorage.chain.refusals import PoolAnswer, pool_answer
 from moorage.chain.rpc import NodeRefused, NodeUnavailable, as_number
-from moorage.chain.sender import NotSent
+from moorage.chain.sender import NotSent, Undecided
 from moorage.chain.transactions import Signed
 
 TIME_LIMIT_SECONDS = 120.0
@@ -89,7 +89,8 @@ async def _landed(session: Session, signed: Signed) -> tuple[str, int]:
     """Send one transaction, which the node may have already, and return its hash and block.
 
     Raises:
-        NotSent: it is refused, reverted, or not in a block in time.
+        NotSent: it is refused, or reverted.
+        Undecided: it is not in a block in time.
         NodeUnavailable: the node does not answer.
     """
     try:
@@ -108,7 +109,7 @@ async def _landed(session: Session, signed: Signed) -> tuple[str, int]:
             return transaction, as_number(receipt.get("blockNumber"))
         await asyncio.sleep(0.2)
     waited = f"not in a block after {TIME_LIMIT_SECONDS:.0f} s; it may still get there"
-    raise NotSent(f"transaction {transaction}: {waited}")
+    raise Undecided(f"transaction {transaction}: {waited}")
 
 
 async def _receipt(session: Session, transaction: str) -> dict[str, Any] | None:

@@ -28,6 +28,10 @@ class NotSent(ChainError):
     """A transaction did not take place; the message says why."""
 
 
+class Undecided(NotSent):
+    """A transaction is in no block in time, and may still get into one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Sent:
     """A transaction that is in a block and succeeded."""
@@ -114,7 +118,7 @@ class Sender:
         """Wait for what another run has left under way, as long as for a transaction of this one.
 
         Raises:
-            NotSent: it is still in no block.
+            Undecided: it is still in no block.
         """
         loop = asyncio.get_running_loop()
         until = loop.time() + self._time_limit_seconds
@@ -123,7 +127,7 @@ class Sender:
                 await self._outbox.advance(await read_block(self._rpc))
             if self._outbox.count_under_way:
                 if loop.time() > until:
-                    raise NotSent(f"what {self.address} has sent before is not in a block; it may still get there")
+                    raise Undecided(f"what {self.address} has sent before is not in a block; it may still get there")
                 await asyncio.sleep(POLL_SECONDS)
 
     def sent_since(self, nonce: int) -> list[Row]:
@@ -134,7 +138,8 @@ class Sender:
         """Send one transaction and wait until it is in a block.
 
         Raises:
-            NotSent: it would revert, did revert, or is not in a block in time.
+            NotSent: it would revert, or did revert.
+            Undecided: it is not in a block in time.
             NodeUnavailable: the node does not answer.
         """
         (outcome,) = await self.send_all([call])
@@ -152,7 +157,8 @@ class Sender:
             most_wei: what the gas of each may cost, however fees rise; None for no such limit.
 
         Raises:
-            NotSent: one could not be sent, or is not in a block in time; it may still get there.
+            NotSent: one could not be sent.
+            Undecided: one is not in a block in time.
             NodeUnavailable: the node does not answer.
         """
         if not calls:
@@ -203,7 +209,7 @@ class Sender:
             case Rejected(reason=reason):
                 return Refused(call, reason)
             case None:
-                raise NotSent(
+                raise Undecided(
                     f"{call.description}: not in a block after {self._time_limit_seconds:.0f} s (transaction "
                     f"{self._outbox.newest_hash(call.description.partition(' ')[0], number)}); it may still get there"
                 )

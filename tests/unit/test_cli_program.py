@@ -16,7 +16,7 @@ from cli.main import COMMANDS
 from moorage.agent_client import AgentRefused, AgentUnreachable
 from moorage.chain.market import MarketError
 from moorage.chain.rpc import NodeRefused, NodeUnavailable
-from moorage.chain.sender import NotSent
+from moorage.chain.sender import NotSent, Undecided
 from moorage.keys import KeyFileError
 from moorage.units import UnitError
 from tests.bytecode import ROOT
@@ -294,14 +294,14 @@ def test_program__without_debugging__shows_no_traceback(tenant, monkeypatch):
         (MarketError("other chain"), ExitStatus.WRONG_MARKET, "other chain"),
         (KeyFileError("k: no such key file"), ExitStatus.WALLET, "k: no such key file"),
         (NotSent("deposit: ledger: token refused"), ExitStatus.REFUSED, "deposit: ledger: token refused"),
-        (NotSent("x: not in a block; it may still get there"), ExitStatus.CHAIN_UNAVAILABLE, "same command again"),
+        (Undecided("x: not in a block; it may still get there"), ExitStatus.CHAIN_UNAVAILABLE, "same command again"),
         (
-            NotSent("deposit: not in a block after 120 s; it may still get there"),
+            Undecided("deposit: not in a block after 120 s; it may still get there"),
             ExitStatus.CHAIN_UNAVAILABLE,
             "before you pay in again",
         ),
         (
-            NotSent("deposit_with_permit: not in a block after 120 s; it may still get there"),
+            Undecided("deposit_with_permit: not in a block after 120 s; it may still get there"),
             ExitStatus.CHAIN_UNAVAILABLE,
             "before you pay in again",
         ),
@@ -332,7 +332,7 @@ def test_explain__error__has_its_status_and_says_what_to_do(error, status, words
 
 @pytest.mark.parametrize("description", ["deposit", "deposit_with_permit"])
 def test_explain__undecided_deposit__does_not_promise_that_it_is_not_done_twice(description):
-    failure = explain(NotSent(f"{description}: not in a block after 120 s; it may still get there"))
+    failure = explain(Undecided(f"{description}: not in a block after 120 s; it may still get there"))
 
     assert "twice" not in failure.message and "same command again" not in failure.message
 

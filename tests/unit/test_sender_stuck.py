@@ -13,7 +13,7 @@ from moorage.chain import sender as module
 from moorage.chain.contracts import Call
 from moorage.chain.fees import PRIORITY_FEE_WEI
 from moorage.chain.rpc import NodeUnavailable
-from moorage.chain.sender import NotSent, Sender
+from moorage.chain.sender import NotSent, Sender, Undecided
 from moorage.types import Address
 from tests.fakes.pool import CHAIN_ID, Entry, Pool
 
@@ -61,7 +61,7 @@ def mine_when(pool: Pool, is_time: Callable[[], bool], which: int = -1) -> None:
 async def test_send__not_in_a_block_in_time__says_which(pool: Pool) -> None:
     pool.is_mining = False
 
-    with pytest.raises(NotSent, match=r"call 1: not in a block after 0 s \(transaction 0x[0-9a-f]{64}\)"):
+    with pytest.raises(Undecided, match=r"call 1: not in a block after 0 s \(transaction 0x[0-9a-f]{64}\)"):
         await sender(pool, limit=0.02).send(call(1))
 
 
