@@ -16,9 +16,10 @@ from dataclasses import dataclass
 import pytest
 
 from cli.failures import ExitStatus
-from tests.cli_world import BLOCK_SECONDS, FILE, ROOT, World, world
+from tests.cli_world import BLOCK_SECONDS, FILE, ROOT, World, press, world
 from tests.market_crew import crew
 
+PATIENCE_SECONDS = 120
 STOPPED = """
 import os, signal, sys
 from cli.main import run
@@ -89,7 +90,7 @@ async def run(here: World, point: str, number: int, which: int, *arguments: str)
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    out, err = await asyncio.wait_for(process.communicate(), 60)
+    out, err = await asyncio.wait_for(process.communicate(), PATIENCE_SECONDS)
     assert process.returncode is not None
     return Ended(process.returncode, out.decode(), err.decode())
 
@@ -159,7 +160,7 @@ async def test_j04_update__stopped_at_a_step_and_run_again__one_update_paid_for_
         arguments = ("update", "--yes", "--fund", "1h")
         assert_stopped(await run(here, point, number, which, *arguments), number)
 
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             again = await run(here, "while-watching", signal.SIGINT, 1, *arguments)
 
         assert again.code == ExitStatus.ABORTED and "lives on" in again.err, again
@@ -188,15 +189,17 @@ async def test_j04_create__killed_with_a_transaction_in_the_pool__waits_for_it_a
         await here.chain.rpc.call("evm_setAutomine", False)
         assert_stopped(await run(here, "outbox-sent", signal.SIGKILL, 1, *arguments), signal.SIGKILL)
 
-        again = asyncio.create_task(here.tenant.does(*arguments))
-        await asyncio.sleep(1)
-        assert not again.done()
+        again = await press(here, *arguments)
+        assert again.stderr is not None
+        said = ""
+        while "has sent 1 transactions that are in no block yet: waiting" not in said:
+            said = (await again.stderr.readline()).decode()
+            assert said, "it has ended without waiting"
         await here.chain.rpc.call("evm_setAutomine", True)
         await here.chain.mine(1)
-        ended = await again
+        _, rest = await again.communicate()
 
-        assert ended.status is ExitStatus.OK, ended.err
-        assert "has sent 1 transactions that are in no block yet: waiting" in ended.err
+        assert again.returncode == ExitStatus.OK, rest
         assert len(await here.deployments()) == 1
         assert await paid_in(here) == pytest.approx(ONE_HOUR, abs=10**15)
 
