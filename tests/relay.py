@@ -16,6 +16,8 @@ class Relay:
         self._pairs: set[asyncio.Task[None]] = set()
         self._open = asyncio.Event()
         self._open.set()
+        self.holds = asyncio.Event()
+        """Something that was said has come since it hangs, and does not get on."""
         self.is_cut = False
         self.port = 0
         self.bytes_passed = 0
@@ -26,6 +28,7 @@ class Relay:
 
     def hang(self) -> None:
         """Take connections and bytes from now on, and answer nothing."""
+        self.holds.clear()
         self._open.clear()
 
     def cut(self) -> None:
@@ -62,6 +65,8 @@ class Relay:
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while data := await reader.read(65_536):
+            if not self._open.is_set():
+                self.holds.set()
             await self._open.wait()
             self.bytes_passed += len(data)
             writer.write(data)
