@@ -43,7 +43,7 @@ EXCHANGE = Address("0x5FbDB2315678afecb367f032d93F642f64180aa3")
 INBOUND_PORT = 4433
 FIRST_LISTEN_PORT = 20_000
 ETC = "/etc/gateway"
-START_SECONDS = 20
+PATIENCE_SECONDS = 60
 GLOBAL = """\
 global
   master-worker
@@ -180,7 +180,7 @@ class Gateway:
 
     async def until_up(self, *tunnels: Tunnel, is_up: bool = True) -> None:
         """Wait until health checks have found the consumer's ends of tunnels up (or down)."""
-        deadline = time.monotonic() + START_SECONDS
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while True:
             states = await self.states()
             found = [states[f"check_{each.id}/end"].startswith("UP L7OK") for each in tunnels]
@@ -244,7 +244,7 @@ class Gateway:
         await self._until(lambda answer: True)
 
     async def _until(self, is_there: Callable[[str], bool]) -> None:
-        deadline = time.monotonic() + START_SECONDS
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while True:
             with suppress(OSError):
                 if is_there(await self.ask("show info")):
@@ -326,7 +326,7 @@ async def tunnel_world(url: str) -> AsyncIterator[TunnelWorld]:
             await docker._query_json(f"networks/{network.id}", "DELETE")
 
 
-async def talk(gateway: Gateway, tunnel: Tunnel, seconds: float = 5) -> str:
+async def talk(gateway: Gateway, tunnel: Tunnel, seconds: float = PATIENCE_SECONDS) -> str:
     """Return what a consumer's hello is answered with; an empty text if the connection is refused."""
     try:
         async with asyncio.timeout(seconds):
@@ -345,7 +345,7 @@ async def attack(address: str, server_name: str, context: ssl.SSLContext, alpn: 
     if alpn:
         context.set_alpn_protocols(list(alpn))
     try:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             reader, writer = await asyncio.open_connection(
                 address, INBOUND_PORT, ssl=context, server_hostname=server_name
             )
