@@ -19,6 +19,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 from eth_abi.abi import encode
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
@@ -37,7 +38,8 @@ from tests.bytecode import ROOT, creation_code
 ANVIL = ROOT / ".venv" / "bin" / "anvil"
 MNEMONIC = "test test test test test test test test test test test junk"
 ACCOUNTS = 10
-START_SECONDS = 20
+START_SECONDS = 60
+PATIENT = aiohttp.ClientTimeout(total=120)
 SUPPLY = 10**9
 ONE_TOKEN = 10**18
 """In ledger units; also in base units of a token with 18 decimals."""
@@ -149,7 +151,7 @@ async def start_chain(
         process = await asyncio.create_subprocess_exec(*command, stdout=log, stderr=log)
         try:
             url = await _listening(process, log)
-            async with Rpc(url) as rpc:
+            async with patient(url) as rpc:
                 yield Chain(url, chain_id, rpc, accounts(), block_time)
         finally:
             if process.returncode is None:
@@ -167,6 +169,13 @@ async def _listening(process: asyncio.subprocess.Process, log: Any) -> str:
             return f"http://{address.split()[0]}"
         await asyncio.sleep(0.02)
     raise RuntimeError("anvil did not start")
+
+
+def patient(url: str) -> Rpc:
+    """Return a client of a node that a test itself asks: it waits while the machine stands still."""
+    rpc = Rpc(url, PATIENT)
+    rpc._quick = PATIENT
+    return rpc
 
 
 @cache

@@ -14,14 +14,13 @@ from eth_utils.address import to_checksum_address
 from moorage.chain.contracts import Call
 from moorage.chain.rpc import Rpc
 from moorage.types import Address
-from tests.chain import Chain, start_chain
+from tests.chain import PATIENT, Chain, patient, start_chain
 from tests.chaos.proxy import Proxy, run_proxy
 
 TRANSFERS = 12
 """One in each of the blocks from 2 on; the token is created in block 1."""
 HASTY = aiohttp.ClientTimeout(total=1)
 PATIENCE_SECONDS = 60.0
-PATIENT = aiohttp.ClientTimeout(total=PATIENCE_SECONDS)
 TRANSFER = bytes.fromhex("ddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef")
 
 
@@ -70,7 +69,7 @@ async def open_wire(seed: int = 0) -> AsyncIterator[Wire]:
     async with (
         start_chain(is_manual=True) as chain,
         run_proxy(chain.url, seed) as proxy,
-        Rpc(proxy.url, PATIENT) as rpc,
+        patient(proxy.url) as rpc,
         Rpc(proxy.url, HASTY) as hasty,
         aiohttp.ClientSession(timeout=PATIENT) as session,
     ):

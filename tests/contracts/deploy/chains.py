@@ -22,14 +22,14 @@ def anvil(*options: str) -> Iterator[str]:
     url = f"http://127.0.0.1:{port}"
     try:
         web3 = Web3(Web3.HTTPProvider(url))
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while not web3.is_connected():
             assert time.monotonic() < deadline and process.poll() is None, "anvil does not start"
             time.sleep(0.02)
         yield url
     finally:
         process.terminate()
-        process.wait(timeout=10)
+        process.wait(timeout=60)
         states.cleanup()
 
 
