@@ -23,7 +23,6 @@ from typing import Any, TypeVar
 
 import aiodocker
 
-from demo.chain import free_port
 from moorage import manifest, pki, terms
 from moorage.agent_client import Agent, AgentClient, AgentError, AgentRefused
 from moorage.chain.contracts import Exchange
@@ -52,6 +51,7 @@ from tests.bytecode import ROOT
 from tests.chain import ONE_TOKEN, Chain, deploy_market, deposit, register_provider, start_chain, write_market
 from tests.docker_world import IMAGE, build_gateway_image, engine_url, import_image
 from tests.factories.workloads import workload
+from tests.free_ports import free_port
 
 BLOCK_SECONDS = 0.5
 PERIOD = 120

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import io
 import json
@@ -12,7 +13,7 @@ import subprocess
 import tarfile
 import tempfile
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,7 +30,10 @@ from tests.engine_contract import LOOP
 
 IMAGE = "moorage-test/shell:1"
 PROGRAMS = ("/bin/sh", "/bin/sleep", "/bin/cat")
-OPTIONS = DockerOptions(call_seconds=60, stop_seconds=1)
+OPTIONS = DockerOptions(call_seconds=120, stop_seconds=1)
+REMOVAL_SECONDS = 120
+LOAD_SECONDS = 60.0
+"""In which a gateway that runs on a busy machine has taken its configuration."""
 
 
 GATEWAY_SCRIPT = Path(__file__).parents[1] / "deploy" / "gateway" / "build-image.sh"
@@ -43,7 +47,7 @@ def build_gateway_image(url: str) -> None:
         subprocess.run([GATEWAY_SCRIPT], check=True, env=environment, stdout=subprocess.DEVNULL)
 
 
-def gateways(directory: Path, ports: PortRange | None = None, load_seconds: float = 10) -> HaproxyGateways:
+def gateways(directory: Path, ports: PortRange | None = None, load_seconds: float = LOAD_SECONDS) -> HaproxyGateways:
     """Return the gateways of an agent whose data is in a directory."""
     uid, gid = gateway_owner() or (os.getuid(), os.getgid())
     site = GatewaySite(str(directory / "gateways"), user=f"{uid}:{gid}", ports=ports or PortRange())
@@ -102,12 +106,23 @@ async def docker_world(url: str) -> AsyncIterator[DockerWorld]:
         yield DockerWorld(engine, docker, owner, prefix, IMAGE, f"127.0.0.1:{port}/absent:1")
 
 
+async def remove_all(docker: aiodocker.Docker, filters: dict[str, list[str]]) -> None:
+    """Remove containers and networks; the engine may still be doing what somebody has asked for who was killed."""
+    async with asyncio.timeout(REMOVAL_SECONDS):
+        while found := [
+            *(f"containers/{each.id}" for each in await docker.containers.list(all=True, filters=json.dumps(filters))),
+            *(f"networks/{each['Id']}" for each in await docker.networks.list(filters=filters)),
+        ]:
+            for path in found:
+                with suppress(aiodocker.DockerError):  # gone meanwhile, or in use until a container is gone
+                    params = {"force": "true", "v": "true"} if path.startswith("containers") else None
+                    await docker._query_json(path, "DELETE", params=params)
+            await asyncio.sleep(0.1)
+
+
 async def _clean(docker: aiodocker.Docker, prefix: str) -> None:
     filters = {"label": [f"moorage.test={prefix}"]}
-    for container in await docker.containers.list(all=True, filters=json.dumps(filters)):
-        await container.delete(force=True, v=True)
-    for network in await docker.networks.list(filters=filters):
-        await docker._query_json(f"networks/{network['Id']}", "DELETE")
+    await remove_all(docker, filters)
     for volume in (await docker._query_json("volumes", params={"filters": json.dumps(filters)}))["Volumes"] or ():
         await docker._query_json(f"volumes/{volume['Name']}", "DELETE")
 

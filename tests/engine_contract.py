@@ -9,7 +9,6 @@ from typing import Protocol
 
 import pytest
 
-from demo.chain import free_port
 from moorage.streams import TIME, Source
 from moorage.types import OrderId
 from provider_agent.core.containers import (
@@ -34,6 +33,7 @@ from provider_agent.shell.engine import (
     NameConflict,
     PortTaken,
 )
+from tests.free_ports import free_port
 
 USR1_EXIT_CODE = 7
 LEASE, OTHER_LEASE = OrderId(b"\x01" * 32), OrderId(b"\x02" * 32)

@@ -24,12 +24,13 @@ from provider_agent.shell.docker_engine import DockerEngine, DockerOptions, conn
 from provider_agent.shell.gateway_socket import GatewaySocket
 from provider_agent.shell.haproxy_gateways import HaproxyGateways
 from provider_agent.shell.workload_runner import WorkloadRunner
-from tests.docker_world import build_gateway_image, gateways
+from tests.docker_world import LOAD_SECONDS, build_gateway_image, gateways
 from tests.factories.proofs import over
 from tests.factories.workloads import GROUP, manifest, workload
+from tests.free_ports import hundred_ports
 from tests.probe_image import IMAGE, import_probe_image
 
-UP_SECONDS = 60
+UP_SECONDS = 120
 SERVER = """
 import os, socketserver, sys, threading
 class Echo(socketserver.BaseRequestHandler):
@@ -59,7 +60,7 @@ with concurrent.futures.ThreadPoolExecutor(32) as pool:
 
 HOLD = """
 import socket, sys
-with socket.create_connection((sys.argv[1], int(sys.argv[2])), 10) as s:
+with socket.create_connection((sys.argv[1], int(sys.argv[2])), 60) as s:
     s.settimeout(60)
     lines = s.makefile()
     print(lines.readline().strip(), flush=True)
@@ -94,7 +95,7 @@ class GatewaySite:
     def __post_init__(self) -> None:
         self.restart()
 
-    def restart(self, load_seconds: float = 10) -> None:
+    def restart(self, load_seconds: float = LOAD_SECONDS) -> None:
         """Forget everything that is not on the engine or on the disk, as an agent that is killed does."""
         self.gateways = gateways(self.folder, self.ports, load_seconds)
         self.runner = WorkloadRunner(self.engine, self.gateways, time.time, pass_seconds=UP_SECONDS)
@@ -130,11 +131,11 @@ class GatewaySite:
         ]
         return all(row["check_status"].startswith("L") and row["status"].startswith("UP") for row in rows)
 
-    async def not_up(self, lease: DesiredLease) -> list[ConnectionReport]:
-        """Return the connections that are not up as soon as there is one: proxies find out by looking."""
+    async def not_up(self, lease: DesiredLease, count: int = 1) -> list[ConnectionReport]:
+        """Return the connections that are not up as soon as they are so many: proxies find out by looking."""
         for _ in range(UP_SECONDS * 5):
             found = [each for each in await self.runner.connections(lease) if each.state is not ConnectionState.UP]
-            if found:
+            if len(found) == count:
                 return found
             await asyncio.sleep(0.2)
         raise TimeoutError
@@ -169,6 +170,13 @@ class GatewaySite:
             await asyncio.sleep(0.2)
         raise TimeoutError
 
+    async def answered(self, lease: DesiredLease, hostname: str, host: str, port: int) -> str:
+        """Connect from a container until somebody answers, and return who."""
+        async with asyncio.timeout(UP_SECONDS):
+            while (found := await self.ask(lease, hostname, host, port)) in ("closed", "refused"):  # noqa: ASYNC110
+                await asyncio.sleep(0.2)
+        return found
+
     async def python(self, name: str, code: str, *arguments: str) -> str:
         """Run Python in a container and return what it prints."""
         execution = await self.docker.containers.container(name).exec(["/usr/bin/python3.11", "-c", code, *arguments])
@@ -188,7 +196,7 @@ class GatewaySite:
 async def gateway_site(url: str, folder: Path) -> AsyncIterator[GatewaySite]:
     """Open an engine for an agent of its own, and remove all that it leaves."""
     identity = Identity(secrets.randbits(40), Address("0x" + "22" * 20), ProviderNumber(1))
-    first = 20_000 + secrets.randbelow(90) * 100  # below what the kernel hands out; other tests have other hundreds
+    first = hundred_ports()
     async with AsyncExitStack() as stack:
         docker = await stack.enter_async_context(aiodocker.Docker(url=url))
         engine = await stack.enter_async_context(connected(url, identity.labels, DockerOptions(stop_seconds=1)))

@@ -12,7 +12,6 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
-from demo.chain import free_port
 from moorage.manifest import Connection, Workload
 from provider_agent.core.gateway_container import EdgeSite
 from provider_agent.gateway_settings import gateway_owner
@@ -21,14 +20,16 @@ from provider_agent.shell.haproxy_gateways import HaproxyGateways
 from provider_agent.shell.workload_runner import WorkloadRunner
 from tests.docker_world import engine_url
 from tests.factories.workloads import connection, workload
+from tests.free_ports import free_port
 from tests.gateway_site import GatewaySite, gateway_site, server
 from tests.probe_image import IMAGE
 
 URL = engine_url()
 pytestmark = [
     pytest.mark.skipif(URL is None, reason="no Docker engine at DOCKER_HOST or /var/run/docker.sock"),
-    pytest.mark.timeout(180),
+    pytest.mark.timeout(300),
 ]
+PATIENCE_SECONDS = 60
 PAGE = """
 import http.server, os
 class Page(http.server.BaseHTTPRequestHandler):
@@ -66,10 +67,10 @@ async def test_i10_edge__two_leases_want_the_same_ports__are_found_by_their_name
     try:
         await keeper.keep(site.runner.routes([one, other]))
 
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             for lease, words in ((one, "one 1"), (other, "other 1")):
-                while not await answers(http, f"web.{lease.lease.hex()[:32]}.apps.example.org", words):
-                    pass  # the page is not there before its server is
+                while not await is_there(http, f"web.{lease.lease.hex()[:32]}.apps.example.org", words):  # noqa: ASYNC110
+                    await asyncio.sleep(0.1)
         assert await answers(http, f"WEB.{other.lease.hex()[:32]}.apps.example.org:{http}", "other 1")
         assert await answers(http, "web.apps.example.org", "no such service")
         told = next(each for each in site.runner.reports(one) if each.name == "web")
@@ -94,10 +95,18 @@ async def answers(port: int, host: str, words: str) -> bool:
     """Return whether a page under a host name begins with words, and does not pass on who the client says it is."""
     headers = {"Host": host, "X-Forwarded-For": "6.6.6.6"}
     async with (
-        aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(10)) as session,
+        aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(PATIENCE_SECONDS)) as session,
         session.get(f"http://127.0.0.1:{port}/", headers=headers) as response,
     ):
         return (await response.text()).startswith(words)
+
+
+async def is_there(port: int, host: str, words: str) -> bool:
+    """Return the same while nobody may answer yet: the page is not there before its server is."""
+    try:
+        return await answers(port, host, words)
+    except aiohttp.ClientError:
+        return False
 
 
 async def hello(port: int, name: str) -> str:
@@ -106,7 +115,7 @@ async def hello(port: int, name: str) -> str:
     client = ssl.create_default_context().wrap_bio(incoming, outgoing, server_hostname=name)
     with pytest.raises(ssl.SSLWantReadError):
         client.do_handshake()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(outgoing.read())
         try:

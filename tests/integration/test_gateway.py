@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 import pytest
 import pytest_asyncio
@@ -24,10 +25,11 @@ from tests.gateway_site import GatewaySite, gateway_site, server
 URL = engine_url()
 pytestmark = [
     pytest.mark.skipif(URL is None, reason="no Docker engine at DOCKER_HOST or /var/run/docker.sock"),
-    pytest.mark.timeout(240),
+    pytest.mark.timeout(400),
     pytest.mark.asyncio(loop_scope="module"),
 ]
 
+PATIENCE_SECONDS = 60
 WEB = server("web", (80, 81), connection(80), count=1)
 API = server("api", (8000, 8001), connection(8000, "web"), count=2)
 DB = server("db", (5432,), connection(5432, "api"))
@@ -51,9 +53,9 @@ async def shop(site: GatewaySite) -> DesiredLease:
 async def test_gateway__declared_connections__work_by_name_and_reach_each_replica(
     site: GatewaySite, shop: DesiredLease
 ) -> None:
-    assert {await site.ask(shop, "web-0", "api", 8000) for _ in range(4)} == {"api0", "api1"}
-    assert await site.ask(shop, "api-1", "db", 5432) == "db0"
-    assert await site.ask(shop, "web-0", "cache", 5432) == "cache0"
+    assert {await site.answered(shop, "web-0", "api", 8000) for _ in range(4)} == {"api0", "api1"}
+    assert await site.answered(shop, "api-1", "db", 5432) == "db0"
+    assert await site.answered(shop, "web-0", "cache", 5432) == "cache0"
 
 
 async def test_i09_gateway__everything_that_is_not_declared__is_refused(site: GatewaySite, shop: DesiredLease) -> None:
@@ -84,7 +86,7 @@ async def test_i09_gateway__another_lease__reaches_neither_workloads_nor_gateway
 
         answers = await site.ask_all(other, "api-0", [(address, 5432) for address in addresses])
         assert set(answers.values()) == {"refused"}
-        assert await site.ask(other, "api-0", "db", 5432) == "db0"
+        assert await site.answered(other, "api-0", "db", 5432) == "db0"
     finally:
         await remove(site, other.lease)
 
@@ -111,8 +113,8 @@ async def test_i08_gateway__published_port__is_on_the_configured_address_alone(
     assert port is not None
 
     assert await answer("127.0.0.1", port) == "web0"
-    with pytest.raises(OSError):
-        await answer("127.0.0.2", port)
+    with pytest.raises(ConnectionRefusedError):
+        await asyncio.open_connection("127.0.0.2", port)
 
 
 async def test_i10_gateway__a_stranger_listens_on_its_port__gets_another(site: GatewaySite) -> None:
@@ -161,12 +163,12 @@ async def test_gateway__connection_is_taken_away__is_cut_and_refused(site: Gatew
     closed = site.lease(WEB, API, server("db", (5432,)), CACHE, lease=shop.lease, version=2)
 
     await site.reconcile(closed)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         assert (await held).split() == ["db0", "over"]
     assert await site.ask(closed, "api-0", "db", 5432) == "refused"
 
     await site.up(shop)
-    assert await site.ask(shop, "api-0", "db", 5432) == "db0"
+    assert await site.answered(shop, "api-0", "db", 5432) == "db0"
 
 
 @pytest.mark.parametrize(
@@ -195,7 +197,7 @@ async def test_i18_gateway__agent_is_killed_while_it_takes_a_connection_away__th
     site.restart()
     await site.up(closed)
 
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         assert (await held).split()[0] == "db0"
     assert await site.ask(closed, "api-0", "db", 5432) == "refused"
     config = GatewayConfig(site.gateways._files(shop.lease).current())
@@ -203,7 +205,7 @@ async def test_i18_gateway__agent_is_killed_while_it_takes_a_connection_away__th
     assert ("to_api_db_5432", "r0") not in config.servers
     site.restart()
     await site.up(shop)
-    assert await site.ask(shop, "api-0", "db", 5432) == "db0"
+    assert await site.answered(shop, "api-0", "db", 5432) == "db0"
 
 
 async def test_i18_gateway__agent_is_killed_and_a_connection_is_allowed_after_all__works_again(
@@ -221,7 +223,7 @@ async def test_i18_gateway__agent_is_killed_and_a_connection_is_allowed_after_al
     site.restart()
     await site.up(shop)
 
-    assert await site.ask(shop, "api-0", "db", 5432) == "db0"
+    assert await site.answered(shop, "api-0", "db", 5432) == "db0"
 
 
 @pytest.mark.parametrize("point", ["before-StartWorkload", "after-StartWorkload"])
@@ -260,7 +262,7 @@ async def test_gateway__is_killed__comes_back_with_its_addresses_and_ports(
     await site.up(shop)
 
     assert (await site.addresses(site.gateway(shop)), site.runner.port(shop, "web:80")) == before
-    assert await site.ask(shop, "web-0", "api", 8000) in ("api0", "api1")
+    assert await site.answered(shop, "web-0", "api", 8000) in ("api0", "api1")
     assert {each.state for each in site.runner.reports(shop)} == {WorkloadState.RUNNING}
 
 
@@ -285,7 +287,7 @@ async def test_gateway__a_configuration_that_it_does_not_take__leaves_the_one_be
 
     await site.reconcile(shop)
 
-    assert await site.ask(shop, "web-0", "api", 8000) in ("api0", "api1")
+    assert await site.answered(shop, "web-0", "api", 8000) in ("api0", "api1")
     monkeypatch.undo()
     files = site.gateways._files(shop.lease).current()
     assert b"nbthread 1" in files["haproxy.cfg"]
@@ -306,13 +308,14 @@ async def test_i20_gateway__lease_is_over__leaves_no_files(site: GatewaySite) ->
 
 async def answer(host: str, port: int) -> str:
     """Return what a server says first, as soon as there is one."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while True:
-            reader, writer = await asyncio.open_connection(host, port)
-            line = await reader.readline()
-            writer.close()
-            if line:
-                return line.decode().strip()
+            with suppress(ConnectionError):
+                reader, writer = await asyncio.open_connection(host, port)
+                line = await reader.readline()
+                writer.close()
+                if line:
+                    return line.decode().strip()
             await asyncio.sleep(0.1)
 
 

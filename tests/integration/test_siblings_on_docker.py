@@ -34,7 +34,7 @@ from tests.markets import UNIT, make_group, make_lease, make_order, make_snapsho
 URL = engine_url()
 pytestmark = [
     pytest.mark.skipif(URL is None, reason="no Docker engine at DOCKER_HOST or /var/run/docker.sock"),
-    pytest.mark.timeout(180),
+    pytest.mark.timeout(300),
 ]
 
 SIZE = Compute(milli_cpu=UNIT.milli_cpu, memory_bytes=UNIT.memory_bytes, disk_bytes=UNIT.disk_bytes)
@@ -48,8 +48,8 @@ BODY = manifest.encode(
 )
 KEEP_ASKING = """
 import socket, time
-with socket.create_connection(("db", 5432), 5) as s:
-    s.settimeout(5)
+with socket.create_connection(("db", 5432), 60) as s:
+    s.settimeout(60)
     lines = s.makefile()
     print(lines.readline().strip())
     for count in range(80):

@@ -6,9 +6,9 @@ import socket
 
 import pytest
 
-from demo.chain import free_port
 from provider_agent.core.gateway_container import EdgeSite, GatewaySite
 from provider_agent.doctor_places import check_edge, check_publish_address
+from tests.free_ports import free_port
 
 FILE = "provider.toml"
 
