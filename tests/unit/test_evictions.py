@@ -39,7 +39,7 @@ class Clock:
 
 def running(clock: Clock) -> tuple[WorkloadRunner, MemoryEngine]:
     engine = MemoryEngine(IDENTITY.labels, clock=lambda: clock.seconds, images={SPEC.image})
-    return WorkloadRunner(engine, MemoryGateways(), clock=lambda: clock.seconds, pass_seconds=0.05), engine
+    return WorkloadRunner(engine, MemoryGateways(), clock=lambda: clock.seconds, pass_seconds=60), engine
 
 
 async def reports(runner: WorkloadRunner) -> tuple[WorkloadReport, ...]:
@@ -140,7 +140,7 @@ async def never(lease: OrderId, request: ImageRequest) -> str:
 async def test_i07_call_in__rules_of_the_firewall_are_gone__what_is_let_out_is_stopped_also_where_it_is_tried() -> None:
     clock = Clock()
     engine = MemoryEngine(IDENTITY.labels, clock=lambda: clock.seconds, images={"example/web:1", "example/web:2"})
-    runner = WorkloadRunner(engine, MemoryGateways(), clock=lambda: clock.seconds, pass_seconds=0.05)
+    runner = WorkloadRunner(engine, MemoryGateways(), clock=lambda: clock.seconds, pass_seconds=60)
     policy = EgressPolicy(is_allowed=True)
     old = let_out(LEASE_OF_ONE, LeaseNames(IDENTITY, LEASE, VERSION), policy)
     new = let_out(lease_of(workload("web", image="example/web:2")), LeaseNames(IDENTITY, LEASE, NEXT_VERSION), policy)

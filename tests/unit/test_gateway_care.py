@@ -24,7 +24,7 @@ class Site:
         self.now_seconds = 1_000_000
         images = {self.gateways.site.image, *(each.image for each in WEB.containers)}
         self.engine = MemoryEngine(IDENTITY.labels, clock=lambda: self.now_seconds, images=images)
-        self.runner = WorkloadRunner(self.engine, self.gateways, clock=lambda: self.now_seconds, pass_seconds=0.05)
+        self.runner = WorkloadRunner(self.engine, self.gateways, clock=lambda: self.now_seconds, pass_seconds=60)
 
     async def step(self, failure: GatewayError | None = None) -> bool:
         """Make a pass a second later in which the gateway fails so; return whether it is still the same container."""

@@ -51,7 +51,7 @@ class World:
     def __init__(self) -> None:
         images = {each.image for lease in (OUT, IN) for each in lease.containers}
         self.engine = MemoryEngine(IDENTITY.labels, clock=lambda: 1_000, images=images)
-        self.runner = WorkloadRunner(self.engine, MemoryGateways(), lambda: 1_000, pass_seconds=0.05)
+        self.runner = WorkloadRunner(self.engine, MemoryGateways(), lambda: 1_000, pass_seconds=60)
 
     async def start(self) -> None:
         await reconcile(self.runner, [OUT, IN], ())

@@ -40,7 +40,7 @@ class Site:
         self.restart()
 
     def restart(self) -> None:
-        self.runner = WorkloadRunner(self.engine, self.gateways, clock=lambda: self.now_seconds, pass_seconds=0.05)
+        self.runner = WorkloadRunner(self.engine, self.gateways, clock=lambda: self.now_seconds, pass_seconds=60)
 
     async def step(self, wanted: DesiredLease, seconds: int = 0) -> list[WorkloadReport]:
         """Let time pass, make one pass, and return how the workloads are."""

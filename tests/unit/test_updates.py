@@ -34,7 +34,7 @@ class Site:
         self.restart()
 
     def restart(self) -> None:
-        self.runner = WorkloadRunner(self.engine, self.gateways, clock=lambda: self.now_seconds, pass_seconds=0.05)
+        self.runner = WorkloadRunner(self.engine, self.gateways, clock=lambda: self.now_seconds, pass_seconds=60)
 
     async def step(self, wanted: DesiredLease, seconds: int = 0) -> dict[str, str]:
         """Let time pass, make one pass, and return which image each of the workloads' containers that run is of."""
