@@ -32,13 +32,15 @@ async def written(seconds: float, error_output: io.StringIO, monkeypatch: pytest
 
 
 async def test_waiting__long_on_a_terminal__is_one_line_that_is_taken_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    shown = await written(0.2, Terminal(), monkeypatch)
+    shown = await written(1, Terminal(), monkeypatch)
 
     assert shown == f"waiting for the node at http:{GONE}"
     assert len(shown.removesuffix(GONE)) < 30
 
 
 async def test_waiting__short__is_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(patience, "QUIET_SECONDS", 60)
+
     assert await written(0, Terminal(), monkeypatch) == ""
 
 

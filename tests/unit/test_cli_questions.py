@@ -35,7 +35,7 @@ def _asked(terminal: tuple[int, int], program: str, before: bytes, after: bytes)
         while process.stderr.read(1) not in (b":", b""):
             pass
         os.write(keyboard, after)
-        return process.communicate(timeout=20)[0].decode()
+        return process.communicate(timeout=120)[0].decode()
 
 
 def test_question__agreed_to_before_it_was_asked__asks_all_the_same(terminal: tuple[int, int]) -> None:

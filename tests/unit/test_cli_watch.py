@@ -261,10 +261,14 @@ async def test_watch__nobody_bids__one_that_stays_goes_on_waiting():
 
     screen = Recorder()
     watch = Watch(MemoryViews(OPEN, late, LEASED), MemoryAgents(), screen, MONEY, VERSION, Clock(), 0)
-    with pytest.raises(TimeoutError):
-        await asyncio.wait_for(watch.run(DEPLOYMENT, is_detached=False), 0.5)
+    watching = asyncio.create_task(watch.run(DEPLOYMENT, is_detached=False))
+    async with asyncio.timeout(60):
+        while screen.events[-1:] != ["running"]:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    await asyncio.wait([watching], timeout=0.3)
 
-    assert screen.events[-1] == "running"
+    assert screen.events[-1] == "running" and not watching.done()
+    watching.cancel()
 
 
 async def test_watch__from_a_block_on__does_not_tell_what_was_before():

@@ -51,7 +51,7 @@ def _files(folder: Path) -> list[str]:
 
 
 def _wait_until(is_so: Callable[[], bool]) -> bool:
-    until = time.monotonic() + 5
+    until = time.monotonic() + 60
     while not is_so() and time.monotonic() < until:
         time.sleep(0.02)
     return is_so()

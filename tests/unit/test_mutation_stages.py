@@ -85,7 +85,7 @@ def test_children__late__end_with_their_own_children() -> None:
     receiver, sender = os.pipe()
 
     def write_late(_: None) -> int:
-        time.sleep(3)
+        time.sleep(60)
         return os.write(sender, b"alive")
 
     def wait_for_it(_: None) -> int | None:

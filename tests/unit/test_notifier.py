@@ -226,7 +226,7 @@ async def test_watch__whole_life__tells_each_fact_once_in_order_and_ends(tmp_pat
         await asyncio.sleep(0)
         if world.chain.now.block_number == 90 or len(world.post.sent) >= 2:
             world.chain.go_on()
-    await asyncio.wait_for(task, 5)
+    await asyncio.wait_for(task, 60)
 
     assert world.post.kinds() == TOLD
     assert world.events[0] == "following" and world.events[-1] == "ended"
@@ -388,7 +388,7 @@ async def test_h33_watch__ended_but_not_yet_looked_at__is_not_taken_for_told(tmp
         await asyncio.sleep(0)
 
     world.chain.torn.clear()
-    await asyncio.wait_for(task, 5)
+    await asyncio.wait_for(task, 60)
 
     assert world.post.kinds("ops") == TOLD and world.events[-1] == "ended"
 

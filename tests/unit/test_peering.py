@@ -50,7 +50,7 @@ async def test_peering__told_to_stop_while_nothing_happens__ends_at_once(peering
     stop.set()
 
     assert goes_on
-    await asyncio.wait_for(running, 2)
+    await asyncio.wait_for(running, 60)
 
 
 @pytest.mark.parametrize("which", ["roots", "manifests", "overlay"])
@@ -71,11 +71,11 @@ async def test_peering__a_part_of_it_fails__begins_again_and_does_not_end_the_ag
     stop = asyncio.Event()
     running = asyncio.create_task(peering.run(stop))
 
-    await asyncio.wait_for(has_begun_again.wait(), 5)
+    await asyncio.wait_for(has_begun_again.wait(), 60)
 
     assert not running.done()
     stop.set()
-    await asyncio.wait_for(running, 5)
+    await asyncio.wait_for(running, 60)
 
 
 def test_peering__block_in_which_nobody_comes_or_goes__looks_at_no_tunnel(

@@ -40,11 +40,11 @@ TURNS = """
 import time
 from moorage.watchdog import Watchdog
 
-with Watchdog(2, {}) as watchdog:
+with Watchdog(5, {}) as watchdog:
     for _ in range(12):
-        time.sleep(0.25)
+        time.sleep(0.5)
         watchdog.alive()
-time.sleep(2.5)
+time.sleep(5.2)
 print("done")
 """
 
