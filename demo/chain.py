@@ -25,7 +25,7 @@ from moorage.types import Address
 
 ROOT = Path(__file__).resolve().parent.parent
 MNEMONIC = "test test test test test test test test test test test junk"
-START_SECONDS = 20
+START_SECONDS = 60
 ACTORS = ("deployer", "tenant", "facilitator", "owner-1", "operator-1", "owner-2", "operator-2")
 
 

@@ -24,7 +24,7 @@ from demo.namespace_traces import traces
 from demo.processes import ENDS_WITH_US, DemoFailed, run
 
 ROOT = Path(__file__).resolve().parent.parent
-START_SECONDS = 30.0
+START_SECONDS = 90.0
 POLL_SECONDS = 0.05
 LAST_OF_SOCKET_PATH = 100
 """Linux takes 107 bytes for the path of a unix socket."""

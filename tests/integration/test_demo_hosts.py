@@ -26,18 +26,19 @@ from tests.hosts import needs_hosts, running_hosts
 pytestmark = [
     needs_hosts,
     pytest.mark.skipif(engine_url() is None, reason="no Docker engine to copy images from"),
-    pytest.mark.timeout(120),
+    pytest.mark.timeout(300),
 ]
 SERVER = """
 import socket
 server = socket.create_server(("0.0.0.0", 7000))
+print("listens", flush=True)
 while True:
     server.accept()[0].sendall(b"host")
 """
 CLIENT = """
 import socket, sys
 try:
-    with socket.create_connection((sys.argv[1], 7000), 1) as connection:
+    with socket.create_connection((sys.argv[1], 7000), float(sys.argv[2])) as connection:
         print(connection.recv(9).decode() or "nobody")
 except OSError:
     print("nobody")
@@ -87,14 +88,15 @@ def test_host__container__its_network_is_entered(hosts: Hosts) -> None:
 def test_host__service_of_another_host__answers_hosts_and_those_outside_and_nobody_here(hosts: Hosts) -> None:
     first, second = hosts.machines
     client = [sys.executable, "-c", CLIENT, second.address]
-    server = subprocess.Popen([str(part) for part in second.inside([sys.executable, "-c", SERVER])])
+    command = [str(part) for part in second.inside([sys.executable, "-c", SERVER])]
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
-        time.sleep(0.5)
+        assert server.stdout is not None and server.stdout.readline() == "listens\n"
 
-        inside = output(first.inside(client))
+        inside = output(first.inside([*client, "60"]))
         with hosts.outside():
-            outside = output(client)
-        here = output(client)
+            outside = output([*client, "60"])
+        here = output([*client, "1"])
 
         assert (inside, outside, here) == ("host", "host", "nobody")
     finally:
@@ -178,7 +180,7 @@ def test_hosts__their_starter_is_killed__nothing_runs_on() -> None:
         starter.send_signal(signal.SIGKILL)
         starter.wait()
 
-        limit = time.monotonic() + 20
+        limit = time.monotonic() + 60
         while (left := traces(Path(folder), [group], [int(inode) for inode in networks])) != [folder]:
             assert time.monotonic() < limit, left
             time.sleep(0.1)

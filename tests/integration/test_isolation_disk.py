@@ -26,6 +26,7 @@ from tests.probe_image import IMAGE, PYTHON, import_probe_image
 URL = engine_url()
 pytestmark = pytest.mark.skipif(URL is None, reason="no Docker engine at DOCKER_HOST or /var/run/docker.sock")
 LEASE = OrderId(b"\x05" * 32)
+PATIENCE_SECONDS = 120
 MEGABYTE = 1_000_000
 LEASED = 8 * MEGABYTE
 WRITES_TWICE_AS_MUCH = """
@@ -75,7 +76,7 @@ async def until_stopped(world: DockerWorld, lease: DesiredLease) -> WorkloadRunn
     watch = DiskWatch(URL, Path("/"), 0, lambda: (lease,), runner)
     await runner.look()
     await runner.carry_out([lease])
-    async with asyncio.timeout(40):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while True:
             await watch.look()
             await runner.look()
@@ -129,12 +130,17 @@ async def test_i05_workload__stopped_for_its_disk__starts_anew_on_a_fresh_layer(
     runner = await until_stopped(world, lease)
     (spec,) = lease.containers
 
-    await asyncio.sleep(2)
-    tame = lease_of(replace(spec, command=("/bin/sh", "-c", "ls / | cat; echo /*; echo end; sleep 60")))
-    await runner.carry_out([tame])
+    tame = lease_of(replace(spec, command=("/bin/sh", "-c", "echo /*; echo end; sleep 600")))
+    output: list[str] = []
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while "end" not in output:
+            await asyncio.sleep(0.2)
+            await runner.look()
+            await runner.carry_out([tame])
+            if (await world.engine.observe()).containers:
+                output = "".join(await world.docker.containers.container(spec.name).log(stdout=True)).split()
 
-    output = "".join(await world.docker.containers.container(spec.name).log(stdout=True))
-    assert "/0" not in output.split()
+    assert "/tmp" in output and "/0" not in output
 
 
 async def test_i05_workload__within_its_disk__goes_on(world: DockerWorld) -> None:
@@ -144,11 +150,12 @@ async def test_i05_workload__within_its_disk__goes_on(world: DockerWorld) -> Non
     watch = DiskWatch(URL, Path("/"), 0, lambda: (lease,), runner)
     await runner.look()
     await runner.carry_out([lease])
-    await asyncio.sleep(1)
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while (await measure(URL)).layers[lease.containers[0].name] < 16 * MEGABYTE:  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
 
     await watch.look()
 
-    assert (await measure(URL)).layers[lease.containers[0].name] >= 16 * MEGABYTE
     assert len((await world.engine.observe()).containers) == 1
 
 
@@ -185,7 +192,10 @@ async def test_try_limits__any_engine__says_what_it_found_and_leaves_nothing(wor
     limits = await try_limits(URL, IMAGE)
 
     assert limits.of_layers or limits.why_not
-    assert {each for each in await names(world) - before if each.startswith("mh-disk-")} == set()
+    new = {each for each in await names(world) - before if each.startswith("mh-disk-")}
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while new & await names(world):  # those of other tests' agents, which go soon  # noqa: ASYNC110
+            await asyncio.sleep(0.2)
 
 
 async def names(world: DockerWorld) -> set[str]:

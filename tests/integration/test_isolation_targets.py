@@ -33,7 +33,7 @@ from tests.probe_image import IMAGE, PYTHON, import_probe_image
 pytestmark = [
     needs_hosts,
     pytest.mark.skipif(engine_url() is None, reason="no Docker engine to copy images from"),
-    pytest.mark.timeout(120),
+    pytest.mark.timeout(400),
 ]
 PROBES = Path(__file__).parent.parent / "probes"
 OWNER: Labels = (("moorage.provider", "7"),)
@@ -81,7 +81,7 @@ def _neighbour(hosts: Hosts) -> Iterator[None]:
 def _listening(prefix: list[str | Path], queries: Path, ports: tuple[int, ...]) -> subprocess.Popen[bytes]:
     command = [*prefix, sys.executable, PROBES / "listener.py", queries, *map(str, ports)]
     process = subprocess.Popen([str(part) for part in command])
-    limit = time.monotonic() + 10
+    limit = time.monotonic() + 60
     while not queries.exists():
         assert process.poll() is None and time.monotonic() < limit
         time.sleep(0.02)
