@@ -27,8 +27,8 @@ from tests.cli_runner import Person, Result, person
 
 ROOT = Path(__file__).resolve().parent.parent
 BLOCK_SECONDS = 0.25
-PATIENT_PERIOD = 60
-"""Blocks; long enough for a slow machine to confirm in time."""
+PATIENT_PERIOD = 480
+"""Blocks, two minutes; long enough for a slow machine to confirm in time."""
 FILE = """version: "0.1"
 services:
   web:

@@ -8,9 +8,9 @@ async with crew(chain, market, tmp_path, percents=(80, 90)) as providers:
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -56,7 +56,6 @@ class Provider:
     is_closing: bool = True
     """Whether it confirms closings."""
     state: str = "running"
-    bidden: set[OrderId] = field(default_factory=set)
 
     def fail(self) -> None:
         """Stop confirming and bidding, as if the power were gone."""
@@ -82,7 +81,8 @@ class Provider:
 
     def calls(self, snapshot: Snapshot) -> list[Call]:
         exchange = self.reader.exchange
-        calls = [self._bid(order) for order in snapshot.orders.values() if self._wants(order)]
+        wanted = [order for order in snapshot.orders.values() if self.may_bid(order)]
+        calls = [self._bid(order) for order in wanted if order.id not in snapshot.fulfillments]
         mine = [lease for lease in snapshot.leases.values() if lease.provider == self.number]
         active = [lease for lease in mine if lease.state is OrderState.LEASE_ACTIVE]
         due = [
@@ -98,22 +98,27 @@ class Provider:
             calls.append(exchange.confirm_closed(self.number, closing))
         return calls
 
-    def _wants(self, order: Order) -> bool:
-        return order.excluded_provider != self.number and order.id not in self.bidden
+    def may_bid(self, order: Order) -> bool:
+        return not self.has_failed and order.excluded_provider != self.number
 
     def _bid(self, order: Order) -> Call:
-        self.bidden.add(order.id)
         prices = [resource.price_per_block * self.percent // 100 for resource in order.group.resources]
         return self.reader.exchange.submit_fulfillment(self.number, order.key, order.group, prices)
 
 
-async def facilitate(chain: Chain, reader: MarketReader, sender: Sender) -> None:
-    """Match, end what is stale and close what is over, once."""
+async def facilitate(chain: Chain, reader: MarketReader, sender: Sender, providers: Sequence[Provider]) -> None:
+    """Match what all have bid on, however long that takes them; end what is stale and close what is over, once."""
     snapshot = await reader.snapshot()
     number = snapshot.block.number
     period = snapshot.parameters.reconfirmation_period_blocks
     calls = []
-    ready = [order.key for order in snapshot.orders.values() if order.bid_count and number >= order.match_block]
+    ready = [
+        order.key
+        for order in snapshot.orders.values()
+        if order.bid_count
+        and order.bid_count >= sum(each.may_bid(order) for each in providers)
+        and number >= order.match_block
+    ]
     if ready:
         calls.append(reader.exchange.submit_lease(ready))
     stale = [snapshot.key(lease.id) for lease in snapshot.leases.values() if lease.is_stale(number, period)]
@@ -138,7 +143,7 @@ async def crew(
         providers = [await _provider(stack, chain, market, folder, *each) for each in enumerate(percents)]
         tasks = [asyncio.create_task(_work(provider)) for provider in providers]
         if has_facilitator:
-            tasks.append(asyncio.create_task(_facilitate(chain, market)))
+            tasks.append(asyncio.create_task(_facilitate(chain, market, providers)))
         try:
             yield tuple(providers)
         finally:
@@ -179,10 +184,10 @@ async def _work(provider: Provider) -> None:
         await asyncio.sleep(POLL_SECONDS)
 
 
-async def _facilitate(chain: Chain, market: Market) -> None:
+async def _facilitate(chain: Chain, market: Market, providers: Sequence[Provider]) -> None:
     reader = MarketReader(chain.rpc, market)
     sender = Sender(chain.rpc, chain.facilitator, market.chain_id)
     while True:
         with suppress(ChainError):
-            await facilitate(chain, reader, sender)
+            await facilitate(chain, reader, sender, providers)
         await asyncio.sleep(POLL_SECONDS)

@@ -21,7 +21,7 @@ from moorage.types import Account, Address, ProviderNumber
 from tests.bytecode import ROOT
 from tests.chain import Chain, deploy_market, give_tokens, start_chain, write_market
 
-PATIENCE_SECONDS = 60
+PATIENCE_SECONDS = 120
 SETTINGS = """rpc = "{rpc}"
 market = "market.json"
 data_dir = "data"

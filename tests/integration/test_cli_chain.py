@@ -404,7 +404,7 @@ async def _match_by_hand(here: World) -> None:
 
     reader = MarketReader(here.chain.rpc, here.market)
     sender = Sender(here.chain.rpc, here.chain.stranger, here.market.chain_id)
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(120):
         while True:
             snapshot = await reader.snapshot()
             ready = [order for order in snapshot.orders.values() if order.bid_count]
@@ -419,7 +419,7 @@ async def test_delete__order_without_bids__everything_but_nothing_was_paid(tmp_p
         world(tmp_path, block_time=BLOCK_SECONDS) as here,
         started(here, "deploy", "--yes", "-o", "json", "--fund", "1h") as process,
     ):
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(120):
             await until(process, "no-bids")
         process.send_signal(signal.SIGTERM)
         await process.communicate()

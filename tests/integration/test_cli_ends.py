@@ -90,7 +90,7 @@ async def test_deploy__node_dies_while_it_watches__waits_says_so_and_goes_on(tmp
     ):
         watched = replace(here, tenant=here.tenant.having(RPC=between.url))
         async with started(watched, "deploy", "--yes", "--detach", "-o", "json", "--fund", "1h") as process:
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(120):
                 await until(process, "ordered")
                 between.cut()
                 told = await until(process, "node")
@@ -120,7 +120,7 @@ async def test_j04_deposit__interrupted_while_it_waits__says_what_to_do(tmp_path
     async with world(tmp_path) as here:
         await here.chain.rpc.call("evm_setAutomine", False)
         async with started(here, "register", "--deposit", "2", "--yes", "-o", "json") as process:
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(120):
                 while not await sent_by(here):  # noqa: ASYNC110
                     await asyncio.sleep(0.05)
                 process.send_signal(number)
@@ -148,7 +148,7 @@ def test_j04_question__signal_while_a_person_is_asked__ends_it_without_an_answer
     process, terminal = pty.fork()
     if not process:
         os.execve(sys.executable, [sys.executable, "-c", ASKING], {**os.environ, "PYTHONPATH": str(ROOT)})
-    said, until = b"", time.monotonic() + 30
+    said, until = b"", time.monotonic() + 120
     with suppress(OSError):  # nobody is at the other end any more
         while time.monotonic() < until:
             if select.select([terminal], [], [], 0.1)[0]:

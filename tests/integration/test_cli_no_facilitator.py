@@ -21,7 +21,7 @@ from tests.market_crew import crew
 
 PERIOD, GRACE = 40, 6
 POLL_SECONDS = 0.05
-TRIES = 600
+TRIES = 2_400
 
 
 @dataclass(frozen=True)

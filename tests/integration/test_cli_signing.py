@@ -109,7 +109,7 @@ def dearer(here: World, times: int):
             await here.chain.rpc.call("anvil_setNextBlockBaseFeePerGas", hex(times * base))
             await here.chain.mine(1)
 
-        asyncio.run_coroutine_threadsafe(rise(), loop).result(60)
+        asyncio.run_coroutine_threadsafe(rise(), loop).result(120)
 
     return confirm
 
@@ -175,8 +175,8 @@ async def test_a12_j01_permit__runs_out_before_it_is_signed__the_new_one_is_show
             if question == "Pay it in so?":
                 return
             later = here.chain.rpc.call("evm_increaseTime", 3_600)
-            asyncio.run_coroutine_threadsafe(later, loop).result(60)
-            asyncio.run_coroutine_threadsafe(here.chain.mine(1), loop).result(60)
+            asyncio.run_coroutine_threadsafe(later, loop).result(120)
+            asyncio.run_coroutine_threadsafe(here.chain.mine(1), loop).result(120)
 
         monkeypatch.setattr(Environment, "confirm", slow)
         monkeypatch.setattr("cli.allowances.PERMIT_SECONDS", 3_500)

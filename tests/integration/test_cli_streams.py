@@ -22,7 +22,8 @@ from moorage.types import DeploymentId, Lease
 from tests.cli_runner import Person, person
 from tests.datacenters import ROOT, Site, make_manifest, open_site
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(400)
+PATIENCE_SECONDS = 60
 TALK = 'echo "started \033[31mred\033[0m"; echo problem >&2; trap "exit 7" USR1; while :; do /bin/sleep 0.05; done'
 
 
@@ -46,7 +47,7 @@ class World:
         return "\n".join(" ".join(each) for each in listed["Processes"])
 
     async def until_runs(self, words: str, *, is_there: bool = True) -> None:
-        for _ in range(200):
+        for _ in range(600):
             if (words in await self.processes()) is is_there:
                 return
             await asyncio.sleep(0.1)
@@ -54,7 +55,7 @@ class World:
 
     async def until_written(self, lines: int) -> list[str]:
         """Return what `logs` shows, sorted, once it is that much; first a container runs, then it writes."""
-        for _ in range(100):
+        for _ in range(600):
             shown = await self.tenant.does("logs", *self.which)
             assert shown.status == 0, shown
             if len(written := sorted(shown.out.splitlines())) >= lines:
@@ -140,7 +141,7 @@ async def terminal(world: World) -> None:
     os.write(ours, b"echo a\x1b[0mb $((40+2))\n")
     assert b"\x1b[0mb 42" in await answer(ours, b"b 42\r\n")  # as it is: this is a terminal's business
     os.write(ours, b"exit 5\n")
-    assert await asyncio.to_thread(shell.wait, 20) == 5
+    assert await asyncio.to_thread(shell.wait, PATIENCE_SECONDS) == 5
     assert termios.tcgetattr(theirs) == before
 
     script = "trap 'echo larger' WINCH; echo begun; while :; do /bin/sleep 0.05; done; : 4322"
@@ -150,13 +151,13 @@ async def terminal(world: World) -> None:
     shell.send_signal(signal.SIGWINCH)
     await answer(ours, b"larger")
     shell.send_signal(signal.SIGTERM)
-    assert await asyncio.to_thread(shell.wait, 20) == ExitStatus.ABORTED
+    assert await asyncio.to_thread(shell.wait, PATIENCE_SECONDS) == ExitStatus.ABORTED
     assert termios.tcgetattr(theirs) == before
     await world.until_runs("4322", is_there=False)
 
     plain = world.start("exec", *world.which, "web", "/bin/sh", "-c", "printf 'x\\033]0;t\\007\\033[2Jy\\n'", **files)
     assert (await answer(ours, b"y\r\n")).endswith(b"aborted\r\nxy\r\n")
-    assert await asyncio.to_thread(plain.wait, 20) == 0
+    assert await asyncio.to_thread(plain.wait, PATIENCE_SECONDS) == 0
     os.close(ours)
     os.close(theirs)
 
@@ -164,7 +165,7 @@ async def terminal(world: World) -> None:
 async def answer(terminal: int, end: bytes) -> bytes:
     written = b""
     while end not in written:
-        written += await asyncio.wait_for(asyncio.to_thread(os.read, terminal, 65_536), 20)
+        written += await asyncio.wait_for(asyncio.to_thread(os.read, terminal, 65_536), PATIENCE_SECONDS)
     return written
 
 

@@ -95,7 +95,7 @@ async def test_j04_deposit__another_run_pays_while_this_one_asks__is_not_sent(tm
         def slow(self, question, *, is_agreed):
             confirm(self, question, is_agreed=is_agreed)
             paying = pressed(here, "register", "--deposit", "2", "--yes")
-            assert asyncio.run_coroutine_threadsafe(paying, loop).result(60)[0] == ExitStatus.OK
+            assert asyncio.run_coroutine_threadsafe(paying, loop).result(120)[0] == ExitStatus.OK
 
         monkeypatch.setattr(Environment, "confirm", slow)
         result = await here.tenant.does("register", "--deposit", "2", typed="y\n")

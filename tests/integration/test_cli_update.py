@@ -16,7 +16,7 @@ from moorage.chain.sender import Refused, Sender
 from moorage.types import Address, OrderState
 from tests.chain import give_tokens
 from tests.cli_runner import Person
-from tests.cli_world import BLOCK_SECONDS, FILE, World, assert_failed, key_file, world
+from tests.cli_world import BLOCK_SECONDS, FILE, PATIENT_PERIOD, World, assert_failed, key_file, world
 from tests.market_crew import crew
 
 Groups = list[dict[str, object]]
@@ -46,7 +46,7 @@ async def groups_of(here: World) -> Groups:
 
 async def groups_when(here: World, is_so: Callable[[Groups], bool]) -> Groups:
     """Return the groups once something is so."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         while True:
             groups = await groups_of(here)
             if is_so(groups):
@@ -188,7 +188,7 @@ async def test_update__lease_that_ended_by_itself__is_ordered_again(tmp_path):
         (tmp_path / "moorage.yml").write_text(FILE.replace("region: local", "region: local\n      persist: false"))
         await deployed(here)
         providers[0].fail()
-        await here.chain.mine(70)
+        await here.chain.mine(PATIENT_PERIOD + 1)
         await groups_when(here, lambda groups: groups[0]["state"] == "lease-stale")
 
         planned = await here.tenant.does("plan")

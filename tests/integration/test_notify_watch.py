@@ -87,7 +87,7 @@ async def watcher(here: World, mails: MailHost, *arguments: str) -> AsyncIterato
 
 async def until(is_so: Callable[[], bool], process: asyncio.subprocess.Process) -> None:
     """Wait until something is so while a watcher runs."""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(120):
         while not is_so():
             if process.returncode is not None:
                 raise AssertionError((await process.communicate())[1].decode())
@@ -121,7 +121,7 @@ async def test_h33_watch__from_deploy_to_delete_with_kill_9_between__everybody_i
         async with watcher(here, mails, "-o", "json", "--deployment", deployment, "-f", "moorage.yml") as process:
             await until(lambda: {"lease.healed", "provider.changed"} <= set(told(receiver)), process)
             await here.tenant.does("delete", "--yes")
-            out, err = await asyncio.wait_for(process.communicate(), 60)
+            out, err = await asyncio.wait_for(process.communicate(), 120)
 
         assert process.returncode == ExitStatus.OK, err
         lines = [json.loads(line) for line in out.splitlines()]

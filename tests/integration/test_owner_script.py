@@ -16,7 +16,7 @@ from tests.bytecode import ROOT
 from tests.operator_desk import Desk, open_desk
 
 PAGE = ROOT / "docs" / "operations" / "provider.md"
-PATIENCE_SECONDS = 60
+PATIENCE_SECONDS = 120
 
 
 @pytest.fixture
