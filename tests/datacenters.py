@@ -24,7 +24,7 @@ from typing import Any, TypeVar
 import aiodocker
 
 from moorage import manifest, pki, terms
-from moorage.agent_client import Agent, AgentClient, AgentError, AgentRefused
+from moorage.agent_client import Agent, AgentClient, AgentError, AgentRefused, AgentUnreachable
 from moorage.chain.contracts import Exchange
 from moorage.chain.market import Market
 from moorage.chain.reader import MarketReader
@@ -49,16 +49,16 @@ from provider_agent.core.containers import ROLE_LABEL
 from provider_agent.core.lease_names import Identity
 from tests.bytecode import ROOT
 from tests.chain import ONE_TOKEN, Chain, deploy_market, deposit, register_provider, start_chain, write_market
-from tests.docker_world import IMAGE, build_gateway_image, engine_url, import_image
+from tests.docker_world import IMAGE, build_gateway_image, engine_url, import_image, remove_all
 from tests.factories.workloads import workload
 from tests.free_ports import free_port
 
 BLOCK_SECONDS = 0.5
-PERIOD = 120
+PERIOD = 240
 """Long enough for a daemon to start again on a busy machine; a test that wants to see one pass mines blocks."""
-GRACE = 120
+GRACE = 240
 WAIT_BLOCKS = 3
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 120.0
 UNIT = Compute(milli_cpu=100, memory_bytes=2**26, disk_bytes=10**8)
 NO_RULES = 'firewall = "off"'
 """So that tests leave nothing in the firewall of the machine that they run on."""
@@ -253,10 +253,10 @@ class Site:
         return terms.deployment_id(self.market.chain_id, self.market.exchange, tenant, salt)
 
     async def until(self, what: str, look: Callable[[Snapshot], Awaitable[Found | None]]) -> Found:
-        """Look at each snapshot until something is found. A node that contradicts itself is asked again."""
+        """Look at each snapshot until something is found. Nodes and agents that do not answer are asked again."""
         limit = time.monotonic() + PATIENCE_SECONDS
         while time.monotonic() < limit:
-            with suppress(NodeUnavailable):
+            with suppress(NodeUnavailable, AgentUnreachable):
                 found = await look(await self.reader.snapshot())
                 if found is not None:
                     return found
@@ -352,10 +352,7 @@ class Site:
         for engine in self.engines.values():  # what is on them goes with their machines
             await engine.close()
         for index in range(len(self.providers)):
-            for container in await self.docker.containers.list(all=True, filters=self.mine(index)):
-                await container.delete(force=True, v=True)
-            for network in await self.docker.networks.list(filters=json.loads(self.mine(index))):
-                await self.docker._query_json(f"networks/{network['Id']}", "DELETE")
+            await remove_all(self.docker, json.loads(self.mine(index)))
 
 
 @asynccontextmanager

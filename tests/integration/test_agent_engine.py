@@ -161,7 +161,7 @@ async def started(site: Site) -> dict[str, str]:
 
 async def nothing_pending(site: Site) -> None:
     operator = site.chain.operators[0].address
-    for _ in range(100):
+    for _ in range(600):
         counts = [await site.chain.rpc.call("eth_getTransactionCount", operator, tag) for tag in ("latest", "pending")]
         if counts[0] == counts[1]:
             return

@@ -14,7 +14,7 @@ from tests.chain import ONE_TOKEN
 from tests.datacenters import PERIOD, Site, died, make_manifest, open_site
 from tests.slow_registry import slow_registry
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(400)
 
 BEFORE_THE_LEASE = ("before-SubmitFulfillment", "after-SubmitFulfillment")
 WITH_THE_LEASE = ("before-ConfirmLeases", "after-ConfirmLeases")

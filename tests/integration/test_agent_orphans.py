@@ -17,7 +17,7 @@ from provider_agent.core.lease_names import LEASE_LABEL, Identity
 from tests.datacenters import FOREVER, Site, died, make_manifest, open_site
 from tests.docker_world import IMAGE
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(400)
 
 
 @pytest.fixture
@@ -64,8 +64,10 @@ async def test_i19_agent__container_without_a_lease__is_stopped_and_kept_and_no_
     ]
     try:
         site.start_agent()
+        began = await site.chain.block_number()
         await site.until("the agent in the registry's eyes", _next_but(12))
-        assert await state_of(orphan) == "running"
+        state = await state_of(orphan)
+        assert state == "running" or await site.chain.block_number() >= began + STOP_AFTER_BLOCKS
 
         await blocks_pass(site)
 

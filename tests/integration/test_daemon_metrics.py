@@ -11,16 +11,16 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from moorage.maintenance import Maintenance
-from tests.datacenters import Site, make_manifest, open_site
+from tests.datacenters import PERIOD, Site, make_manifest, open_site
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(400)
 
 RUNNING = {
     "agent-0": {
         "moorage_chain_endpoint_up{endpoint=0}": 1,
         "moorage_provider_leases{state=active}": 1,
         "moorage_provider_workloads{state=running}": 1,
-        "moorage_provider_period_blocks": 120,
+        "moorage_provider_period_blocks": PERIOD,
         "moorage_provider_draining": 1,
         "moorage_provider_items_quarantined": 0,
         "moorage_provider_engine_up": 1,
@@ -84,7 +84,7 @@ async def test_metrics__a_lease_runs__tell_of_it(site: Site) -> None:
     Maintenance(site.folder / "data-0").drain(True)
 
     wrong: dict[str, dict[str, float | None]] = {}
-    for _ in range(60):
+    for _ in range(240):
         wrong = {daemon: missing(await samples(site, daemon), daemon) for daemon in RUNNING}
         if not any(wrong.values()):
             break

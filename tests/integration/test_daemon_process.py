@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -16,10 +15,11 @@ import aiohttp
 import pytest
 
 from tests.bytecode import ROOT
+from tests.free_ports import free_port
 from tests.operator_desk import Desk, open_desk
 from tests.relay import Relay, relay_to
 
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 120.0
 SECRET = "canary-5e0f"
 """Stands in the node's address, where access tokens do."""
 
@@ -64,8 +64,7 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
 @asynccontextmanager
 async def facilitator(desk: Desk, rpc: str) -> AsyncIterator[Daemon]:
     """Run one until the end of the block, once it has looked at the market."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        metrics = f"127.0.0.1:{server.getsockname()[1]}"
+    metrics = f"127.0.0.1:{free_port()}"
     options = ["--rpc", rpc, "--market", "market.json", "--key-file", "operator", "--data-dir", "bot"]
     command = [sys.executable, "-m", "facilitator_bot.main", "run", *options, "--metrics", metrics]
     log = desk.folder / "facilitator.log"

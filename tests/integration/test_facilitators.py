@@ -12,7 +12,7 @@ from moorage.chain.index import LogIndex, read_block
 from moorage.snapshot import Snapshot
 from tests.datacenters import Site, died, make_manifest, open_site
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(400)
 
 
 @pytest.fixture

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from moorage.agent_client import AgentRefused
+from moorage.agent_client import AgentError, AgentRefused
+from moorage.snapshot import Snapshot
 from moorage.types import Lease
 from tests.datacenters import Site, make_manifest, open_site
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(400)
 
 
 @pytest.fixture
@@ -24,11 +25,18 @@ async def site(tmp_path: Path) -> AsyncIterator[Site]:
 
 async def refused(site: Site, lease: Lease, body: bytes, account: int = 1) -> AgentRefused:
     """Deliver a manifest and return the refusal; fail if the agent takes it, or keeps or starts anything."""
-    with pytest.raises(AgentRefused) as refusal:
-        await site.client_of(account).deliver_manifest(site.agent(), lease.id, body)
+
+    async def look(_: Snapshot) -> AgentRefused | None:
+        try:
+            await site.client_of(account).deliver_manifest(site.agent(), lease.id, body)
+        except AgentError as error:
+            return error if isinstance(error, AgentRefused) and not error.is_retryable else None
+        raise AssertionError("the agent has taken it")
+
+    refusal = await site.until("a refusal", look)
     assert not list((site.folder / "data-0" / "manifests").glob("*"))
     assert await site.left() == []
-    return refusal.value
+    return refusal
 
 
 async def test_h01_manifest__hash_is_not_the_version_on_chain__is_refused(site: Site) -> None:

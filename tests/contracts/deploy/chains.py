@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -11,11 +10,13 @@ from tempfile import TemporaryDirectory
 
 from web3 import Web3
 
+from tests.free_ports import free_port
+
 
 @contextmanager
 def anvil(*options: str) -> Iterator[str]:
     """Run a chain and yield its URL."""
-    port = _free_port()
+    port = free_port()
     states = TemporaryDirectory(prefix="anvil-")  # which it would leave behind elsewhere
     command = ["anvil", "--quiet", "--port", str(port), "--cache-path", states.name, *options]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
@@ -31,9 +32,3 @@ def anvil(*options: str) -> Iterator[str]:
         process.terminate()
         process.wait(timeout=60)
         states.cleanup()
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
