@@ -252,6 +252,14 @@ class Site:
         tenant = Address(self.chain.tenant.address)
         return terms.deployment_id(self.market.chain_id, self.market.exchange, tenant, salt)
 
+    async def update(self, lease: OrderId, body: bytes) -> None:
+        """Have a deployment follow another manifest with the same groups, and hand it over for a lease."""
+        snapshot = await self.until("a snapshot", _itself)
+        deployment = snapshot.leased_orders[lease].key.deployment
+        call = self.exchange.update_deployment(deployment, manifest.version_of(body), [], [], [])
+        await self.chain.transact(self.chain.tenant, call)
+        await self.deliver(lease, body)
+
     async def until(self, what: str, look: Callable[[Snapshot], Awaitable[Found | None]]) -> Found:
         """Look at each snapshot until something is found. Nodes and agents that do not answer are asked again."""
         limit = time.monotonic() + PATIENCE_SECONDS

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator
+import subprocess
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from moorage.chain.contracts import provider_account
+from moorage.snapshot import Snapshot
+from moorage.types import Lease
 from tests.chain import ONE_TOKEN
-from tests.datacenters import PERIOD, Site, died, make_manifest, open_site
+from tests.datacenters import FOREVER, PERIOD, Site, died, make_manifest, open_site
 from tests.slow_registry import slow_registry
 
 pytestmark = pytest.mark.timeout(400)
@@ -71,6 +74,51 @@ async def test_i18_agent__killed_at_any_point__picks_up_from_chain_and_labels(si
     (account,) = await site.exchange.accounts(None, [provider_account(site.providers[0])])
     assert account.committed == 0  # all collateral is back: what is slashed stays committed
     assert account.available > 1_000 * ONE_TOKEN  # and it has earned
+    assert await site.left() == []
+
+
+TRIAL = ("before-StartWorkload", "before-workloads", "after-StartWorkload", "gateway-written", "gateway-reloaded")
+SWITCH = ("before-StartWorkload", "after-StartWorkload", "gateway-closed", "gateway-tuned", "before-RemoveContainer")
+BACK = ("before-RemoveContainer", "gateway-written", "after-RemoveContainer", "after-workloads")
+ENDS = ("/bin/sh", "-c", "exit 3")
+
+
+async def updated(site: Site, agent: subprocess.Popen[bytes], lease: Lease, body: bytes, points: Sequence[str]) -> None:
+    """Replace the manifest of a lease; agents die at one point after the other, the last one lives."""
+    agent.kill()
+    await died(agent, site)
+    agent = site.start_agent(crash_at=points[0])
+    delivering = asyncio.create_task(site.update(lease.id, body))
+    for point in (*points[1:], ""):
+        assert await died(agent, site) == -signal.SIGKILL
+        agent = site.start_agent(crash_at=point)
+    await delivering
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("works", [True, False])
+async def test_i18_i22_agent__killed_throughout_an_update__ends_with_one_version(site: Site, works: bool) -> None:
+    agent = site.start_agent()
+    body = make_manifest()
+    deployment = await site.submit(body)
+    lease = await site.lease(deployment)
+    await site.deliver(lease.id, body)
+    (old,) = await site.running(lease.id)
+    before = await site.left()
+
+    if works:
+        await updated(site, agent, lease, make_manifest(command=(*FOREVER, "changed")), (*TRIAL, *SWITCH))
+    else:
+        await updated(site, agent, lease, make_manifest(command=ENDS), TRIAL)
+        await updated(site, site.processes[-1], lease, body, BACK)
+
+    async def look(_: Snapshot) -> list[str] | None:
+        found = [each["Id"] for each in await site.containers() if each["State"] == "running"]
+        return found if len(found) == 1 and await site.left() == before else None
+
+    (last,) = await site.until("one container", look)
+    assert (last == old["Id"]) is not works
+    await site.closed(deployment)
     assert await site.left() == []
 
 
