@@ -83,9 +83,13 @@ class Chain:
         """Hot keys of the same three providers."""
         return self.accounts[7:10]
 
-    async def mine(self, blocks: int = 1) -> None:
-        """Add blocks at once."""
-        await self.rpc.call("anvil_mine", hex(blocks))
+    async def mine(self, blocks: int = 1, *apart_seconds: int) -> None:
+        """Add blocks at once.
+
+        Args:
+            apart_seconds: by the chain's clock.
+        """
+        await self.rpc.call("anvil_mine", hex(blocks), *map(hex, apart_seconds))
 
     async def block_number(self) -> int:
         return int(await self.rpc.call("eth_blockNumber"), 16)

@@ -20,6 +20,8 @@ from tests.operator_desk import Desk, open_desk
 ROTATE = ("rotate", "--owner-key-file", "owner")
 FINAL_BLOCKS = 70
 """More than two epochs of the chain that tests run on."""
+READ_BLOCKS = (2 * FINAL_BLOCKS, 15)
+"""After so many, so many seconds apart, others have read what was final before."""
 
 
 @pytest.fixture
@@ -166,17 +168,18 @@ async def test_h22_h23_rotate__step_by_step_or_killed__ends_with_the_new_root_al
     old = der_of(desk)
     deaths = 0
 
-    for _ in range(6):
-        ended = await desk.provider(*ROTATE, crash_at="" if deaths else point)
+    for number in range(6):
+        ended = await desk.provider(*ROTATE, *(() if number else ("--yes",)), crash_at="" if deaths else point)
         deaths += ended.status == -signal.SIGKILL
         assert ended.status in (0, -signal.SIGKILL), ended.err
         if len(await on_chain(desk)) == 2:
-            await desk.chain.mine(FINAL_BLOCKS)
+            await desk.chain.mine(*READ_BLOCKS)
         if "complete" in ended.out:
             break
 
     assert deaths == bool(point)
     assert "complete" in ended.out
+    assert "the last one was completed at" in (await desk.provider(*ROTATE)).err
     assert f"the new root's key is {Path('data') / 'root.pem'} on this machine: it can be put away" in ended.out
     assert der_of(desk) != old
     assert await on_chain(desk) == {keccak(der_of(desk))}
@@ -190,21 +193,27 @@ async def test_h22_rotate__agent_still_uses_the_old_root__does_not_remove_it(des
     data = desk.folder / "data"
     issuer = pki.load(data / "intermediate.pem")
     pki.store(pki.issue_server(issuer, issuer.certificate.not_valid_before_utc), data / "server.pem")
-    await desk.provider(*ROTATE)
-    await desk.chain.mine(FINAL_BLOCKS)
+    await desk.provider(*ROTATE, "--yes")
+    await desk.chain.mine(*READ_BLOCKS)
     assert "in use here" in (await desk.provider(*ROTATE)).out
 
     refused = await desk.provider(*ROTATE)
+    pki.store(pki.issue_server(pki.load(data / "intermediate.pem"), datetime.now(UTC)), data / "server.pem")
+    early = await desk.provider(*ROTATE)
 
     assert (refused.status, "restart the agent" in refused.err) == (2, True)
+    assert (early.status, "other agents hear of it within 120 s" in early.err) == (2, True)
     assert len(await on_chain(desk)) == 2
 
 
-async def test_h23_rotate__new_root_is_not_final_yet__waits(desk: Desk) -> None:
+async def test_h23_rotate__new_root_is_not_final_or_not_read_by_all_yet__waits(desk: Desk) -> None:
     await desk.register()
-    await desk.provider(*ROTATE)
+    await desk.provider(*ROTATE, "--yes")
 
     early = await desk.provider(*ROTATE)
+    await desk.chain.mine(FINAL_BLOCKS)
+    unread = await desk.provider(*ROTATE)
 
     assert (early.status, "does not count yet" in early.out) == (0, True)
+    assert (unread.status, "until everybody has read so, wait 1" in unread.out) == (0, True), unread.out
     assert names(desk) == ["intermediate.pem", "root-next.crt", "root-next.pem", "root.crt", "root.pem"]

@@ -58,6 +58,13 @@ class Registry(Contract):
             certificates += [log["certificate"] for log in logs if log["fingerprint"] == fingerprint][-1:]
         return tuple(certificates)
 
+    async def counting_since(self, block: Block, provider: ProviderNumber, fingerprint: bytes) -> int | None:
+        """Return the block from which on a root counts, None if it does not at this block (read it at a final one)."""
+        for found, _, active_block in await self.read(block, "roots", provider):
+            if found == fingerprint and active_block <= block.number:
+                return int(active_block)
+        return None
+
     async def advertisement(self, provider: ProviderNumber, first: int, last: int) -> Advertisement | None:
         """Return what a provider has advertised last within some blocks, both included; read backwards.
 
