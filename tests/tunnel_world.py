@@ -75,6 +75,8 @@ class Provider:
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
     root: pki.Credential = field(init=False)
     issuer: pki.Credential = field(init=False)
+    other: pki.Credential | None = None
+    """Another root that counts beside the one that issues."""
 
     def __post_init__(self) -> None:
         self.new_root()
@@ -83,13 +85,24 @@ class Provider:
         self.root = pki.create_root(self.number, EXCHANGE, self.now)
         self.issuer = pki.create_intermediate(self.root, self.now)
 
+    def announce_root(self) -> None:
+        """Have another root count, which issues nothing yet."""
+        self.other = pki.create_root(self.number, EXCHANGE, self.now)
+
+    def change_root(self) -> None:
+        """Issue under the other root from now on."""
+        assert self.other is not None
+        self.root, self.other = self.other, self.root
+        self.issuer = pki.create_intermediate(self.root, self.now)
+
     @property
     def name(self) -> str:
         return pki.provider_name(self.number, EXCHANGE)
 
     @property
     def roots_pem(self) -> bytes:
-        return self.root.certificate.public_bytes(Encoding.PEM)
+        roots = (self.root, self.other) if self.other is not None else (self.root,)
+        return b"".join(each.certificate.public_bytes(Encoding.PEM) for each in roots)
 
     def credential(self, tunnel: Tunnel, *, is_server: bool, now: datetime | None = None) -> bytes:
         lease, workload = _end(tunnel, is_server)

@@ -151,6 +151,22 @@ async def test_h22_tunnel__certificate_that_expired_is_replaced_while_it_runs__n
     assert live.fault is None
 
 
+async def test_h22_h23_tunnel__both_ends_change_their_roots_with_overlap__live_connection_goes_on(
+    line: Line, quiet: Line
+) -> None:
+    answers = []
+
+    async with pulse(quiet.consumer, quiet.tunnel) as undisturbed, pulse(line.consumer, line.tunnel) as live:
+        for end in (line.east, line.west):
+            for step in (end.announce_root, end.change_root):
+                step()
+                await line.configure()
+                answers.append(await talk(line.consumer, line.tunnel))
+
+    assert answers == ["db:hello"] * 4
+    assert_goes_on(live, undisturbed)
+
+
 async def test_h24_tunnel__others_are_added_and_removed__live_connection_goes_on(line: Line, quiet: Line) -> None:
     async with pulse(quiet.consumer, quiet.tunnel) as undisturbed, pulse(line.consumer, line.tunnel) as live:
         for number in range(1, 6):
