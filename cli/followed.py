@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from cli.core.agent_memory import Memory, kept
-from cli.core.agent_notices import Patience, agent_notices
+from cli.core.agent_notices import agent_notices
 from cli.core.chain_notices import chain_notices
+from cli.core.lasting import Patience
 from cli.core.notices import Notice, document
 from cli.core.retries import Delivery, DeliveryState
 from cli.core.story import Line

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from cli import wallet
 from cli.agents import Interpreter
-from cli.core.agent_notices import Patience
 from cli.core.agents import Answer, Failed, Step
+from cli.core.lasting import Patience
 from cli.courier import Courier
 from cli.delivery_options import DeliveryOptions, open_post
 from cli.environment import Environment
@@ -46,6 +46,7 @@ class Asked:
     is_once: bool
     low_seconds: int
     oldest_seconds: int
+    interval_seconds: int
 
 
 async def watch(environment: Environment, options: Options, delivery: DeliveryOptions, asked: Asked) -> None:
@@ -154,5 +155,5 @@ def _rules(session: Session, asked: Asked) -> Rules:
     return Rules(
         low_blocks=units.to_blocks(asked.low_seconds, seconds_per_block),
         oldest_blocks=units.to_blocks(asked.oldest_seconds, seconds_per_block),
-        patience=Patience(),
+        patience=Patience(interval_blocks=units.to_blocks(asked.interval_seconds, seconds_per_block)),
     )

@@ -22,6 +22,10 @@ from moorage import units
     "--max-age", metavar="TIME", default="24h", show_default=True,
     help="What happened longer ago, while nobody watched, is not sent any more.",
 )  # fmt: skip
+@click.option(
+    "--interval", metavar="TIME", default="15m", show_default=True,
+    help="Of a workload that comes and goes, each event is told at most once in this time.",
+)  # fmt: skip
 @delivery_options()
 @market_options()
 def command(
@@ -34,13 +38,22 @@ def command(
     is_once: bool,
     low: str,
     max_age: str,
+    interval: str,
 ) -> None:
     """Follow deployments until stopped, and tell who their files name."""
     if is_all and (identifier, file) != (None, None):
         raise click.UsageError("--all is without --file and --deployment: each file names its own recipients")
     from cli.watching import Asked, watch  # takes longer than all the rest
 
-    asked = Asked(file, identifier, is_all, is_once, _seconds("--low", low), _seconds("--max-age", max_age))
+    asked = Asked(
+        file,
+        identifier,
+        is_all,
+        is_once,
+        low_seconds=_seconds("--low", low),
+        oldest_seconds=_seconds("--max-age", max_age),
+        interval_seconds=_seconds("--interval", interval),
+    )
     environment.run(watch(environment, options, delivery, asked))
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from cli.core.view import full
+from cli.core.view import Attempt, DeploymentView, full
 from moorage.events import Event
 from moorage.types import DeploymentId
 
@@ -42,6 +42,18 @@ def notice_id(deployment: DeploymentId, kind: Kind, *about: bytes | int | str) -
     """
     parts = [part.hex() if isinstance(part, bytes) else part for part in (deployment, kind.value, *about)]
     return f"evt_{hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:ID_DIGITS]}"
+
+
+def notice_of_lease(
+    view: DeploymentView, attempt: Attempt, kind: Kind, text: str, *about: bytes | int | str, **fields: str | int | None
+) -> Notice:
+    """Return what is seen of a lease in the newest block.
+
+    Args:
+        about: as of `notice_id`, beside the lease.
+    """
+    shown = {"lease": full(attempt.id), "group": attempt.group.name, "provider": attempt.provider, **fields}
+    return Notice(notice_id(view.id, kind, attempt.id, *about), kind, view.block_number, text, shown)
 
 
 def document(notice: Notice, deployment: DeploymentId, unix_seconds: int, *, is_test: bool = False) -> dict[str, Any]:

@@ -25,11 +25,11 @@ PROGRAM = """
 import sys
 from dataclasses import replace
 import cli.watching as watch
-from cli.core.agent_notices import Patience
+from cli.core.lasting import Patience
 from cli.environment import Environment
 from cli.main import run
 from tests.recipients import HERE
-watch.Patience = lambda: Patience(0.2, 0.2, 10, 60)
+watch.Patience = lambda interval_blocks: Patience(0.2, 0.2, 10, 60, 0.2, interval_blocks)
 sys.exit(run(sys.argv[1:], replace(Environment.of_process(), reachable=HERE, poll_seconds=0.05)))
 """
 """`moorage`, for which this machine is public and nothing has to last."""

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.core.agent_memory import Memory, Node
+from cli.core.agent_memory import Memory, Node, Ration
 from cli.core.retries import Arrived, Delivery, DeliveryState, after
 from cli.failures import Failure
 from cli.notification_journal import Held, NotificationJournal, Written, looked_at
@@ -21,7 +21,9 @@ from cli.notification_journal import Held, NotificationJournal, Written, looked_
 ROOT = Path(__file__).resolve().parents[2]
 NOTICE = Written("evt_1", "lease.stale", 120, b'{"id": "evt_1"}')
 OTHER = Written("evt_2", "lease.healed", 127, b'{"id": "evt_2"}')
-MEMORY = Memory(2, {"0xab/web": Node(True, 3)}, {"0xab": "0x01"}, {"up 0xab": 5.0})
+MEMORY = Memory(
+    2, {"0xab/web": Node(True, 3, 2, 7)}, {"0xab": "0x01"}, {"up 0xab": 5.0}, {"0xab/cluster.node.down": Ration(7, 2)}
+)
 
 
 def waiting(notice: str = "evt_1", recipient: str = "ops", due_seconds: float = 1_000) -> Delivery:
@@ -57,6 +59,15 @@ def test_journal__opened_again__has_everything_but_what_lasts(tmp_path, journal)
     assert again.notice("evt_1") == NOTICE and again.notice("evt_3") is None
     assert again.known() == {("evt_1", "ops"), ("evt_2", "ops")}
     again.close()
+
+
+def test_journal__written_before_anything_was_left_out__is_read(tmp_path, journal):
+    journal.close()
+    with sqlite3.connect(journal.path) as database:
+        written = """{"complete_stage": 1, "nodes": {"0xab/web": {"is_up": true, "changes": 3}}, "came_up": {}}"""
+        database.execute("UPDATE about SET memory = ?", (written,))
+
+    assert opened(tmp_path).memory == Memory(1, {"0xab/web": Node(True, 3)})
 
 
 def test_h33_journal__same_notice_again__stays_as_it_was(journal):

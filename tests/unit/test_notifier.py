@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
-from cli.core.agent_notices import Patience
 from cli.core.agents import Answer, Report, Step, Workload
+from cli.core.lasting import Patience
+from cli.core.node_notices import MOST_TOLD
 from cli.core.notices import Kind
 from cli.core.retries import Arrived, DeliveryState, Outcome, Refused, Unanswered
 from cli.core.story import Line
@@ -63,7 +64,7 @@ ME = Mailbox("me", "me", frozenset({"lease.stale"}), "me@tenant.example")
 FILE = Path("/srv/moorage.yml")
 TORN = DeploymentId(bytes(32))
 """A deployment of which the node has no logs; it is looked at before the other."""
-RULES = Rules(low_blocks=10, oldest_blocks=1_000, patience=Patience(0, 0, 0, 0))
+RULES = Rules(low_blocks=10, oldest_blocks=1_000, patience=Patience(0, 0, 0, 0, 0))
 
 
 class Chain:
@@ -143,6 +144,14 @@ class Agents:
 
     async def ask(self, step: Step) -> Answer:
         return Report(VERSION, (Workload("web", self.state, None, ()),))
+
+
+class Flapping(Agents):
+    """Says each time the contrary of what it has said before."""
+
+    async def ask(self, step: Step) -> Answer:
+        self.state = "failed" if self.state == "running" else "running"
+        return Report(VERSION, tuple(Workload(f"web-{number}", self.state, None, ()) for number in range(99)))
 
 
 class World:
@@ -517,6 +526,23 @@ async def test_h33_watch__started_again_between_down_and_up__tells_each_change(t
         world.now += 60
 
     assert changes() == ["cluster.node.created", "cluster.node.down"] * 2
+
+
+async def test_h33_watch__agent_has_said_too_much__all_that_the_chain_says_is_told(tmp_path):
+    world = World(tmp_path, Chain(*VIEWS), MemoryPost())
+    world.agents = Flapping()
+    world.rules = replace(RULES, patience=Patience(0, 0, 0, 0, 0, interval_blocks=1_000_000))
+
+    def is_told() -> bool:
+        world.now += 1
+        if world.post.kinds().count("cluster.node.down") == MOST_TOLD or world.chain.now.block_number != 99:
+            world.chain.go_on()
+        return "deployment.closed" in world.post.kinds()
+
+    await world.until(is_told)
+
+    kinds = world.post.kinds()
+    assert {kind: kinds.count(kind) for kind in TOLD} == {kind: TOLD.count(kind) for kind in TOLD}
 
 
 async def test_watch__started_again__shows_nothing_that_it_has_shown(tmp_path):
