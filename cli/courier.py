@@ -71,16 +71,19 @@ class Courier:
         post: Post,
         unix_time: Callable[[], float],
         chance: Callable[[], float],
+        give_up_seconds: float,
         tell: Callable[[Line], None],
     ) -> None:
         """
         Args:
             chance: from 0 to 1, anew each time.
+            give_up_seconds: for how long it tries to deliver a notice.
             tell: shows what has happened.
         """
         self._post = post
         self._unix_time = unix_time
         self._chance = chance
+        self._give_up_seconds = give_up_seconds
         self._tell = tell
         self._rounds: dict[tuple[NotificationJournal, str], asyncio.Task[None]] = {}
         self._rests: dict[tuple[NotificationJournal, str], _Rest] = {}
@@ -136,7 +139,7 @@ class Courier:
             notice = journal.notice(delivery.notice)
             assert notice is not None  # the journal's own rule
             outcome = await self._post.send(recipient, notice.id, notice.body)
-            done = after(delivery, outcome, self._unix_time(), self._chance())
+            done = after(delivery, outcome, self._unix_time(), self._chance(), self._give_up_seconds)
             journal.update(done)
             self._tell(told(notice, done))
             if done.state is DeliveryState.WAITING:

@@ -91,6 +91,14 @@ class Followed:
         """Whether the deployment is closed, and nobody that its file names waits for anything."""
         return self._is_over and not self.journal.waiting() & {each.name for each in self.recipients}
 
+    def take(self, recipients: Sequence[Recipient]) -> None:
+        """Tell these from now on; what waits for one whose entry was mended is due at once."""
+        before = {each.name: each for each in self.recipients}
+        for each in recipients:
+            if each != before.get(each.name, each):
+                self.journal.hasten(each.name, self._here.unix_time())
+        self.recipients = recipients
+
     def settle(self) -> None:
         """Give up what waits for those that the file does not name any more."""
         for name in self.journal.waiting() - {each.name for each in self.recipients}:

@@ -162,6 +162,14 @@ class NotificationJournal:
         """Return the recipients for whom something is still to be sent."""
         return {name for (name,) in self._rows("SELECT DISTINCT recipient FROM deliveries WHERE state = 'waiting'")}
 
+    def hasten(self, recipient: str, now_seconds: float) -> None:
+        """Write that what waits for a recipient is due now, unless it is already."""
+        with self._transaction():
+            self._database.execute(
+                "UPDATE deliveries SET due_seconds = ? WHERE state = 'waiting' AND recipient = ? AND due_seconds > ?",
+                (now_seconds, recipient, now_seconds),
+            )
+
     def give_up(self, recipient: str, problem: str) -> None:
         """Write that nothing is sent any more of what waits for a recipient."""
         with self._transaction():

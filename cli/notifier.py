@@ -37,7 +37,7 @@ class Notifier:
         Args:
             choose: names the deployments to follow and the file that names their recipients, anew at each block.
             directory: of the journals.
-            recipients: reads them from a file; none if the file can't be used, which it tells.
+            recipients: reads them from a file, as they are now; none if it can't be used at first, which it tells.
         """
         self._choose = choose
         self._directory = directory
@@ -105,13 +105,15 @@ class Notifier:
         return problems
 
     def _take_up(self, problems: list[Exception]) -> None:
-        """Follow what is new."""
+        """Follow what is new, and tell who is named now."""
         chosen: Mapping[DeploymentId, Path] = {}
         with self._trying("choice", problems):
             chosen = self._choose()
         for deployment, file in chosen.items():
-            if deployment not in self._followed and deployment not in self._ended:
-                with self._trying(deployment, problems):
+            with self._trying(("file", deployment), problems):
+                if deployment in self._followed:
+                    self._followed[deployment].take(self._recipients(file))
+                elif deployment not in self._ended:
                     self._open(deployment, file)
 
     def _open(self, deployment: DeploymentId, file: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from cli.delivery_options import DeliveryOptions, refuse_unusable, warn_of
@@ -13,11 +14,25 @@ from cli.recipients import Recipient
 from moorage.deployment_file import DeploymentFileError
 
 READ_AGAIN_SECONDS = 10.0
-"""How often it is looked whether a file that names nobody does so by now."""
+"""How often it is looked whether a file was mended."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """A file as it was read."""
+
+    read_seconds: float = -math.inf
+    stamp: tuple[int, int] | None = None
+    found: tuple[Recipient, ...] = ()
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it names somebody, and everybody whom it names can be told."""
+        return bool(self.found) and all(each.obstacle is None for each in self.found)
 
 
 class RecipientFiles:
-    """Reads recipients from deployment files: once, but again and again those that name nobody."""
+    """Reads recipients from deployment files: again when one was altered, and while something is to be mended."""
 
     def __init__(self, delivery: DeliveryOptions, clock: Callable[[], float]) -> None:
         """
@@ -26,16 +41,18 @@ class RecipientFiles:
         """
         self._delivery = delivery
         self._clock = clock
-        self._read: dict[Path, tuple[float, tuple[Recipient, ...]]] = {}
+        self._read: dict[Path, _Reading] = {}
         self._told: set[str] = set()
 
     def __call__(self, file: Path) -> Sequence[Recipient]:
-        """Return the recipients of a file; none if it can't be used now, which is told."""
-        read_seconds, found = self._read.get(file, (-math.inf, ()))
-        if not found and self._clock() - read_seconds >= READ_AGAIN_SECONDS:
-            found = self._recipients(file)
-            self._read[file] = self._clock(), found
-        return found
+        """Return the recipients of a file; where it can't be used now, which is told, those that it had before."""
+        last = self._read.get(file, _Reading())
+        if self._clock() - last.read_seconds >= READ_AGAIN_SECONDS:
+            stamp = _stamp(file)
+            is_as_it_was = last.is_whole and stamp == last.stamp
+            found = last.found if is_as_it_was else self._recipients(file, last.found)
+            self._read[file] = _Reading(self._clock(), stamp, found)
+        return self._read[file].found
 
     def check(self, file: Path) -> None:
         """See that a file names somebody who can be told.
@@ -48,16 +65,27 @@ class RecipientFiles:
         if not found:
             raise Failure(ExitStatus.USAGE, f"{file} has no notifications: nobody to tell")
 
-    def _recipients(self, file: Path) -> tuple[Recipient, ...]:
+    def _recipients(self, file: Path, before: tuple[Recipient, ...]) -> tuple[Recipient, ...]:
         try:
             found = self._delivery.recipients(file)
         except (DeploymentFileError, Failure) as error:
-            return self._refuse(f"nobody is told of the deployments of {file}: {error}")
-        warn_of(file, found)
+            who = "those that it named before are told" if before else "nobody is told"
+            self._tell_once(f"{who} of the deployments of {file}: {error}")
+            return before
+        if found != before:
+            warn_of(file, found)
         return found
 
-    def _refuse(self, text: str) -> tuple[Recipient, ...]:
+    def _tell_once(self, text: str) -> None:
         if text not in self._told:
             self._told.add(text)
             note(text)
-        return ()
+
+
+def _stamp(file: Path) -> tuple[int, int] | None:
+    """Return what differs when a file was written; None while it is not there."""
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size

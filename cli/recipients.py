@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from cli.core.webhook_signature import NoSecret, key_of
-from moorage.deployment_file import IncludeRules, Notification, NotificationType, load
+from moorage.deployment_file import IncludeRules, Notification, NotificationType, load_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +55,12 @@ Recipient = Webhook | Mailbox
 
 
 def recipients_of(file: Path, rules: IncludeRules, *, is_http_allowed: bool) -> tuple[Recipient, ...]:
-    """Return the recipients that a deployment file names.
+    """Return the recipients that a deployment file names; no other secret of it is needed here.
 
     Raises:
         DeploymentFileError: the file is not valid.
     """
-    entries = load(file, rules).notifications
+    entries = load_file(file, rules, are_secrets_needed=False).spec.notifications
     return tuple(each for entry in entries for each in _recipients(entry, is_http_allowed))
 
 
@@ -76,6 +76,8 @@ def _recipients(entry: Notification, is_http_allowed: bool) -> Iterator[Recipien
 def _webhook(entry: Notification, events: frozenset[str], is_http_allowed: bool) -> Webhook:
     """Return the webhook of an entry; one that nothing can be sent to safely says so, and keeps no other from it."""
     url, key, obstacle = entry.url or "", None, None
+    if entry.missing_secret is not None:
+        obstacle = f"its secret is missing: there is no {entry.missing_secret} here"
     try:
         key = key_of(entry.secret.value) if entry.secret is not None else None
     except NoSecret as error:

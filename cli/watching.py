@@ -67,7 +67,7 @@ async def watch(environment: Environment, options: Options, delivery: DeliveryOp
                     block_time=lambda number: _block_time(session, number),
                     asker=asker,
                     money=session.money,
-                    courier=Courier(post, time.time, random.random, screen.tell),
+                    courier=Courier(post, time.time, random.random, asked.oldest_seconds, screen.tell),
                     tell=screen.tell,
                     clock=environment.clock,
                     unix_time=time.time,

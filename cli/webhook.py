@@ -15,7 +15,7 @@ from cli.core.retries import LONGEST_WAIT_SECONDS, Arrived, Outcome, Refused, Un
 from cli.core.webhook_signature import headers
 from cli.recipients import Webhook
 from moorage.connecting import why_unreachable
-from moorage.guarded_http import Forbidden, ForbiddenNow, GuardedHttp
+from moorage.guarded_http import GuardedHttp
 from moorage.reachable import Reachable
 from moorage.told import printable
 
@@ -45,7 +45,7 @@ class WebhookSender:
     async def send(self, recipient: Webhook, identity: str, body: bytes) -> Outcome:
         """Send a notice once."""
         if recipient.obstacle is not None:
-            return Refused(recipient.obstacle)
+            return Unanswered(recipient.obstacle)
         now = int(self._unix_time())
         head = {"Content-Type": "application/json", **headers(identity, now, body, recipient.key)}
         try:
@@ -53,10 +53,6 @@ class WebhookSender:
                 response = await self._http.post(URL(recipient.url, encoded=True), head, body)
         except TimeoutError:
             return Unanswered(f"no answer within {self._seconds:g} s")
-        except ForbiddenNow as error:
-            return Unanswered(_reason(error))
-        except (Forbidden, aiohttp.InvalidURL) as error:
-            return Refused(_reason(error))
         except (aiohttp.ClientError, OSError, ValueError) as error:
             return Unanswered(_reason(error))
         response.close()

@@ -22,10 +22,6 @@ class Forbidden(aiohttp.ClientError):
     """A host leads to an address that is not connected to."""
 
 
-class ForbiddenNow(Forbidden):
-    """A name leads to no address that is connected to; another time it may lead elsewhere."""
-
-
 class _Guard(AbstractResolver):
     """Resolves names to allowed addresses only; what it returns is what is connected to, so no second answer counts."""
 
@@ -39,7 +35,7 @@ class _Guard(AbstractResolver):
         found = await self._resolver.resolve(host, port, family)
         allowed = [each for each in found if self._objection(each["host"]) is None]
         if not allowed:  # what it leads to is nobody's business outside of this network
-            raise ForbiddenNow(f"{host} is not connected to: it has no public address")
+            raise Forbidden(f"{host} is not connected to: it has no public address")
         return allowed
 
     def _objection(self, address: str) -> str | None:

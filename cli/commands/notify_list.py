@@ -68,7 +68,7 @@ def _document(recipient: Recipient, deliveries: list[Delivery]) -> dict[str, Any
         "failed": counts[DeliveryState.FAILED],
         "too_old": counts[DeliveryState.TOO_OLD],
         "last_delivery": _time(max(arrived)) if arrived else None,
-        "problem": last.problem if last is not None else recipient.obstacle,
+        "problem": recipient.obstacle or (last.problem if last is not None else None),
     }
 
 

@@ -20,7 +20,7 @@ from moorage import units
 @click.option("--low", metavar="TIME", default="24h", show_default=True, help="Funds that last less long are low.")
 @click.option(
     "--max-age", metavar="TIME", default="24h", show_default=True,
-    help="What happened longer ago, while nobody watched, is not sent any more.",
+    help="What happened longer ago, while nobody watched or a recipient could not be reached, is not sent any more.",
 )  # fmt: skip
 @click.option(
     "--interval", metavar="TIME", default="15m", show_default=True,

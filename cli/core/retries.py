@@ -8,8 +8,6 @@ from enum import StrEnum
 FIRST_WAIT_SECONDS = 5.0
 FACTOR = 4
 LONGEST_WAIT_SECONDS = 4 * 3_600.0
-GIVE_UP_SECONDS = 24 * 3_600.0
-"""After the first attempt was due; time in which nobody was there to try does not count."""
 JITTER = 0.2
 """How much longer a wait may be: what failed together must not come again together."""
 
@@ -65,11 +63,12 @@ class Delivery:
     """Of the last attempt."""
 
 
-def after(delivery: Delivery, outcome: Outcome, now_seconds: float, chance: float) -> Delivery:
+def after(delivery: Delivery, outcome: Outcome, now_seconds: float, chance: float, give_up_seconds: float) -> Delivery:
     """Return a delivery as it is after an attempt.
 
     Args:
         chance: from 0 to 1.
+        give_up_seconds: after the first attempt was due; time in which nobody was there to try does not count.
     """
     state, due, problem = DeliveryState.WAITING, delivery.due_seconds, None
     first = delivery.first_seconds + max(now_seconds - delivery.due_seconds, 0.0)  # a machine that was off or asleep
@@ -80,7 +79,7 @@ def after(delivery: Delivery, outcome: Outcome, now_seconds: float, chance: floa
             state, problem = DeliveryState.FAILED, reason
         case Unanswered(reason, asked):
             due, problem = now_seconds + max(wait_seconds(delivery.attempts, chance), asked), reason
-            if due - first > GIVE_UP_SECONDS:
+            if due - first > give_up_seconds:
                 state, problem = DeliveryState.FAILED, f"given up after {delivery.attempts + 1} attempts: {reason}"
     attempts = delivery.attempts + 1
     return Delivery(delivery.notice, delivery.recipient, state, first, due, attempts, now_seconds, problem)

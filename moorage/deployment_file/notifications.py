@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from moorage.deployment_file.addresses import webhook_objection
 from moorage.deployment_file.document import Path
@@ -32,7 +32,8 @@ def _notification(reader: Reader, path: Path) -> Notification | None:
         url=_url(reader, (*path, "url")),
         to=tuple(_once(reader, (*path, "to"))),
         events=tuple(Event(event) for event in _once(reader, (*path, "events"))) or tuple(Event),
-        secret=_secret(reader, (*path, "secret")),
+        secret=(secret := _secret(reader, (*path, "secret"))),
+        missing_secret=_source(written.get("secret") or {}) if secret is None else None,
     )
 
 
@@ -68,6 +69,12 @@ def _once(reader: Reader, path: Path) -> Iterator[str]:
         elif item is not None:
             seen.add(item)
             yield item
+
+
+def _source(written: Mapping[str, str]) -> str | None:
+    """Return where a secret was to be read; None if there was to be none."""
+    words = {"file": "file", "env": "variable"}
+    return next((f"{words[kind]} {quoted(name)}" for kind, name in written.items() if kind in words), None)
 
 
 def _secret(reader: Reader, path: Path) -> Secret | None:

@@ -87,6 +87,8 @@ class Notification:
     events: tuple[Event, ...]
     secret: Secret | None
     """What a webhook's requests are signed with."""
+    missing_secret: str | None = None
+    """Where a secret should be and none is on this machine; there is a warning of it."""
 
 
 @dataclass(frozen=True, slots=True)

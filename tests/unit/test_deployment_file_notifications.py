@@ -65,6 +65,19 @@ def test_notifications__of_both_types__say_everything(tmp_path: Path, monkeypatc
     )
 
 
+@pytest.mark.parametrize(
+    ("secret", "missing"), [("{file: none}", "file 'none'"), ("{env: NO_SUCH}", "variable 'NO_SUCH'")]
+)
+def test_notifications__secret_is_not_here_and_not_needed__is_known_to_be_missing(tmp_path, secret, missing):
+    file = tmp_path / "moorage.yml"
+    chat = f'{{name: chat, type: webhook, url: "https://x.example", secret: {secret}}}'
+    file.write_text(f"{REST}notifications: [{chat}]\n")
+
+    (found,) = deployment_file.load_file(file, are_secrets_needed=False).spec.notifications
+
+    assert (found.secret, found.missing_secret) == (None, missing)
+
+
 def test_h11_notifications__secret_of_a_webhook__is_never_shown(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("canary-5f1d")
 

@@ -72,7 +72,7 @@ def test_journal__written_before_anything_was_left_out__is_read(tmp_path, journa
 
 def test_h33_journal__same_notice_again__stays_as_it_was(journal):
     journal.add([NOTICE], [waiting()], Memory(), False)
-    done = after(waiting(), Arrived(), 1_001, 0.0)
+    done = after(waiting(), Arrived(), 1_001, 0.0, 86_400)
     journal.update(done)
 
     journal.add([replace(NOTICE, body=b"other")], [waiting()], Memory(), False)
@@ -80,17 +80,30 @@ def test_h33_journal__same_notice_again__stays_as_it_was(journal):
     assert journal.notice("evt_1") == NOTICE and journal.deliveries() == [done]
 
 
+def test_journal__recipient_was_mended__what_waits_for_it_is_due_and_nothing_else(journal):
+    journal.add([NOTICE, OTHER], [waiting("evt_1", "a", 5_000), waiting("evt_2", "b", 5_000)], Memory(), False)
+    journal.add([], [waiting("evt_2", "a", 900)], Memory(), False)
+    done = replace(waiting("evt_1", "c", 5_000), state=DeliveryState.FAILED)
+    journal.add([], [done], Memory(), False)
+
+    journal.hasten("a", 1_000)
+    journal.hasten("c", 1_000)
+
+    assert [(each.recipient, each.due_seconds) for each in journal.due(1_000)] == [("a", 900), ("a", 1_000)]
+    assert done in journal.deliveries()
+
+
 def test_journal__due__are_those_whose_time_has_come_in_the_order_of_their_making(journal):
     later = waiting("evt_2", due_seconds=2_000)
     journal.add([NOTICE, OTHER], [waiting("evt_2", "b"), waiting("evt_1", "a"), later], Memory(), False)
-    journal.update(after(waiting("evt_1", "a"), Arrived(), 1_001, 0.0))
+    journal.update(after(waiting("evt_1", "a"), Arrived(), 1_001, 0.0, 86_400))
 
     assert [(each.notice, each.recipient) for each in journal.due(1_000)] == [("evt_2", "b")]
     assert [(each.notice, each.recipient) for each in journal.due(2_000)] == [("evt_2", "b"), ("evt_2", "ops")]
 
 
 def test_journal__given_up__is_what_waits_for_that_recipient_and_nothing_else(journal):
-    done, other = after(waiting("evt_1", "a"), Arrived(), 1_001, 0.0), waiting("evt_1", "b")
+    done, other = after(waiting("evt_1", "a"), Arrived(), 1_001, 0.0, 86_400), waiting("evt_1", "b")
     journal.add([NOTICE, OTHER], [waiting("evt_1", "a"), waiting("evt_2", "a"), other], Memory(), False)
     journal.update(done)
 

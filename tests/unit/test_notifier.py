@@ -172,7 +172,7 @@ class World:
         return [line.event for line in self.lines]
 
     def notifier(self) -> Notifier:
-        courier = Courier(self.post, lambda: self.now, lambda: 0.0, self.lines.append)  # type: ignore[arg-type]
+        courier = Courier(self.post, lambda: self.now, lambda: 0.0, 86_400, self.lines.append)  # type: ignore[arg-type]
         here = Surroundings(
             views=self.chain,
             block_time=self._block_time,
@@ -334,6 +334,43 @@ async def test_watch__recipient_refuses__is_final_and_told(tmp_path):
     assert len(world.post.sent) == 1
     (line,) = [line for line in world.lines if line.event == "not-delivered"]
     assert line.text == "deploy.begin to ops: not delivered, it answers 404"
+
+
+async def test_h33_watch__entry_is_mended_while_it_runs__what_waits_is_sent_at_once(tmp_path):
+    post = MemoryPost()
+
+    async def send(recipient: Recipient, identity: str, body: bytes) -> Outcome:
+        post.sent.append((recipient.name, json.loads(body)))
+        return Unanswered("its secret is missing") if recipient.obstacle else Arrived()
+
+    post.send = send  # type: ignore[method-assign]
+    broken = replace(OPS, obstacle="its secret is missing")
+    world = World(tmp_path, Chain(VIEWS[0], VIEWS[1]), post, (broken,))
+
+    def is_mended_and_told() -> bool:
+        if len(post.sent) == 1:
+            world.recipients = (OPS,)
+            world.chain.go_on()
+        return post.kinds()[1:] == TOLD[:2]
+
+    await world.until(is_mended_and_told)
+
+    assert world.now == 1_700_000_000.0 and "not-delivered" not in world.events
+    assert {each.state for each in world.deliveries()} == {DeliveryState.DELIVERED}
+
+
+async def test_h33_watch__entry_is_not_mended__waits_with_the_reason_and_is_given_up_at_last(tmp_path):
+    world = World(tmp_path, Chain(VIEWS[0]), MemoryPost(*[Unanswered("its secret is missing")] * 50))
+
+    await world.once()
+    (waiting,) = world.deliveries()
+    for _ in range(40):
+        world.now += 3_600
+        await world.once()
+
+    (failed,) = world.deliveries()
+    assert (waiting.state, waiting.problem) == (DeliveryState.WAITING, "its secret is missing")
+    assert failed.state is DeliveryState.FAILED and "given up after" in (failed.problem or "")
 
 
 async def test_watch__recipient_added_later__gets_what_is_not_too_old(tmp_path):

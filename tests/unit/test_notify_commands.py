@@ -224,6 +224,52 @@ def test_recipient_files__one_entry_can_not_be_used__is_told_once_and_the_others
         files.check(file)
 
 
+@pytest.mark.parametrize("lacking", ["secret: {file: none.secret}", "secret: {env: NO_SUCH_SECRET}"])
+async def test_h33_send__secret_is_missing__nothing_is_sent_unsigned_and_the_others_are_told(tenant, lacking):
+    async with hook() as here, hook() as other:
+        write(tenant, f'name: ops, type: webhook, url: "{here.url}", {lacking}', webhook(other, "chat"))
+        result = await tenant.does("notify", "send")
+        listed = tenant.moorage("notify", "list", "-o", "json").json
+
+    assert_failed(
+        replace(result, err=result.err.splitlines()[-1] + "\n"), ExitStatus.ERROR, "ops: its secret is missing"
+    )
+    assert (len(here.requests), len(other.requests)) == (0, 1)
+    assert [(each["problem"] or "").split(":")[0] for each in listed] == ["its secret is missing", ""]
+
+
+def test_recipient_files__entry_is_mended_while_it_runs__is_taken_and_told_once(tenant, capsys):
+    now, file = [0.0], tenant.home / "moorage.yml"
+    files = RecipientFiles(DeliveryOptions(None, False, IncludeRules()), lambda: now[0])
+    write(tenant, "name: ops, type: webhook, url: https://a.example, secret: {file: late.secret}")
+    obstacles = []
+    for _ in range(3):
+        obstacles.append([each.obstacle for each in files(file)])
+        now[0] += READ_AGAIN_SECONDS
+    (tenant.home / "late.secret").write_text(SECRET)
+
+    (mended,) = files(file)
+
+    assert obstacles == [["its secret is missing: there is no file 'late.secret' here"]] * 3
+    assert mended.obstacle is None and capsys.readouterr().err.count("its secret is missing") == 1
+
+
+def test_recipient_files__file_is_altered__is_read_again_and_only_then(tenant, monkeypatch, capsys):
+    now, file = [0.0], tenant.home / "moorage.yml"
+    files, read = RecipientFiles(DeliveryOptions(None, False, IncludeRules()), lambda: now[0]), []
+    recipients = DeliveryOptions.recipients
+    monkeypatch.setattr(DeliveryOptions, "recipients", lambda *given: read.append(1) or recipients(*given))
+    found = []
+    for entry in ("url: https://a.example", None, "url: https://b.example", "url: ["):
+        if entry is not None:
+            write(tenant, f"name: ops, type: webhook, {entry}")
+        found.append([each.shown for each in files(file)])
+        now[0] += READ_AGAIN_SECONDS
+
+    assert found == [[f"webhook at {host}.example, not signed"] for host in "aabb"] and len(read) == 3
+    assert "those that it named before are told of the deployments of" in capsys.readouterr().err
+
+
 def test_recipient_files__names_nobody__is_not_read_at_each_block(tenant, monkeypatch):
     write(tenant)
     files = RecipientFiles(DeliveryOptions(None, False, IncludeRules()), lambda: 0.0)

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
-from cli.core.retries import Arrived, Delivery, DeliveryState, Outcome, Refused, Unanswered, after
+from cli.core import retries
+from cli.core.retries import Arrived, Delivery, DeliveryState, Outcome, Refused, Unanswered
+
+after = partial(retries.after, give_up_seconds=86_400)
 
 NEW = Delivery("evt_1", "ops", DeliveryState.WAITING, 1_000, 1_000)
 SILENT = Unanswered("no answer")
@@ -42,6 +47,11 @@ def test_after__given_up__says_after_how_many_attempts():
     last = after(Delivery("evt_1", "ops", DeliveryState.WAITING, 0, 86_000, 11), SILENT, 86_000, 0.0)
 
     assert last.problem == "given up after 12 attempts: no answer"
+
+
+def test_after__other_limit__is_given_up_then():
+    assert retries.after(NEW, SILENT, 1_000, 0.0, 5).state is DeliveryState.WAITING
+    assert retries.after(NEW, SILENT, 1_000, 0.0, 4).state is DeliveryState.FAILED
 
 
 def test_after__chance__makes_waits_up_to_a_fifth_longer():
