@@ -120,6 +120,11 @@ class Knowledge:
     lacking_seconds: float | None = None
     """Since when its agent has said that it lacks the version that is wanted; None: it has it, or was not asked."""
 
+    @property
+    def is_lost(self) -> bool:
+        """Whether its agent does not answer any more, so that the report is how it was."""
+        return self.failures > QUIET_FAILURES
+
 
 @dataclass(frozen=True, slots=True)
 class AskStatus:
@@ -216,13 +221,19 @@ def tell_change(view: DeploymentView, lease: OrderId, before: Knowledge, after: 
     lines = []
     if after.deliveries > before.deliveries == 0:
         lines.append(_line(view, attempt, "delivered", f"manifest delivered to provider {attempt.provider}"))
-    is_known = before.failures > QUIET_FAILURES and after.problem == before.problem
-    if after.failures > QUIET_FAILURES and not is_known:
-        text = f"no use of provider {attempt.provider}'s agent yet, trying again: {after.problem}"
+    agent = f"provider {attempt.provider}'s agent"
+    is_known = before.is_lost and after.problem == before.problem
+    if after.is_lost and not is_known:
+        which = "yet" if after.report is None else "any more"
+        text = f"no use of {agent} {which}, trying again: {after.problem}"
         lines.append(_line(view, attempt, "agent-problem", text, reason=after.problem))
     if after.failures == FAILURES_WITHOUT_HOPE > before.failures:
-        text = f"provider {attempt.provider} does not take the manifest: {paid_for(view)}; `moorage delete` ends it now"
-        lines.append(_line(view, attempt, "agent-away", text))
+        what = (
+            f"provider {attempt.provider} does not take the manifest" if after.report is None else f"{agent} stays away"
+        )
+        lines.append(_line(view, attempt, "agent-away", f"{what}: {paid_for(view)}; `moorage delete` ends it now"))
+    if before.is_lost and before.report is not None and after.failures == 0:
+        lines.append(_line(view, attempt, "agent-back", f"{agent} answers again"))
     if after.report is not None and after.report is not before.report:
         lines += _workload_changes(view, attempt, before.report, after.report)
     return tuple(lines)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from cli.core.report import Row
+from cli.core.report import OVERDUE, USED_UP, Row
 from moorage.columns import wrapped
 from moorage.palette import BAD, CAUTION, GOOD
 
@@ -22,6 +22,8 @@ STYLES = {
     "stale, not replaced": BAD,
     "restarting": CAUTION,
     "waiting": CAUTION,
+    OVERDUE: CAUTION,
+    USED_UP: CAUTION,
 }
 """By state."""
 DETAILS_OF_WORKLOADS = "    "

@@ -19,6 +19,9 @@ STATE_WORDS = {
     OrderState.LEASE_CLOSING: "closing",
     OrderState.LEASE_CLOSED: "closed",
 }
+OVERDUE = "overdue"
+USED_UP = "used up"
+"""Of an active lease, in place of `leased`."""
 SHOWN_BIDS = 5
 """Of an open order; a book may have 32."""
 
@@ -41,26 +44,29 @@ def rows(view: DeploymentView, knowledge: Mapping[OrderId, Knowledge], money: Mo
     for attempt in view.current:
         known = knowledge.get(attempt.id, NOTHING_KNOWN)
         row = _group_row(view, attempt, money)
-        result.append(replace(row, detail=", ".join(filter(None, (_healthy(known.report), row.detail)))))
+        result.append(replace(row, detail=", ".join(filter(None, (_healthy(known), row.detail)))))
         result.extend(_bid_rows(attempt, money))
         if known.report is not None:
-            result.extend(_report_rows(known.report))
-        if known.problem is not None and attempt.is_live:
-            result.append(Row("", "", detail=f"agent: {known.problem}"))
+            result.extend(_report_rows(known.report, known.is_lost))
+        if known.problem is not None and attempt.is_live and (known.report is None or known.is_lost):
+            since = "; above is its last word" if known.report is not None else ""
+            result.append(Row("", "", detail=f"agent: {known.problem}{since}"))
     return tuple(result)
 
 
-def _healthy(report: Report | None) -> str:
+def _healthy(known: Knowledge) -> str:
+    report = known.report
     if report is None or not report.workloads:
         return ""
     states = [workload.state for workload in report.workloads]
     done, running = states.count(DONE), states.count(RUNNING)
+    were = "were " if known.is_lost else ""
     of_all = f"/{len(states)}"
     is_new = f", {sum(each.is_up for each in report.workloads)}{of_all} in the new version"
     newness = is_new if any(each.is_before for each in report.workloads) else ""
     if not done:
-        return f"{running}{of_all} workloads healthy{newness}"
-    return f"{done}{of_all} workloads done" + (f", {running} healthy" if done < len(states) else "") + newness
+        return f"{running}{of_all} workloads {were}healthy{newness}"
+    return f"{done}{of_all} workloads done" + (f", {running} {were}healthy" if done < len(states) else "") + newness
 
 
 def _bid_rows(attempt: Attempt, money: Money) -> Iterator[Row]:
@@ -70,7 +76,7 @@ def _bid_rows(attempt: Attempt, money: Money) -> Iterator[Row]:
         yield Row("", "", detail=f"and {counted(len(attempt.bids) - SHOWN_BIDS, 'dearer bid')}")
 
 
-def _report_rows(report: Report) -> Iterator[Row]:
+def _report_rows(report: Report, is_past: bool) -> Iterator[Row]:
     news = report.manifest
     if news is not None and news.state != "here":
         source = f" from {news.source}" if news.source is not None else ""
@@ -79,16 +85,18 @@ def _report_rows(report: Report) -> Iterator[Row]:
     for workload in report.workloads:
         told, reasons = list(workload.addresses), [workload.reason] if workload.reason else []
         has_own_line = workload.is_before and bool(told)
-        yield Row(f"  {workload.name}", workload.state, detail=", ".join(told if has_own_line else told + reasons))
+        state = f"was {workload.state}" if is_past else workload.state
+        yield Row(f"  {workload.name}", state, detail=", ".join(told if has_own_line else told + reasons))
         if has_own_line:
             yield Row("", "", detail=", ".join(reasons))
-        yield from map(_connection_row, workload.connections)
+        yield from (_connection_row(each, is_past) for each in workload.connections)
 
 
-def _connection_row(connection: Connection) -> Row:
+def _connection_row(connection: Connection, is_past: bool) -> Row:
     ways = {"out": f"to {connection.name}", "in": f"{connection.name} from {connection.workload}"}
     way = ways.get(connection.direction, connection.name)
-    return Row(f"    {way} in {connection.datacenter}", connection.state, detail=connection.reason or "")
+    state = f"was {connection.state}" if is_past else connection.state
+    return Row(f"    {way} in {connection.datacenter}", state, detail=connection.reason or "")
 
 
 def _group_row(view: DeploymentView, attempt: Attempt, money: Money) -> Row:
@@ -100,28 +108,41 @@ def _group_row(view: DeploymentView, attempt: Attempt, money: Money) -> Row:
         return Row(name, state, provider=str(attempt.provider or ""))
     runway = f"{money.hours(runway_blocks(view, lease))} h"
     price = money.per_hour(lease.charge_per_block)
-    return Row(name, state, str(lease.provider), price, runway, confirmation(view, lease))
+    return Row(name, _lease_word(view, lease), str(lease.provider), price, runway, _next_of(view, attempt, lease))
+
+
+def _lease_word(view: DeploymentView, lease: Lease) -> str:
+    if lease.is_stale(view.block_number, view.period_blocks):
+        return OVERDUE
+    return USED_UP if lease.is_exhausted(view.block_number, view.period_blocks) else STATE_WORDS[lease.state]
 
 
 def _open_detail(view: DeploymentView, attempt: Attempt, money: Money) -> str:
     bids = counted(len(attempt.bids), "bid")
     left = attempt.match_block - view.block_number
+    instead = _instead(view, attempt)
     if left > 0:
-        return f"{bids}, to be matched in {counted(left, 'block')} ({money.span(left)})"
-    return f"{bids}, to be matched now" if attempt.bids else "no bids yet"
+        return f"{bids}, to be matched in {counted(left, 'block')} ({money.span(left)}){instead}"
+    return (f"{bids}, to be matched now" if attempt.bids else "no bids yet") + instead
 
 
-def confirmation(view: DeploymentView, lease: Lease) -> str:
-    """Return how fresh the provider's last confirmation is."""
+def _instead(view: DeploymentView, attempt: Attempt) -> str:
+    """Return whom an order replaces, with a comma in front."""
+    provider = view.attempt(attempt.replaced).provider if attempt.replaced is not None else None
+    return f", in place of provider {provider}" if provider is not None else ""
+
+
+def _next_of(view: DeploymentView, attempt: Attempt, lease: Lease) -> str:
+    """Return how fresh the provider's last confirmation is, and what comes next."""
     if lease.state is OrderState.LEASE_CLOSING:
         return "nothing more is charged"
     if lease.is_stale(view.block_number, view.period_blocks):
-        return "overdue: anyone may end it as stale"
+        return "anyone may end it as stale: you receive its collateral, and another provider is ordered"
     left = lease.deadline_block(view.period_blocks) - view.block_number
     if lease.is_awaiting:
-        return f"first confirmation within {counted(left, 'block')}"
+        return f"first confirmation within {counted(left, 'block')}{_instead(view, attempt)}"
     if lease.is_exhausted(view.block_number, view.period_blocks):
-        return "used up: `moorage fund` revives it"
+        return "`moorage fund` revives it, else its workloads are stopped"
     since = counted(view.block_number - lease.confirmed_block, "block")
     return f"provider confirmed {since} ago, next within {left}"
 

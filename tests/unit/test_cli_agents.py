@@ -180,6 +180,26 @@ def test_tell_change__problem_that_stays__is_told_once():
     ]
 
 
+def test_tell_change__agent_goes_away_and_comes_back__both_are_told_once():
+    gone = [Knowledge(RUNNING, problem="gone", failures=count) for count in (2, 3, 4, 8)]
+    known = [Knowledge(RUNNING), *gone, Knowledge(RUNNING), Knowledge(RUNNING)]
+
+    told = [line for before, after in pairwise(known) for line in tell_change(LEASED, ORDER, before, after)]
+
+    assert [line.event for line in told] == ["agent-problem", "agent-away", "agent-back"]
+    assert [line.text.partition(":")[0] for line in told] == [
+        "no use of provider 1's agent any more, trying again",
+        "provider 1's agent stays away",
+        "provider 1's agent answers again",
+    ]
+
+
+def test_tell_change__agent_missed_a_question_or_two__is_not_worth_a_line():
+    known = [Knowledge(RUNNING), Knowledge(RUNNING, problem="gone", failures=2), Knowledge(RUNNING)]
+
+    assert [line for before, after in pairwise(known) for line in tell_change(LEASED, ORDER, before, after)] == []
+
+
 def test_tell_change__another_problem__is_told_too():
     before, after = Knowledge(problem="gone", failures=3), Knowledge(problem="404: unknown", failures=4)
 

@@ -6,7 +6,7 @@ import pytest
 
 from cli.core.layout import StyledLine, laid_out
 from cli.core.report import Row
-from moorage.palette import BAD, GOOD
+from moorage.palette import BAD, CAUTION, GOOD
 
 ADDRESS = "https://web.3f2a9c4e.provider-one.example:443"
 GROUP = Row("europe-frontend", "leased", "1", "0.8 MOOR/h", "23.9 h", "2/2 workloads healthy, confirmed 4 blocks ago")
@@ -47,6 +47,13 @@ def test_layout__states__have_colours():
 
     assert [line.style for line in lines] == ["bold", GOOD, GOOD, GOOD, BAD, ""]
     assert [line.text[line.start : line.end] for line in lines[1:5]] == ["leased", "running", "up", "down"]
+
+
+@pytest.mark.parametrize(
+    ("state", "style"), [("overdue", CAUTION), ("used up", CAUTION), ("was running", ""), ("was up", "")]
+)
+def test_layout__what_is_not_well_or_was_so_once__is_not_shown_as_good(state, style):
+    assert laid_out((Row("web", state),), 80, 99)[1].style == style
 
 
 @pytest.mark.parametrize(("height", "left_out"), [(6, set()), (5, {"up"}), (4, {"up", "down"}), (1, {"up", "down"})])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+from typing import Any
+from unittest.mock import ANY
 
 import pytest
 from rich.console import Console
@@ -13,7 +15,7 @@ from cli.core.story import Line
 from cli.core.view import full
 from cli.output import LiveScreen, as_text, table
 from moorage.types import OrderState
-from tests.factories.deployments import DEPLOYMENT, MONEY, ORDER, VERSION, attempt, bid, lease, view
+from tests.factories.deployments import DEPLOYMENT, MONEY, ORDER, RENEWED, VERSION, attempt, bid, lease, view
 
 WEB = Workload("web", "running", None, ("http://203.0.113.1:80",))
 DB = Workload("db", "restarting", "exited with code 3", ())
@@ -68,11 +70,24 @@ def leased(**changes):
             104,
             Row("west", "leased", "1", "1 MOOR/h", "1.0 h", "first confirmation within 6 blocks"),
         ),
-        (leased(), 111, Row("west", "leased", "1", "1 MOOR/h", "0.9 h", "overdue: anyone may end it as stale")),
+        (
+            leased(),
+            111,
+            Row(
+                "west",
+                "overdue",
+                "1",
+                "1 MOOR/h",
+                "0.9 h",
+                "anyone may end it as stale: you receive its collateral, and another provider is ordered",
+            ),
+        ),
         (
             leased(confirmed_block=3_700),
             3_702,
-            Row("west", "leased", "1", "1 MOOR/h", "0.0 h", "used up: `moorage fund` revives it"),
+            Row(
+                "west", "used up", "1", "1 MOOR/h", "0.0 h", "`moorage fund` revives it, else its workloads are stopped"
+            ),
         ),
         (
             attempt(OrderState.LEASE_CLOSING),
@@ -86,6 +101,39 @@ def leased(**changes):
 )
 def test_rows__each_state__says_what_matters_in_it(one, block, row):
     assert rows(view(one, block=block), {}, MONEY)[0] == row
+
+
+def test_rows__lease_is_replaced__says_whose_place_is_taken_until_the_other_has_confirmed():
+    failed = attempt(OrderState.LEASE_STALE)
+
+    def told(**changes: Any) -> str:
+        changes = {"nonce": ORDER, "replaced": ORDER, **changes}
+        return rows(view(failed, attempt(**changes), block=104), {}, MONEY)[0].detail
+
+    assert told(state=OrderState.OPEN) == "no bids yet, in place of provider 1"
+    assert told(state=OrderState.OPEN, bids=(bid(2),)) == "1 bid, to be matched now, in place of provider 1"
+    assert told(state=OrderState.OPEN, match_block=107).endswith("in 3 blocks (3s), in place of provider 1")
+    new = {"provider": 2, "confirmed_block": 103}
+    assert told(lease=lease(RENEWED, is_awaiting=True, **new)).endswith("9 blocks, in place of provider 1")
+    assert "in place of" not in told(lease=lease(RENEWED, **new))
+
+
+def test_rows__agent_does_not_answer_any_more__nothing_is_shown_as_if_it_were_so_now():
+    there = Connection("db:5432", "out", "db", "us-east", "up", None)
+    web = Workload("web", "running", None, ("http://203.0.113.1:80",), (there,))
+    report = Report(VERSION, (web, Workload("job", "done", None, ())))
+    once, lost = [Knowledge(report, problem="no answer", failures=count) for count in (2, 3)]
+
+    (_, *now), (first, *past) = [rows(view(attempt(), block=104), {ORDER: known}, MONEY) for known in (once, lost)]
+
+    assert now == [Row("  web", "running", detail="http://203.0.113.1:80"), ANY, Row("  job", "done")]
+    assert first.detail.startswith("1/2 workloads done, 1 were healthy, provider confirmed")
+    assert past == [
+        Row("  web", "was running", detail="http://203.0.113.1:80"),
+        Row("    to db:5432 in us-east", "was up"),
+        Row("  job", "was done"),
+        Row("", "", detail="agent: no answer; above is its last word"),
+    ]
 
 
 def test_rows__open_order_with_bids__has_the_lowest_five():

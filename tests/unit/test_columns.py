@@ -79,6 +79,7 @@ def test_wrapped__a_line_with_a_label__goes_on_where_its_text_begins():
         ),
         ("it is settled within about 10 blocks", ["it is settled within about", "  10 blocks"]),
         ("the provider has to confirm in 5 s", ["the provider has to confirm in", "  5 s"]),
+        ("the group is prepaid for about 1h 15m", ["the group is prepaid for about", "  1h 15m"]),
         ("    far in there is a text that goes on", ["    far in there is a text", "      that goes on"]),
         ("short", ["short"]),
     ],
