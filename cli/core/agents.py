@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from enum import StrEnum
 
 from cli.core.story import Line
 from cli.core.view import Attempt, DeploymentView, full
@@ -28,6 +29,14 @@ PASSING_ON_SECONDS = 45.0
 """So long agents are given to pass a manifest on; who lacks it then gets it from here."""
 REFUSALS_THAT_COUNT = 5
 """A refusal may come from an agent that is a few blocks behind; so many in a row are meant."""
+
+
+class Update(StrEnum):
+    """How far a new version is that is tried while the one before goes on."""
+
+    UPDATING = "updating"
+    FAILED = "failed"
+    """It does not work, and is tried again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +82,13 @@ class Workload:
     def is_before(self) -> bool:
         """Whether the version before goes on in its place."""
         return VERSION_BEFORE in (self.reason or "")
+
+    @property
+    def update(self) -> Update | None:
+        """How it is with the new version while the one before goes on."""
+        if not self.is_before:
+            return None
+        return Update.FAILED if self.is_kept_back else Update.UPDATING
 
 
 @dataclass(frozen=True, slots=True)

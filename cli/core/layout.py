@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from cli.core.report import OVERDUE, USED_UP, Row
+from cli.core.report import OVERDUE, UPDATE_FAILED, UPDATING, USED_UP, Row
 from moorage.columns import wrapped
 from moorage.palette import BAD, CAUTION, GOOD
 
@@ -18,10 +18,12 @@ STYLES = {
     "lowest": GOOD,
     "up": GOOD,
     "failed": BAD,
+    UPDATE_FAILED: BAD,
     "down": BAD,
     "stale, not replaced": BAD,
     "restarting": CAUTION,
     "waiting": CAUTION,
+    UPDATING: CAUTION,
     OVERDUE: CAUTION,
     USED_UP: CAUTION,
 }

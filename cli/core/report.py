@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from cli.core.agents import DONE, NOTHING_KNOWN, RUNNING, Connection, Knowledge, Report, Workload
+from cli.core.agents import DONE, NOTHING_KNOWN, RUNNING, Connection, Knowledge, Report, Update, Workload
 from cli.core.view import Attempt, DeploymentView, full, short
 from moorage.money import Money
 from moorage.types import Lease, OrderId, OrderState
@@ -22,6 +22,10 @@ STATE_WORDS = {
 OVERDUE = "overdue"
 USED_UP = "used up"
 """Of an active lease, in place of `leased`."""
+UPDATING = "updating"
+UPDATE_FAILED = "update failed"
+WORDS_OF_UPDATES = {Update.UPDATING: UPDATING, Update.FAILED: UPDATE_FAILED}
+"""Of a workload of which the version before goes on, in place of `running`."""
 SHOWN_BIDS = 5
 """Of an open order; a book may have 32."""
 
@@ -85,11 +89,20 @@ def _report_rows(report: Report, is_past: bool) -> Iterator[Row]:
     for workload in report.workloads:
         told, reasons = list(workload.addresses), [workload.reason] if workload.reason else []
         has_own_line = workload.is_before and bool(told)
-        state = f"was {workload.state}" if is_past else workload.state
-        yield Row(f"  {workload.name}", state, detail=", ".join(told if has_own_line else told + reasons))
+        state = _workload_word(workload)
+        yield Row(
+            f"  {workload.name}",
+            f"was {state}" if is_past else state,
+            detail=", ".join(told if has_own_line else told + reasons),
+        )
         if has_own_line:
             yield Row("", "", detail=", ".join(reasons))
         yield from (_connection_row(each, is_past) for each in workload.connections)
+
+
+def _workload_word(workload: Workload) -> str:
+    """Return the state for people: where the version before goes on, how it is with the new one."""
+    return WORDS_OF_UPDATES[workload.update] if workload.update and workload.state == RUNNING else workload.state
 
 
 def _connection_row(connection: Connection, is_past: bool) -> Row:
@@ -217,6 +230,7 @@ def _workload_document(workload: Workload) -> dict[str, Any]:
         "name": workload.name,
         "state": workload.state,
         "reason": workload.reason,
+        "update": workload.update.value if workload.update is not None else None,
         "addresses": list(workload.addresses),
         "connections": [asdict(connection) for connection in workload.connections],
     }

@@ -50,7 +50,15 @@ def test_layout__states__have_colours():
 
 
 @pytest.mark.parametrize(
-    ("state", "style"), [("overdue", CAUTION), ("used up", CAUTION), ("was running", ""), ("was up", "")]
+    ("state", "style"),
+    [
+        ("overdue", CAUTION),
+        ("used up", CAUTION),
+        ("updating", CAUTION),
+        ("update failed", BAD),
+        ("was running", ""),
+        ("was up", ""),
+    ],
 )
 def test_layout__what_is_not_well_or_was_so_once__is_not_shown_as_good(state, style):
     assert laid_out((Row("web", state),), 80, 99)[1].style == style

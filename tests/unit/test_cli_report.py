@@ -14,6 +14,7 @@ from cli.core.report import Row, document, heading, listing, rows
 from cli.core.story import Line
 from cli.core.view import full
 from cli.output import LiveScreen, as_text, table
+from moorage.told import BEING_TRIED, VERSION_BEFORE
 from moorage.types import OrderState
 from tests.factories.deployments import DEPLOYMENT, MONEY, ORDER, RENEWED, VERSION, attempt, bid, lease, view
 
@@ -183,10 +184,42 @@ def test_rows__version_before_goes_on__is_counted_apart_and_told_on_a_line_of_it
     healthy = {"running": "2/2 workloads healthy", "done": "1/2 workloads done, 1 healthy"}[others]
     assert first.detail.startswith(f"{healthy}, 1/2 in the new version, provider confirmed")
     assert below == [
-        Row("  web", "running", detail="http://203.0.113.1:80"),
+        Row("  web", "update failed", detail="http://203.0.113.1:80"),
         Row("", "", detail=reason),
         Row("  job", others),
     ]
+
+
+@pytest.mark.parametrize(
+    ("state", "said", "shown", "update"),
+    [
+        ("running", f"{VERSION_BEFORE}; the new one {BEING_TRIED}", "updating", "updating"),
+        ("running", f"replica 0: {VERSION_BEFORE}; the new one failed; replica 1: starting", "update failed", "failed"),
+        (
+            "starting",
+            f"replica 0: {VERSION_BEFORE}; the new one {BEING_TRIED}; replica 1: starting",
+            "starting",
+            "updating",
+        ),
+        (
+            "restarting",
+            f"replica 0: {VERSION_BEFORE}; the new one failed; replica 1: exit code 3",
+            "restarting",
+            "failed",
+        ),
+        ("running", None, "running", None),
+    ],
+)
+def test_status__version_before_goes_on__says_how_it_is_with_the_new_one(state, said, shown, update):
+    known = {ORDER: Knowledge(Report(VERSION, (Workload("web", state, said, ()),)))}
+
+    row = rows(view(attempt()), known, MONEY)[1]
+    (group,) = document(view(attempt()), known, MONEY)["groups"]
+
+    assert (row.group, row.state) == ("  web", shown)
+    (workload,) = group["workloads"]
+    assert (workload["state"], workload["update"]) == (state, update)
+    assert type(workload["update"]) in (str, type(None))  # YAML knows no other
 
 
 def test_rows__connections__stand_below_their_workload():
@@ -266,6 +299,7 @@ def test_document__leased__has_numbers_for_programs():
                         "name": "web",
                         "state": "running",
                         "reason": None,
+                        "update": None,
                         "addresses": ["http://203.0.113.1:80"],
                         "connections": [],
                     },
@@ -273,6 +307,7 @@ def test_document__leased__has_numbers_for_programs():
                         "name": "db",
                         "state": "restarting",
                         "reason": "exited with code 3",
+                        "update": None,
                         "addresses": [],
                         "connections": [],
                     },
