@@ -8,7 +8,6 @@ from typing import Any
 
 import click
 
-from cli import wallet
 from cli.core.cranks import (
     PAID,
     Crank,
@@ -24,14 +23,14 @@ from cli.core.cranks import (
 )
 from cli.core.view import full
 from cli.crank_reader import CrankReader
+from cli.desk import Desk, open_desk
 from cli.environment import Environment
 from cli.failures import ExitStatus, Failure
 from cli.gas import GasEstimate, estimate
 from cli.options import Command, Format, Options, market_options
 from cli.output import emit, note, say
 from cli.review import review
-from cli.session import Session, open_session
-from cli.signers import TenantSigner
+from cli.session import Session
 from cli.transacting import transactions_document
 from cli.turns import take_turn
 from moorage.chain import abi
@@ -132,17 +131,15 @@ async def turn(environment: Environment, options: Options, asked: Asked) -> None
     """Do by hand what facilitators do."""
     if bool(asked.identifiers) == asked.is_all:
         raise click.UsageError("name what is meant by its id, or give --all")
-    async with (
-        open_session(options) as session,
-        wallet.open_signer(environment, options, session.market) as signer,
-    ):
+    async with open_desk(environment, options) as desk:
+        session = desk.session
         due = await _find(session, asked)
         _check_any(asked, due)
         calls = make_calls(session.exchange, asked.crank, due.ready)
-        gas = await estimate(session.rpc, signer.address, calls)
+        gas = await estimate(session.rpc, desk.signer.address, calls)
         if options.output is Format.TEXT:
             _show(session, asked, due, gas)
-        sent = await _send(environment, options, session, signer, asked, due, calls) if calls else []
+        sent = await _send(desk, asked, due, calls) if calls else []
         _tell(options, session, asked, due, gas, sent)
 
 
@@ -199,20 +196,12 @@ def _check_any(asked: Asked, due: Due) -> None:
     raise Failure(ExitStatus.REFUSED, text)
 
 
-async def _send(
-    environment: Environment,
-    options: Options,
-    session: Session,
-    signer: TenantSigner,
-    asked: Asked,
-    due: Due,
-    calls: Sequence[Call],
-) -> list[Sent]:
+async def _send(desk: Desk, asked: Asked, due: Due, calls: Sequence[Call]) -> list[Sent]:
     """Send what was agreed to; what somebody else was faster with is no reason to leave out the rest."""
     question = QUESTIONS[asked.crank].format(counted_items(due.ready))
-    if not await review(environment, options, session, signer, calls, question):
+    if not await review(desk, calls, question):
         return []
-    async with take_turn(session, signer) as turn:
+    async with take_turn(desk) as turn:
         outcomes = [await turn.attempt(call) for call in calls]
     refused = [f"{each.call.description}: {each.reason}" for each in outcomes if isinstance(each, Refused)]
     if len(refused) == len(outcomes):

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from cli.desk import Desk
 from cli.failures import ExitStatus, Failure
-from cli.options import Options
 from cli.outgoing import Earlier
-from cli.session import Session
-from cli.signers import TenantSigner
 from cli.turns import forget, look
 from cli.wording import decode
 from moorage.chain import abi
@@ -31,34 +29,34 @@ NOT_TWICE = frozenset(
 DEPOSITS = ("deposit", "deposit_with_permit")
 
 
-async def settle(options: Options, session: Session, signer: TenantSigner) -> None:
+async def settle(desk: Desk) -> None:
     """Wait for what an interrupted run has sent with the wallet, and tell it: what comes now is planned after that.
 
     Raises:
         NodeUnavailable: the node does not answer.
         Failure: another run is sending.
     """
-    if options.is_sending and signer.outgoing.seen is None:
-        signer.outgoing.seen = await look(session, signer)
+    if desk.options.is_sending and desk.outgoing.seen is None:
+        desk.outgoing.seen = await look(desk)
 
 
-async def check_not_done(session: Session, signer: TenantSigner, call: Call) -> None:
+async def check_not_done(desk: Desk, call: Call) -> None:
     """See that an interrupted run has not done the same, where that would be done a second time.
 
     Raises:
         Failure: it has.
         NodeUnavailable: the node does not answer.
     """
-    decoded = decode(session.market, call)
-    if decoded is not None and decoded.function in NOT_TWICE and was_done(signer, call):
-        await forget(session, signer)
+    decoded = decode(desk.session.market, call)
+    if decoded is not None and decoded.function in NOT_TWICE and was_done(desk, call):
+        await forget(desk)
         text = f"{call.description} was done by that run"
         raise Failure(ExitStatus.REFUSED, f"{text}: nothing was sent now, run it again to do it once more")
 
 
-def was_done(signer: TenantSigner, call: Call) -> bool:
+def was_done(desk: Desk, call: Call) -> bool:
     """Return whether an interrupted run has done the very same."""
-    seen = signer.outgoing.seen
+    seen = desk.outgoing.seen
     return seen is not None and _landed(seen.earlier, call) is not None
 
 

@@ -7,26 +7,21 @@ from pathlib import Path
 
 from cli.agents import Interpreter
 from cli.core.view import full
-from cli.environment import Environment
+from cli.desk import Desk
 from cli.failures import ExitStatus, Failure
-from cli.output import Screen
+from cli.output import open_screen
 from cli.records import Revision
-from cli.session import Session
-from cli.signers import TenantSigner
 from cli.watch import Watch
 from moorage.request_auth import Domain
 from moorage.types import DeploymentId
 
 
 async def follow(
-    environment: Environment,
-    session: Session,
-    signer: TenantSigner,
+    desk: Desk,
     deployment: DeploymentId,
     revision: Revision,
-    screen: Screen,
-    *,
     file: Path,
+    *,
     is_detached: bool,
     since_block: int = 0,
     is_manager: bool = False,
@@ -42,21 +37,23 @@ async def follow(
     Raises:
         Failure: it has ended, an agent does not take its manifest (detached), or it was interrupted.
     """
-    agents = environment.connect_agents(Domain(session.market.chain_id, session.market.exchange), signer)
-    watch = Watch(
-        views=session.reader,
-        asker=Interpreter(session.rpc, session.market, agents, revision.manifest, environment.clock),
-        screen=screen,
-        money=session.money,
-        version=revision.version,
-        clock=environment.clock,
-        poll_seconds=environment.poll_seconds,
-        since_block=since_block,
-    )
-    try:
-        await watch.run(deployment, is_detached=is_detached)
-    except asyncio.CancelledError:
-        raise Failure(ExitStatus.ABORTED, farewell(deployment, file, is_manager)) from None
+    environment, session = desk.environment, desk.session
+    agents = environment.connect_agents(Domain(session.market.chain_id, session.market.exchange), desk.signer)
+    with open_screen(environment, desk.options.output) as screen:
+        watch = Watch(
+            views=session.reader,
+            asker=Interpreter(session.rpc, session.market, agents, revision.manifest, environment.clock),
+            screen=screen,
+            money=session.money,
+            version=revision.version,
+            clock=environment.clock,
+            poll_seconds=environment.poll_seconds,
+            since_block=since_block,
+        )
+        try:
+            await watch.run(deployment, is_detached=is_detached)
+        except asyncio.CancelledError:
+            raise Failure(ExitStatus.ABORTED, farewell(deployment, file, is_manager)) from None
 
 
 def farewell(deployment: DeploymentId, file: Path, is_manager: bool) -> str:

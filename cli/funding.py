@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from cli.allowances import draft_paying, still_does
+from cli.desk import Desk
 from cli.failures import ExitStatus, Failure
 from cli.outgoing import Paying, PermitDraft
 from cli.output import note
 from cli.review import agree_again
 from cli.session import Session
-from cli.signers import TenantSigner
 from cli.transacting import attempt, send
 from cli.turns import take_turn
 from moorage import units
@@ -34,7 +34,7 @@ async def check_funds(session: Session, tenant: Address, amount_base_units: int)
         raise Failure(ExitStatus.WALLET, text)
 
 
-async def deposit(session: Session, signer: TenantSigner, amount_base_units: int) -> Sent:
+async def deposit(desk: Desk, amount_base_units: int) -> Sent:
     """Pay tokens of the wallet into its account on the exchange, as was agreed. No allowance is left behind.
 
     Raises:
@@ -43,46 +43,46 @@ async def deposit(session: Session, signer: TenantSigner, amount_base_units: int
         Failure: a signer elsewhere did not sign.
         click.Abort: it has to be done otherwise than was shown, and that was not agreed to.
     """
-    async with take_turn(session, signer):
-        return await _deposit(session, signer, amount_base_units)
+    async with take_turn(desk):
+        return await _deposit(desk, amount_base_units)
 
 
-async def _deposit(session: Session, signer: TenantSigner, amount_base_units: int) -> Sent:
-    paying = await _as_shown(session, signer, amount_base_units)
+async def _deposit(desk: Desk, amount_base_units: int) -> Sent:
+    paying = await _as_shown(desk, amount_base_units)
     if paying.permit is not None:
-        outcome = await attempt(session, signer, await _permit_call(session, signer, paying.permit))
+        outcome = await attempt(desk, await _permit_call(desk, paying.permit))
         if isinstance(outcome, Sent):
             return outcome  # else: a permit of another form (DAI), or a fallback that only swallowed it
-        paying = await draft_paying(session, signer.address, amount_base_units, may_permit=False)
-        await agree_again(session, signer, paying, f"the token does not take the permit ({outcome.reason})")
+        paying = await draft_paying(desk.session, desk.signer.address, amount_base_units, may_permit=False)
+        await agree_again(desk, paying, f"the token does not take the permit ({outcome.reason})")
     for call in paying.approvals:
-        await send(session, signer, call)
-    outcome = await attempt(session, signer, session.exchange.deposit(signer.address, amount_base_units))
+        await send(desk, call)
+    outcome = await attempt(desk, desk.session.exchange.deposit(desk.signer.address, amount_base_units))
     if isinstance(outcome, Refused):
         note("the deposit was refused: what the exchange was allowed to take is set to 0 again")
-        signer.outgoing.allow_follow_up()
-        await send(session, signer, session.token.approve(session.market.exchange, 0))
+        desk.outgoing.allow_follow_up()
+        await send(desk, desk.session.token.approve(desk.session.market.exchange, 0))
         raise Failure(ExitStatus.REFUSED, f"the deposit was refused: {outcome.reason}")
     return outcome
 
 
-async def _as_shown(session: Session, signer: TenantSigner, amount_base_units: int) -> Paying:
+async def _as_shown(desk: Desk, amount_base_units: int) -> Paying:
     """Return how it was shown to be paid in; if that has changed since it is shown and asked again."""
-    shown = signer.outgoing.paying
+    shown = desk.outgoing.paying
     is_this = shown is not None and shown.amount_base_units == amount_base_units
-    if shown is not None and is_this and await still_does(session, signer.address, shown):
+    if shown is not None and is_this and await still_does(desk.session, desk.signer.address, shown):
         return shown
-    paying = await draft_paying(session, signer.address, amount_base_units)
+    paying = await draft_paying(desk.session, desk.signer.address, amount_base_units)
     permit = shown.permit if shown is not None else None
     why = "the permit that was shown has run out" if permit and is_this else "what the exchange may take has changed"
-    await agree_again(session, signer, paying, why)
+    await agree_again(desk, paying, why)
     return paying
 
 
-async def _permit_call(session: Session, signer: TenantSigner, permit: PermitDraft) -> Call:
+async def _permit_call(desk: Desk, permit: PermitDraft) -> Call:
     """Return the deposit by the permit that was shown."""
     try:
-        signed = await sign_permit(signer, permit.data, permit.terms.deadline_seconds)
+        signed = await sign_permit(desk.signer, permit.data, permit.terms.deadline_seconds)
     except NodeUnavailable:
-        raise signer.failure or Failure(ExitStatus.SIGNER, "the signer does not answer") from None
-    return session.exchange.deposit_with_permit(signer.address, permit.terms.amount_base_units, signed)
+        raise desk.signer.failure or Failure(ExitStatus.SIGNER, "the signer does not answer") from None
+    return desk.session.exchange.deposit_with_permit(desk.signer.address, permit.terms.amount_base_units, signed)

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from cli.core.naming import PermitTerms
-from cli.environment import Environment
 from moorage.chain.contracts import Call
 from moorage.typed_data import TypedData
 from moorage.types import Address
@@ -58,11 +57,8 @@ class Paying:
 
 @dataclass(slots=True)
 class Outgoing:
-    """Lives as long as the signer."""
+    """Lives as long as the run."""
 
-    environment: Environment
-    is_agreed: bool = False
-    """Agreed to whatever is asked."""
     seen: Seen | None = None
     """Until the first turn: what comes later depends on what the run itself has done."""
     paying: Paying | None = None

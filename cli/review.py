@@ -11,16 +11,15 @@ from cli.core import reviewing
 from cli.core.decoding import words_of_permit
 from cli.core.naming import Contract, Names, PermitTerms, Words
 from cli.core.reviewing import Balances
+from cli.desk import Desk
 from cli.earlier_runs import check_not_done, settle
-from cli.environment import Environment
 from cli.gas import most_wei
 from cli.new_files import check_free, taken
-from cli.options import Format, Options
+from cli.options import Format
 from cli.outgoing import Paying
 from cli.output import emit, note
 from cli.preview import Preview, preview
 from cli.session import Session
-from cli.signers import TenantSigner
 from cli.unsigned import write_unsigned
 from cli.wording import decode, names_of, words_for
 from moorage import units
@@ -44,14 +43,7 @@ class Shown:
     """What all the gas costs at most; None if nobody knows how much is needed."""
 
 
-async def review(
-    environment: Environment,
-    options: Options,
-    session: Session,
-    signer: TenantSigner,
-    calls: Sequence[Call],
-    question: str,
-) -> bool:
+async def review(desk: Desk, calls: Sequence[Call], question: str) -> bool:
     """Show what calls do and change, and ask; return whether they are to be sent now.
 
     A deposit stands for all that it takes: a permit for exactly its amount, or an approval, is shown before it.
@@ -62,30 +54,31 @@ async def review(
         Failure: something has no words, nobody is there to ask, or the file for --unsigned-out is there already.
         click.Abort: it was not agreed to.
     """
+    options, session, signer = desk.options, desk.session, desk.signer
     if options.unsigned_file is not None:
         check_free(options.unsigned_file, taken(options.unsigned_file))
     names = names_of(session.market, session.money, signer.address)
     for call in calls:
         words_for(session.market, names, call)
-    await settle(options, session, signer)
+    await settle(desk)
     for call in calls:
-        await check_not_done(session, signer, call)
-    steps = await _steps(options, session, signer, calls)
-    shown = await show(options, session, signer, steps)
+        await check_not_done(desk, call)
+    steps = await _steps(desk, calls)
+    shown = await show(desk, steps)
     if options.is_dry_run:
         return False
     if options.unsigned_file is not None:
         plain = [_as_call(session, step) for step in steps]
         await write_unsigned(options.unsigned_file, session, signer.address, plain, shown.tried, shown.quote)
         return False
-    await _check_coin(session, signer, shown)
-    environment.confirm(question, is_agreed=options.is_agreed)
+    await _check_coin(desk, shown)
+    desk.confirm(question)
     await signer.unlock()
-    signer.outgoing.gas_wei = signer.outgoing.shown_wei = shown.most_wei
+    desk.outgoing.gas_wei = desk.outgoing.shown_wei = shown.most_wei
     return True
 
 
-async def _check_coin(session: Session, signer: TenantSigner, shown: Shown) -> None:
+async def _check_coin(desk: Desk, shown: Shown) -> None:
     """See that the wallet can pay for the gas of all steps as it costs now, before anybody is asked.
 
     Raises:
@@ -94,17 +87,16 @@ async def _check_coin(session: Session, signer: TenantSigner, shown: Shown) -> N
     """
     if shown.tried.gas is None:
         return
-    coin = as_number(await session.rpc.call("eth_getBalance", signer.address, "latest"))
+    address = desk.signer.address
+    coin = as_number(await desk.session.rpc.call("eth_getBalance", address, "latest"))
     needed = sum(shown.tried.gas) * shown.quote.need_wei
     if coin < needed:
         has, needs = (units.format_amount(wei, reviewing.COIN_DECIMALS) for wei in (coin, needed))
-        text = f"{signer.address} has too little of the chain's coin to pay for gas, {has} where {needs} are needed now"
+        text = f"{address} has too little of the chain's coin to pay for gas, {has} where {needs} are needed now"
         raise NotSent(text)
 
 
-async def show(
-    options: Options, session: Session, signer: TenantSigner, steps: Sequence[Step], signed_wei: int | None = None
-) -> Shown:
+async def show(desk: Desk, steps: Sequence[Step], signed_wei: int | None = None) -> Shown:
     """Show what steps do and change, where the question is; with --dry-run for programs as the result.
 
     Args:
@@ -115,14 +107,15 @@ async def show(
         NodeUnavailable: the node does not answer.
         Failure: something has no words.
     """
+    options = desk.options
     is_result = options.is_dry_run and options.output is not Format.TEXT
-    shown = await _shown(session, signer, steps, options.output if is_result else Format.TEXT, signed_wei)
+    shown = await _shown(desk, steps, options.output if is_result else Format.TEXT, signed_wei)
     if options.is_dry_run:
         note("nothing was sent (--dry-run)")
     return shown
 
 
-async def agree_again(session: Session, signer: TenantSigner, paying: Paying, why: str) -> None:
+async def agree_again(desk: Desk, paying: Paying, why: str) -> None:
     """Show how tokens are paid in otherwise than it was shown, and ask: nothing is signed that nobody has seen.
 
     Raises:
@@ -131,21 +124,20 @@ async def agree_again(session: Session, signer: TenantSigner, paying: Paying, wh
         click.Abort: it was not agreed to.
     """
     note(f"{why}, so it is paid in another way than was shown:")
-    deposit = session.exchange.deposit(signer.address, paying.amount_base_units)
-    shown = await _shown(session, signer, [*_paying_steps(paying), deposit], Format.TEXT)
-    signer.outgoing.environment.confirm("Pay it in so?", is_agreed=signer.outgoing.is_agreed)
-    signer.outgoing.paying = paying
-    before = signer.outgoing.gas_wei
-    signer.outgoing.gas_wei = None if before is None or shown.most_wei is None else before + shown.most_wei
+    deposit = desk.session.exchange.deposit(desk.signer.address, paying.amount_base_units)
+    shown = await _shown(desk, [*_paying_steps(paying), deposit], Format.TEXT)
+    desk.confirm("Pay it in so?")
+    desk.outgoing.paying = paying
+    before = desk.outgoing.gas_wei
+    desk.outgoing.gas_wei = None if before is None or shown.most_wei is None else before + shown.most_wei
 
 
-async def _shown(
-    session: Session, signer: TenantSigner, steps: Sequence[Step], output: Format, most: int | None = None
-) -> Shown:
-    names = names_of(session.market, session.money, signer.address, signer.outgoing.known)
+async def _shown(desk: Desk, steps: Sequence[Step], output: Format, most: int | None = None) -> Shown:
+    session, address = desk.session, desk.signer.address
+    names = names_of(session.market, session.money, address, desk.outgoing.known)
     words = [_words(session.market, names, step) for step in steps]
     plain = [_as_call(session, step) for step in steps]
-    tried = await preview(session, signer.address, plain, signer.outgoing.tenant)
+    tried = await preview(session, address, plain, desk.outgoing.tenant)
     quote = await read_quote(session.rpc)
     if most is None and tried.gas is not None:
         most = most_wei(tried.gas, quote)
@@ -160,16 +152,16 @@ async def _shown(
     return Shown(tried, quote, most)
 
 
-async def _steps(options: Options, session: Session, signer: TenantSigner, calls: Sequence[Call]) -> list[Step]:
+async def _steps(desk: Desk, calls: Sequence[Call]) -> list[Step]:
     """Return all that is going to be signed; a key that is elsewhere signs transactions only."""
     steps: list[Step] = []
     for call in calls:
-        decoded = decode(session.market, call)
+        decoded = decode(desk.session.market, call)
         if decoded is not None and (decoded.contract, decoded.function) == (Contract.EXCHANGE, "deposit"):
-            may_permit = options.unsigned_file is None
+            may_permit = desk.options.unsigned_file is None
             amount = decoded.arguments["amount"]
-            paying = await draft_paying(session, signer.address, amount, may_permit=may_permit)
-            signer.outgoing.paying = paying
+            paying = await draft_paying(desk.session, desk.signer.address, amount, may_permit=may_permit)
+            desk.outgoing.paying = paying
             steps += _paying_steps(paying)
         steps.append(call)
     return steps

@@ -8,7 +8,6 @@ from typing import Protocol
 from eth_account.signers.local import LocalAccount
 
 from cli.failures import ExitStatus, Failure
-from cli.outgoing import Outgoing
 from moorage.chain.remote_signer import RemoteSigner
 from moorage.chain.rpc import ChainError, NodeUnavailable
 from moorage.chain.signer import Allowed, LocalSigner, SigningRefused
@@ -21,8 +20,6 @@ class TenantSigner(Protocol):
     """The tenant's key, wherever it is: signs transactions and messages."""
 
     address: Address
-    outgoing: Outgoing
-    """What is remembered of what the wallet sends."""
     failure: Failure | None
     """Why a signer elsewhere did not sign the last time, None if it did: what sends knows only of no signature."""
 
@@ -46,11 +43,8 @@ class KeySigner:
 
     failure: Failure | None = None
 
-    def __init__(
-        self, address: Address, open_key: Callable[[], LocalAccount], allowed: Allowed, outgoing: Outgoing
-    ) -> None:
+    def __init__(self, address: Address, open_key: Callable[[], LocalAccount], allowed: Allowed) -> None:
         self.address = address
-        self.outgoing = outgoing
         self._open_key = open_key
         self._allowed = allowed
         self._signer: LocalSigner | None = None
@@ -76,9 +70,8 @@ class KeySigner:
 class SignerElsewhere:
     """A signer of its own, asked over HTTP. Whatever keeps it from signing is one kind of failure."""
 
-    def __init__(self, signer: RemoteSigner, outgoing: Outgoing) -> None:
+    def __init__(self, signer: RemoteSigner) -> None:
         self.address = signer.address
-        self.outgoing = outgoing
         self.failure: Failure | None = None
         self._signer = signer
 
@@ -120,9 +113,8 @@ class NobodySigns:
 
     failure: Failure | None = None
 
-    def __init__(self, address: Address, outgoing: Outgoing) -> None:
+    def __init__(self, address: Address) -> None:
         self.address = address
-        self.outgoing = outgoing
 
     async def unlock(self) -> None:
         """See TenantSigner."""

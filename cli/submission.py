@@ -11,11 +11,11 @@ from eth_abi.abi import encode
 
 from cli.core.order_plan import OrderPlan
 from cli.core.story import Line
+from cli.desk import Desk
 from cli.funding import deposit
 from cli.output import Screen
-from cli.records import Record, Records, Revision
+from cli.records import Record, Revision
 from cli.session import Session
-from cli.signers import TenantSigner
 from cli.transacting import attempt
 from moorage import manifest, terms, units
 from moorage.chain.contracts import Call
@@ -79,7 +79,7 @@ def submission(session: Session, record: Record, compiled: CompiledDeployment, p
     return session.exchange.submit_deployment(record.salt, version, wait_blocks, compiled.groups, plan.deposits)
 
 
-async def pay_in(session: Session, signer: TenantSigner, amount_base_units: int, screen: Screen) -> None:
+async def pay_in(desk: Desk, amount_base_units: int, screen: Screen) -> None:
     """Pay in what the account lacks, if anything.
 
     Raises:
@@ -88,23 +88,16 @@ async def pay_in(session: Session, signer: TenantSigner, amount_base_units: int,
     """
     if not amount_base_units:
         return
-    paid = units.to_ledger_units(amount_base_units, session.market.parameters.token_decimals)
-    shown = session.money.at_most(paid)
+    money = desk.session.money
+    paid = units.to_ledger_units(amount_base_units, money.decimals)
+    shown = money.at_most(paid)
     screen.show(f"paying in {shown}: waiting for the block", ())
-    sent = await deposit(session, signer, amount_base_units)
-    screen.tell(Line(sent.block_number, "deposited", f"paid in {shown}", {"amount": session.money.number(paid)}))
+    sent = await deposit(desk, amount_base_units)
+    screen.tell(Line(sent.block_number, "deposited", f"paid in {shown}", {"amount": money.number(paid)}))
     crash_point("after-paying-in")
 
 
-async def submit(
-    session: Session,
-    signer: TenantSigner,
-    records: Records,
-    record: Record,
-    compiled: CompiledDeployment,
-    plan: OrderPlan,
-    screen: Screen,
-) -> None:
+async def submit(desk: Desk, record: Record, compiled: CompiledDeployment, plan: OrderPlan, screen: Screen) -> None:
     """Record, pay in what is missing, and submit. If it was submitted before, nothing happens again.
 
     Raises:
@@ -112,13 +105,13 @@ async def submit(
         NodeUnavailable: the node does not answer.
     """
     crash_point("before-recording")
-    records.save(record)
+    desk.records.save(record)
     crash_point("after-recording")
-    await pay_in(session, signer, plan.missing_base_units, screen)
-    call = submission(session, record, compiled, plan)
+    await pay_in(desk, plan.missing_base_units, screen)
+    call = submission(desk.session, record, compiled, plan)
     screen.show("submitting: waiting for the block", ())
-    outcome = await attempt(session, signer, call)
+    outcome = await attempt(desk, call)
     if isinstance(outcome, Refused) and SALT_WAS_USED not in outcome.reason:
-        records.remove(record.deployment)
+        desk.records.remove(record.deployment)
         raise NotSent(f"{call.description}: {outcome.reason}")
     crash_point("after-submitting")

@@ -5,24 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from cli.environment import Environment
-from cli.options import Options
+from cli.desk import Desk
 from cli.review import review
-from cli.session import Session
-from cli.signers import TenantSigner
 from cli.turns import take_turn
 from moorage.chain.contracts import Call
 from moorage.chain.sender import Refused, Sent
 
 
-async def transact(
-    environment: Environment,
-    options: Options,
-    session: Session,
-    signer: TenantSigner,
-    calls: Sequence[Call],
-    question: str,
-) -> list[Sent]:
+async def transact(desk: Desk, calls: Sequence[Call], question: str) -> list[Sent]:
     """Show what calls do, ask, send each when the one before has landed, and return what landed.
 
     Returns:
@@ -34,13 +24,13 @@ async def transact(
         Failure: nobody to ask, a signer elsewhere did not sign, or an interrupted run has done the same.
         click.Abort: it was not agreed to.
     """
-    if not await review(environment, options, session, signer, calls, question):
+    if not await review(desk, calls, question):
         return []
-    async with take_turn(session, signer):
-        return [await send(session, signer, call) for call in calls]
+    async with take_turn(desk):
+        return [await send(desk, call) for call in calls]
 
 
-async def send(session: Session, signer: TenantSigner, call: Call) -> Sent:
+async def send(desk: Desk, call: Call) -> Sent:
     """Send what was agreed to, and return when it is in a block.
 
     Raises:
@@ -48,11 +38,11 @@ async def send(session: Session, signer: TenantSigner, call: Call) -> Sent:
         NodeUnavailable: the node does not answer.
         Failure: a signer elsewhere did not sign.
     """
-    async with take_turn(session, signer) as turn:
+    async with take_turn(desk) as turn:
         return await turn.send(call)
 
 
-async def attempt(session: Session, signer: TenantSigner, call: Call) -> Sent | Refused:
+async def attempt(desk: Desk, call: Call) -> Sent | Refused:
     """Send what was agreed to; being refused is an outcome.
 
     Raises:
@@ -60,7 +50,7 @@ async def attempt(session: Session, signer: TenantSigner, call: Call) -> Sent | 
         NodeUnavailable: the node does not answer.
         Failure: a signer elsewhere did not sign.
     """
-    async with take_turn(session, signer) as turn:
+    async with take_turn(desk) as turn:
         return await turn.attempt(call)
 
 

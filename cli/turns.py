@@ -17,19 +17,17 @@ from pathlib import Path
 import click
 import msgspec
 
+from cli.desk import Desk
 from cli.environment import Environment
 from cli.failures import ExitStatus, Failure, Interrupted
 from cli.outgoing import Earlier, Seen
 from cli.output import note
-from cli.session import Session
-from cli.signers import TenantSigner
 from moorage.chain.contracts import Call
 from moorage.chain.journal_rows import Row
 from moorage.chain.key_lock import KeyInUse
 from moorage.chain.rpc import NodeRefused, NodeUnavailable, Rpc
 from moorage.chain.sender import NotSent, Refused, Sender, Sent
 from moorage.private_file import make_directory, write_private
-from moorage.types import Address
 
 WAIT_SECONDS = 60.0
 """How long another run of the same wallet is waited for."""
@@ -41,11 +39,9 @@ HASH = re.compile("0x[0-9a-f]{64}", re.IGNORECASE)
 class Turn:
     """The right to send with a wallet."""
 
-    def __init__(self, rpc: Rpc, sender: Sender, signer: TenantSigner, mark: Path) -> None:
-        self.address = signer.address
+    def __init__(self, desk: Desk, sender: Sender, mark: Path) -> None:
         self.has_landed = False
-        self.signer = signer
-        self._rpc = rpc
+        self._desk = desk
         self._sender = sender
         self._mark = mark
         self._has_marked = False
@@ -74,15 +70,15 @@ class Turn:
         if not self._mark.exists():  # else an earlier run's, which goes on to count until this one has ended well
             write_private(self._mark, msgspec.json.encode({"nonce": self._sender.next_nonce}))
             self._has_marked = True
-        outgoing, nonce = self.signer.outgoing, self._sender.next_nonce
+        signer, outgoing, nonce = self._desk.signer, self._desk.outgoing, self._sender.next_nonce
         try:
             (outcome,) = await self._sender.send_all([call], outgoing.gas_wei)
         except NodeUnavailable:
-            if self.signer.failure is not None and not self._sender.count_under_way:
-                raise self.signer.failure from None
+            if signer.failure is not None and not self._sender.count_under_way:
+                raise signer.failure from None
             raise
-        if isinstance(outcome, Refused) and self.signer.failure is not None:
-            raise self.signer.failure
+        if isinstance(outcome, Refused) and signer.failure is not None:
+            raise signer.failure
         if outgoing.gas_wei is not None:
             outgoing.gas_wei -= sum(row.gas * row.fees.max_wei for row in self._sender.sent_since(nonce))
         self.has_landed = self.has_landed or isinstance(outcome, Sent)
@@ -114,7 +110,8 @@ class Turn:
         earlier: tuple[Earlier, ...] = ()
         count = self._sender.count_under_way
         if count:
-            note(f"wallet {self.address} has sent {count} transactions that are in no block yet: waiting for them")
+            wallet = self._desk.signer.address
+            note(f"wallet {wallet} has sent {count} transactions that are in no block yet: waiting for them")
             await self._sender.settle()
         first = since if since is not None else _first_nonce(self._mark)
         if first is not None:
@@ -126,20 +123,20 @@ class Turn:
         found = row.inclusion
         is_wanted = found is not None and (row.void_from is None or found.transaction in row.hashes[: row.void_from])
         if found is not None and is_wanted:
-            receipt = await self._rpc.call("eth_getTransactionReceipt", found.transaction)
+            receipt = await self._desk.session.rpc.call("eth_getTransactionReceipt", found.transaction)
             if isinstance(receipt, dict) and receipt.get("status") == "0x1":
                 return Earlier(row.description, row.data, row.to, found.transaction, found.block_number)
         return Earlier(row.description, row.data, row.to, None, None)
 
 
-async def look(session: Session, signer: TenantSigner) -> Seen:
+async def look(desk: Desk) -> Seen:
     """Return how the wallet is now, and tell what an interrupted run has done with it.
 
     Raises:
         Failure: another run is sending, and does not end.
         NodeUnavailable: the node does not answer.
     """
-    async with _opened(session, signer) as (turn, since):
+    async with _opened(desk) as (turn, since):
         seen = await turn.take_up(since)
     for each in seen.earlier:
         done = f"in block {each.block_number} ({each.transaction})" if each.transaction else "in vain"
@@ -147,19 +144,19 @@ async def look(session: Session, signer: TenantSigner) -> Seen:
     return seen
 
 
-async def forget(session: Session, signer: TenantSigner) -> None:
+async def forget(desk: Desk) -> None:
     """Take note that the person knows what an interrupted run has done: the next run may do it once more.
 
     Raises:
         Failure: another run is sending, and does not end.
         NodeUnavailable: the node does not answer.
     """
-    async with _opened(session, signer) as (turn, _):
+    async with _opened(desk) as (turn, _):
         turn.forget()
 
 
 @asynccontextmanager
-async def take_turn(session: Session, signer: TenantSigner) -> AsyncIterator[Turn]:
+async def take_turn(desk: Desk) -> AsyncIterator[Turn]:
     """Give the right to send with a wallet that is as it was when everything was shown; a run has one turn at a time.
 
     Raises:
@@ -167,12 +164,12 @@ async def take_turn(session: Session, signer: TenantSigner) -> AsyncIterator[Tur
         Interrupted: this run was stopped when it had begun to send.
         NodeUnavailable: the node does not answer.
     """
-    outgoing = signer.outgoing
+    outgoing = desk.outgoing
     if outgoing.turn is not None:
         yield outgoing.turn
         return
-    async with _opened(session, signer) as (turn, _):
-        await _check_unchanged(turn, signer)
+    async with _opened(desk) as (turn, _):
+        await _check_unchanged(turn, desk)
         outgoing.turn, outgoing.seen = turn, None
         try:
             yield turn
@@ -181,7 +178,7 @@ async def take_turn(session: Session, signer: TenantSigner) -> AsyncIterator[Tur
             raise
         except asyncio.CancelledError:
             if turn.has_begun:
-                text = f"interrupted while wallet {signer.address} was sending, it may still get there"
+                text = f"interrupted while wallet {desk.signer.address} was sending, it may still get there"
                 raise Interrupted(f"{text}: {AGAIN}") from None
             raise
         finally:
@@ -189,24 +186,23 @@ async def take_turn(session: Session, signer: TenantSigner) -> AsyncIterator[Tur
         turn.finish(is_well=True)
 
 
-async def _check_unchanged(turn: Turn, signer: TenantSigner) -> None:
-    shown, now = signer.outgoing.seen, await turn.take_up()
+async def _check_unchanged(turn: Turn, desk: Desk) -> None:
+    shown, now = desk.outgoing.seen, await turn.take_up()
     if shown is not None and now.next_nonce != shown.next_nonce:
-        text = f"wallet {signer.address} has sent something else since this was shown"
+        text = f"wallet {desk.signer.address} has sent something else since this was shown"
         raise Failure(ExitStatus.REFUSED, f"{text}: nothing was sent now, look at it and run this again")
 
 
 @asynccontextmanager
-async def _opened(session: Session, signer: TenantSigner) -> AsyncIterator[tuple[Turn, int | None]]:
+async def _opened(desk: Desk) -> AsyncIterator[tuple[Turn, int | None]]:
     """Give a turn, and the first transaction of the run that was waited for, if one was."""
-    environment = signer.outgoing.environment
-    journal = await _journal(environment, session, signer.address)
+    journal = await _journal(desk)
     make_directory(journal.parent)
-    sender = Sender(session.rpc, signer, session.market.chain_id, journal=journal)
+    sender = Sender(desk.session.rpc, desk.signer, desk.session.market.chain_id, journal=journal)
     mark = journal.with_suffix(".run")
-    since = await _open(sender, environment, mark)
+    since = await _open(sender, desk.environment, mark)
     try:
-        yield Turn(session.rpc, sender, signer, mark), since
+        yield Turn(desk, sender, mark), since
     finally:
         sender.close()
 
@@ -233,11 +229,11 @@ def _reason(error: KeyInUse, sender: Sender) -> str:
     return str(error) if error.holder is None else f"process {error.holder} is sending with wallet {sender.address}"
 
 
-async def _journal(environment: Environment, session: Session, wallet: Address) -> Path:
+async def _journal(desk: Desk) -> Path:
     """Return where a wallet's journal is: one for each chain, so that a development chain that is new has none."""
-    genesis = await _genesis(session.rpc)
-    name = f"{session.market.chain_id}-{genesis}-{wallet}.db"
-    return environment.state_directory / "moorage" / "transactions" / name
+    genesis = await _genesis(desk.session.rpc)
+    name = f"{desk.session.market.chain_id}-{genesis}-{desk.signer.address}.db"
+    return desk.environment.state_directory / "moorage" / "transactions" / name
 
 
 async def _genesis(rpc: Rpc) -> str:

@@ -15,7 +15,6 @@ from cli.environment import Environment
 from cli.failures import ExitStatus, Failure
 from cli.new_files import check_free, taken, write_new
 from cli.options import Options
-from cli.outgoing import Outgoing
 from cli.signers import KeySigner, NobodySigns, SignerElsewhere, TenantSigner
 from moorage.chain.market import Market
 from moorage.chain.remote_signer import RemoteSigner
@@ -70,20 +69,19 @@ async def open_signer(environment: Environment, options: Options, market: Market
         Failure: there is no wallet.
         KeyFileError: the file is no key.
     """
-    allowed, outgoing = market_calls(market), Outgoing(environment, options.is_agreed)
+    allowed = market_calls(market)
     if options.signer_url is not None:
         async with Rpc(options.signer_url) as rpc:
-            yield SignerElsewhere(RemoteSigner(rpc, address_of(options), allowed), outgoing)
+            yield SignerElsewhere(RemoteSigner(rpc, address_of(options), allowed))
     elif options.address is not None:
-        yield NobodySigns(address_of(options), outgoing)
+        yield NobodySigns(address_of(options))
     else:
-        yield KeySigner(address_of(options), lambda: unlock(environment, options), allowed, outgoing)
+        yield KeySigner(address_of(options), lambda: unlock(environment, options), allowed)
 
 
-def signer_of(environment: Environment, options: Options, account: LocalAccount, market: Market) -> TenantSigner:
+def signer_of(account: LocalAccount, market: Market) -> TenantSigner:
     """Return a key that is here already."""
-    outgoing = Outgoing(environment, options.is_agreed)
-    return KeySigner(Address(account.address), lambda: account, market_calls(market), outgoing)
+    return KeySigner(Address(account.address), lambda: account, market_calls(market))
 
 
 def unlock(environment: Environment, options: Options) -> LocalAccount:

@@ -10,6 +10,7 @@ from eth_utils.address import to_checksum_address
 
 from cli import wallet
 from cli.core.decoding import UNLIMITED
+from cli.desk import open_desk
 from cli.environment import Environment
 from cli.options import Format, Options, market_options
 from cli.output import emit, note, say, say_table
@@ -67,10 +68,8 @@ def revoke(environment: Environment, options: Options, spender: str) -> None:
 
 
 async def _revoke(environment: Environment, options: Options, spender: str) -> None:
-    async with (
-        open_session(options) as session,
-        wallet.open_signer(environment, options, session.market) as signer,
-    ):
+    async with open_desk(environment, options) as desk:
+        session, signer = desk.session, desk.signer
         meant = await _meant(session, signer.address, spender)
         if not meant:
             who = "nobody may take tokens" if spender == EVERYBODY else f"{spender} may take nothing"
@@ -79,7 +78,7 @@ async def _revoke(environment: Environment, options: Options, spender: str) -> N
                 emit([], options.output)
             return
         calls = [session.token.approve(each, 0) for each in meant]
-        sent = await transact(environment, options, session, signer, calls, "Revoke?")
+        sent = await transact(desk, calls, "Revoke?")
     if options.output is not Format.TEXT and sent:
         emit(transactions_document(sent), options.output)
     elif sent:

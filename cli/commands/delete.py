@@ -7,22 +7,20 @@ from pathlib import Path
 
 import click
 
-from cli import wallet
 from cli.core.closing import Done, EndDeployment, FinishLeases, GiveUp, Settlement, Wait, next_step, settlement
 from cli.core.costs import describe_ends
 from cli.core.report import heading, headline, rows
 from cli.core.story import Line, tell
 from cli.core.view import DeploymentView, full
+from cli.desk import Desk, open_desk
 from cli.earlier_runs import settle
 from cli.environment import Environment
 from cli.failures import ExitStatus, Failure
 from cli.options import DEFAULT_FILE, Format, Options, market_options, path_option
 from cli.output import ObjectScreen, Screen, note, open_screen, say
-from cli.records import Records
 from cli.review import review
 from cli.selection import Selected, select
-from cli.session import Session, open_session
-from cli.signers import TenantSigner
+from cli.session import Session
 from cli.transacting import attempt
 from moorage.chain.contracts import Call
 from moorage.chain.rpc import NodeUnavailable
@@ -46,10 +44,9 @@ def command(environment: Environment, options: Options, file: Path, identifier: 
 async def _delete(
     environment: Environment, options: Options, file: Path, identifier: str | None, is_detached: bool
 ) -> None:
-    async with open_session(options) as session:
-        tenant = wallet.address_of(options)
-        records = Records(environment.state_directory, session.market, tenant)
-        selected = await select(session, records, tenant, file, identifier)
+    async with open_desk(environment, options) as desk:
+        session, tenant = desk.session, desk.signer.address
+        selected = await select(session, desk.records, tenant, file, identifier)
         if selected is None:
             text = f"{file} has no live deployment of wallet {tenant}: nothing to delete"
             note(text)
@@ -57,22 +54,20 @@ async def _delete(
                 ObjectScreen(options.output).tell(Line(await session.reader.block_number(), "nothing", text))
             return
         if selected.view.state is not DeploymentState.CLOSED:
-            async with wallet.open_signer(environment, options, session.market) as signer:
-                if not await _agree(environment, options, session, signer, selected.view):
-                    return
-                selected = await _close(environment, options, session, signer, selected, is_detached)
+            if not await _agree(desk, selected.view):
+                return
+            selected = await _close(desk, selected, is_detached)
         if selected.view.state is DeploymentState.CLOSED:
-            records.remove(selected.view.id)
+            desk.records.remove(selected.view.id)
         _show_settlement(options, session.money, selected.view)
 
 
-async def _agree(
-    environment: Environment, options: Options, session: Session, signer: TenantSigner, view: DeploymentView
-) -> bool:
+async def _agree(desk: Desk, view: DeploymentView) -> bool:
     """Return whether to go on; a deployment that is closing was agreed to before."""
+    options, session = desk.options, desk.session
     call = _call(session, view)
     if options.is_sending and (view.state is not DeploymentState.ACTIVE or call is None):
-        await settle(options, session, signer)
+        await settle(desk)
         return True
     if call is None:
         note(f"deployment {full(view.id)} is {view.state.value}: nothing is to be signed for it now")
@@ -81,40 +76,31 @@ async def _agree(
         say(heading(view))
         for row in rows(view, {}, session.money):
             say("  ".join(part for part in (row.group, row.state, row.price, row.detail) if part))
-    signer.outgoing.known |= describe_ends(view, session.money)
-    question = f"Delete deployment {full(view.id)}?"
-    return await review(environment, options, session, signer, [call], question)
+    desk.outgoing.known |= describe_ends(view, session.money)
+    return await review(desk, [call], f"Delete deployment {full(view.id)}?")
 
 
-async def _close(
-    environment: Environment,
-    options: Options,
-    session: Session,
-    signer: TenantSigner,
-    selected: Selected,
-    is_detached: bool,
-) -> Selected:
-    told = {(line.block_number, line.text) for line in tell(selected.view, session.money)}
+async def _close(desk: Desk, selected: Selected, is_detached: bool) -> Selected:
+    told = {(line.block_number, line.text) for line in tell(selected.view, desk.session.money)}
     view = selected.view
-    with open_screen(environment, options.output) as screen:
+    with open_screen(desk.environment, desk.options.output) as screen:
         try:
             while view.state is not DeploymentState.CLOSED:
-                view = await _advance(session, signer, screen, view, told)
+                view = await _advance(desk, screen, view, told)
                 if is_detached and not isinstance(next_step(view), GiveUp):
                     break
-                await asyncio.sleep(environment.poll_seconds)
+                await asyncio.sleep(desk.environment.poll_seconds)
         except asyncio.CancelledError:
             text = f"interrupted: run `moorage delete --deployment {full(view.id)}` again to see it to its end"
             raise Failure(ExitStatus.ABORTED, text) from None
     return Selected(view, selected.record)
 
 
-async def _advance(
-    session: Session, signer: TenantSigner, screen: Screen, view: DeploymentView, told: set[tuple[int, str]]
-) -> DeploymentView:
+async def _advance(desk: Desk, screen: Screen, view: DeploymentView, told: set[tuple[int, str]]) -> DeploymentView:
     """Do what is due next, and return the deployment as it is afterwards."""
+    session = desk.session
     try:
-        refusal = await _act(session, signer, view)
+        refusal = await _act(desk, view)
         newer = await session.reader.view(view.id)
     except NodeUnavailable as error:
         _tell_once(screen, Line(view.block_number, "node", f"{error}; waiting"), told)
@@ -135,14 +121,14 @@ async def _advance(
     return newer
 
 
-async def _act(session: Session, signer: TenantSigner, view: DeploymentView) -> str | None:
+async def _act(desk: Desk, view: DeploymentView) -> str | None:
     """Send what is due, if anything; return why it was refused. Somebody else may have done it before."""
-    call = _call(session, view)
+    call = _call(desk.session, view)
     if call is None:
         return None
     if not isinstance(next_step(view), GiveUp):
-        signer.outgoing.allow_follow_up()
-    outcome = await attempt(session, signer, call)
+        desk.outgoing.allow_follow_up()
+    outcome = await attempt(desk, call)
     return f"{call.description}: {outcome.reason}" if isinstance(outcome, Refused) else None
 
 

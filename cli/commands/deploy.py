@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from pathlib import Path
 
 import click
 
-from cli import wallet
+from cli.choosing import Choice, choose, loaded
 from cli.core.view import full
+from cli.desk import Desk, open_desk
 from cli.earlier_runs import settle
 from cli.environment import Environment
 from cli.following import follow
 from cli.options import DEFAULT_FILE, Options, fund_option, include_options, market_options, parse_fund, path_option
-from cli.ordering import agree, choose, loaded, order, order_plan
-from cli.output import note, open_screen
-from cli.records import Records
-from cli.session import open_session
+from cli.ordering import order
+from cli.output import note
 from moorage.deployment_file import DeploymentSpec, IncludeRules
 
 
@@ -53,31 +51,21 @@ async def _deploy(
     is_detached: bool,
     is_new: bool,
 ) -> None:
-    async with (
-        open_session(options) as session,
-        wallet.open_signer(environment, options, session.market) as signer,
-    ):
-        records = Records(environment.state_directory, session.market, signer.address)
-        with ExitStack() as locked:
-            locked.enter_context(records.lock())
-            await settle(options, session, signer)
-            choice = await choose(
-                session, records, signer.address, file, spec, is_new=is_new, is_sending=options.is_sending
-            )
-            plan = None
-            if not choice.is_live:
-                plan = await order_plan(session, signer.address, choice.compiled.groups, fund_seconds)
-                if not await agree(environment, options, session, signer, records, choice, plan, "Deploy?"):
-                    return
-            elif not options.is_sending:
-                note(f"deployment {full(choice.record.deployment)} is on chain already: nothing is to be signed for it")
-                return
-            await signer.unlock()
-            with open_screen(environment, options.output) as screen:
-                if plan is not None:
-                    await order(session, signer, records, choice, plan, screen)
-                locked.close()
-                deployment, revision = choice.record.deployment, choice.revision
-                await follow(
-                    environment, session, signer, deployment, revision, screen, file=file, is_detached=is_detached
-                )
+    async with open_desk(environment, options) as desk:
+        with desk.records.lock():
+            choice = await _ordered(desk, file, spec, fund_seconds, is_new)
+        if choice is not None:
+            await follow(desk, choice.record.deployment, choice.revision, file, is_detached=is_detached)
+
+
+async def _ordered(desk: Desk, file: Path, spec: DeploymentSpec, fund_seconds: int, is_new: bool) -> Choice | None:
+    """Return the deployment that is on chain now; None if nothing was to be sent."""
+    await settle(desk)
+    choice = await choose(desk, file, spec, is_new=is_new)
+    if not choice.is_live:
+        return choice if await order(desk, choice, fund_seconds, "Deploy?") else None
+    if not desk.options.is_sending:
+        note(f"deployment {full(choice.record.deployment)} is on chain already: nothing is to be signed for it")
+        return None
+    await desk.signer.unlock()
+    return choice

@@ -9,7 +9,6 @@ from typing import Any
 
 import click
 
-from cli import wallet
 from cli.core.fund_plan import (
     Funding,
     FundPlan,
@@ -28,16 +27,16 @@ from cli.core.fund_plan import (
     revivals,
 )
 from cli.core.view import DeploymentView, full
+from cli.desk import Desk, open_desk
 from cli.earlier_runs import settle, was_done
 from cli.environment import Environment
 from cli.failures import ExitStatus, Failure
 from cli.funding import check_funds, deposit
 from cli.options import DEFAULT_FILE, Format, Options, market_options, path_option, refuse_unit
 from cli.output import emit, note, say, say_table
-from cli.records import Records
 from cli.review import review
 from cli.selection import Selected, Whose, select_live
-from cli.session import Session, open_session
+from cli.session import Session
 from cli.signers import TenantSigner
 from cli.transacting import send, transactions_document
 from cli.turns import forget, take_turn
@@ -104,32 +103,29 @@ async def _fund(
     groups: Sequence[str],
     typed: tuple[str, str],
 ) -> None:
-    async with (
-        open_session(options) as session,
-        wallet.open_signer(environment, options, session.market) as signer,
-    ):
+    async with open_desk(environment, options) as desk:
+        session, signer = desk.session, desk.signer
         wish = _wish(session, *typed)
-        await settle(options, session, signer)
-        records = Records(environment.state_directory, session.market, signer.address)
-        selected = await select_live(session, records, signer.address, file, identifier, Whose.ANY)
+        await settle(desk)
+        selected = await select_live(session, desk.records, signer.address, file, identifier, Whose.ANY)
         try:
             wished = plan_funding(selected.view, groups, wish, session.money)
-            plan = _not_done_yet(session, signer, wished)
+            plan = _not_done_yet(desk, wished)
             agreement = await _agreement(session, signer, selected, plan)
         except NotPossible as error:
             raise Failure(ExitStatus.USAGE, str(error)) from None
         if options.output is Format.TEXT:
             _show(session, agreement)
         if wished.fundings and not plan.fundings:
-            await forget(session, signer)
-        sent = await _send(environment, options, session, signer, agreement) if plan.fundings else []
+            await forget(desk)
+        sent = await _send(desk, agreement) if plan.fundings else []
         if options.output is not Format.TEXT and not (options.is_dry_run and plan.fundings):
             emit(_document(session, agreement, sent), options.output)
 
 
-def _not_done_yet(session: Session, signer: TenantSigner, plan: FundPlan) -> FundPlan:
+def _not_done_yet(desk: Desk, plan: FundPlan) -> FundPlan:
     """Return a plan without what a run that was interrupted has done: nobody wants the rest of it twice."""
-    done = [each for each in plan.fundings if was_done(signer, _call(session, each))]
+    done = [each for each in plan.fundings if was_done(desk, _call(desk.session, each))]
     for each in done:
         note(f"group {each.attempt.group.name} was funded by the run that was interrupted: it is left out")
     return replace(plan, fundings=tuple(each for each in plan.fundings if each not in done))
@@ -200,22 +196,21 @@ def _show(session: Session, agreement: Agreement) -> None:
     say(f"paid in from your wallet  {money.at_most(paid_in)}")
 
 
-async def _send(
-    environment: Environment, options: Options, session: Session, signer: TenantSigner, agreement: Agreement
-) -> list[Sent]:
+async def _send(desk: Desk, agreement: Agreement) -> list[Sent]:
+    session, outgoing = desk.session, desk.outgoing
     plan, missing, money = agreement.plan, agreement.missing_base_units, session.money
     calls = [_call(session, each) for each in plan.fundings]
-    signer.outgoing.known |= {each.attempt.id: describe_taken(each, money) for each in plan.fundings}
-    signer.outgoing.tenant = agreement.view.tenant if agreement.payer is Payer.MANAGER else None
-    paying_in = [session.exchange.deposit(signer.address, missing)] if missing else []
+    outgoing.known |= {each.attempt.id: describe_taken(each, money) for each in plan.fundings}
+    outgoing.tenant = agreement.view.tenant if agreement.payer is Payer.MANAGER else None
+    paying_in = [session.exchange.deposit(desk.signer.address, missing)] if missing else []
     question = f"Fund deployment {full(agreement.view.id)} with {money.at_most(plan.total)}?"
-    if not await review(environment, options, session, signer, [*paying_in, *calls], question):
+    if not await review(desk, [*paying_in, *calls], question):
         return []
-    async with take_turn(session, signer):
-        sent = [await deposit(session, signer, missing)] if missing else []
+    async with take_turn(desk):
+        sent = [await deposit(desk, missing)] if missing else []
         for each, call in zip(plan.fundings, calls, strict=True):
-            sent.append(await send(session, signer, call))
-            if options.output is Format.TEXT:
+            sent.append(await send(desk, call))
+            if desk.options.output is Format.TEXT:
                 lasts = lasting(each.runway_after_blocks, money)
                 say(f"block {sent[-1].block_number}  group {each.attempt.group.name} is funded and lasts {lasts}")
     return sent

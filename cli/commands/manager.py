@@ -20,6 +20,7 @@ from cli.core.permissions import (
     written,
 )
 from cli.core.view import DeploymentView, full
+from cli.desk import Desk, open_desk
 from cli.earlier_runs import settle
 from cli.environment import Environment
 from cli.failures import ExitStatus, Failure
@@ -28,7 +29,6 @@ from cli.output import emit, note, say, say_table, write
 from cli.records import Records
 from cli.selection import Whose, select_live
 from cli.session import Session, open_session
-from cli.signers import TenantSigner
 from cli.transacting import transact, transactions_document
 from moorage import units
 from moorage.types import MAX_MONEY, Address, Manager, Permission
@@ -119,13 +119,11 @@ def list_command(environment: Environment, options: Options, file: Path, identif
 
 
 async def _set(environment: Environment, options: Options, which: Which, typed: str, grant: Grant | None) -> None:
-    async with (
-        open_session(options) as session,
-        wallet.open_signer(environment, options, session.market) as signer,
-    ):
+    async with open_desk(environment, options) as desk:
+        session = desk.session
         address = wallet.parse_address(typed, "ADDRESS")
-        await settle(options, session, signer)
-        view = await _selected(environment, session, signer.address, which, Whose.OWN)
+        await settle(desk)
+        view = await _selected(session, desk.records, which, Whose.OWN)
         _check_key(view, address)
         (before,) = await session.exchange.managers(None, view.id, [address])
         after = None if grant is None else _manager(session, view, grant)
@@ -134,19 +132,13 @@ async def _set(environment: Environment, options: Options, which: Which, typed: 
             if options.output is not Format.TEXT:
                 emit({"deployment": full(view.id), **_no_rights(address), "transactions": []}, options.output)
             return
-        await _change(environment, options, session, signer, view, address, before, after)
+        await _change(desk, view, address, before, after)
 
 
 async def _change(
-    environment: Environment,
-    options: Options,
-    session: Session,
-    signer: TenantSigner,
-    view: DeploymentView,
-    address: Address,
-    before: Manager | None,
-    after: Manager | None,
+    desk: Desk, view: DeploymentView, address: Address, before: Manager | None, after: Manager | None
 ) -> None:
+    options, session = desk.options, desk.session
     now, then = (describe_manager(each, view, session.money) for each in (before, after))
     if options.output is Format.TEXT:
         say(f"deployment  {full(view.id)}")
@@ -155,7 +147,7 @@ async def _change(
         say(f"may then    {then}")
     call = session.exchange.set_manager(view.id, address, after)
     question = f"Let {address} do this?" if after else f"Take this from {address}?"
-    sent = await transact(environment, options, session, signer, [call], question)
+    sent = await transact(desk, [call], question)
     if options.is_dry_run and options.output is not Format.TEXT:
         return  # it is shown already
     if options.output is not Format.TEXT:
@@ -195,7 +187,8 @@ def _manager(session: Session, view: DeploymentView, grant: Grant) -> Manager:
 
 async def _list(environment: Environment, options: Options, which: Which) -> None:
     async with open_session(options) as session:
-        view = await _selected(environment, session, wallet.address_of(options), which, Whose.MANAGED)
+        records = Records(environment.state_directory, session.market, wallet.address_of(options))
+        view = await _selected(session, records, which, Whose.MANAGED)
         keys = ever_named(view.story)
         found = zip(keys, await session.exchange.managers(None, view.id, keys), strict=True)
     managers = [(key, manager) for key, manager in found if manager is not None]
@@ -226,8 +219,5 @@ def _no_rights(key: Address) -> dict[str, Any]:
     return {"manager": key, "can": [], "expires_block": None, "spendable": "0"}
 
 
-async def _selected(
-    environment: Environment, session: Session, key: Address, which: Which, whose: Whose
-) -> DeploymentView:
-    records = Records(environment.state_directory, session.market, key)
-    return (await select_live(session, records, key, which.file, which.identifier, whose)).view
+async def _selected(session: Session, records: Records, which: Which, whose: Whose) -> DeploymentView:
+    return (await select_live(session, records, records.tenant, which.file, which.identifier, whose)).view

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from cli import wallet
+from cli.choosing import live_deployment, loaded
 from cli.core.changes import Changes
 from cli.core.costs import rate_document, rate_of
 from cli.core.order_plan import OrderPlan
@@ -23,7 +24,7 @@ from cli.options import (
     parse_fund,
     path_option,
 )
-from cli.ordering import live_deployment, loaded, missing_of, order_lines, order_plan
+from cli.ordering import missing_of, order_lines, order_plan
 from cli.output import emit, say
 from cli.records import Records
 from cli.selection import Selected, Whose, select

@@ -9,6 +9,7 @@ import click
 from eth_account.signers.local import LocalAccount
 
 from cli import wallet
+from cli.desk import Desk, desk_of
 from cli.earlier_runs import settle, was_done
 from cli.environment import Environment
 from cli.failures import ExitStatus, Failure
@@ -17,7 +18,6 @@ from cli.options import Format, Options, market_options, path_option, refuse_uni
 from cli.output import emit, note, say
 from cli.review import review
 from cli.session import Session, open_session
-from cli.signers import TenantSigner
 from cli.turns import forget
 from moorage import units
 from moorage.chain.index import read_block
@@ -51,12 +51,15 @@ async def _register(
         base_units = _base_units(session, amount)
         account = _new_wallet(environment, options, import_file)
         if account is not None:
-            signer = wallet.signer_of(environment, options, account, session.market)
-            is_over = await _deposit(environment, options, session, signer, base_units)
-            return None if is_over else await _describe(options, session, signer.address)
+            signer = wallet.signer_of(account, session.market)
+            return await _registered(desk_of(environment, options, session, signer), base_units)
         async with wallet.open_signer(environment, options, session.market) as signer:
-            is_over = await _deposit(environment, options, session, signer, base_units)
-            return None if is_over else await _describe(options, session, signer.address)
+            return await _registered(desk_of(environment, options, session, signer), base_units)
+
+
+async def _registered(desk: Desk, base_units: int) -> tuple[dict[str, Any], list[str]] | None:
+    is_over = await _deposit(desk, base_units)
+    return None if is_over else await _describe(desk.options, desk.session, desk.signer.address)
 
 
 def _new_wallet(environment: Environment, options: Options, import_file: Path | None) -> LocalAccount | None:
@@ -90,24 +93,23 @@ def _base_units(session: Session, amount: str | None) -> int:
     return base_units
 
 
-async def _deposit(
-    environment: Environment, options: Options, session: Session, signer: TenantSigner, base_units: int
-) -> bool:
+async def _deposit(desk: Desk, base_units: int) -> bool:
     """Pay in, if anything is to be paid in; return whether that is the end of it, because nothing is to be sent."""
     if not base_units:
         return False
-    call = session.exchange.deposit(signer.address, base_units)
-    await settle(options, session, signer)
-    if was_done(signer, call):
-        await forget(session, signer)
+    session, wallet_address = desk.session, desk.signer.address
+    call = session.exchange.deposit(wallet_address, base_units)
+    await settle(desk)
+    if was_done(desk, call):
+        await forget(desk)
         note("this deposit was made by that run: nothing is paid again, run it again to pay more")
         return False
-    await check_funds(session, signer.address, base_units)
+    await check_funds(session, wallet_address, base_units)
     shown = session.money.at_most(units.to_ledger_units(base_units, session.market.parameters.token_decimals))
-    question = f"Pay {shown} from wallet {signer.address} into its account on exchange {session.market.exchange}?"
-    if not await review(environment, options, session, signer, [call], question):
+    question = f"Pay {shown} from wallet {wallet_address} into its account on exchange {session.market.exchange}?"
+    if not await review(desk, [call], question):
         return True
-    sent = await deposit(session, signer, base_units)
+    sent = await deposit(desk, base_units)
     note(f"block {sent.block_number}  paid in {shown}")
     return False
 

@@ -9,10 +9,10 @@ from typing import Any
 import click
 
 from cli.cold import call_of
+from cli.desk import desk_of
 from cli.environment import Environment
 from cli.failures import ExitStatus, Failure
 from cli.options import Format, Options, market_options
-from cli.outgoing import Outgoing
 from cli.output import emit, note, say
 from cli.review import show
 from cli.session import Session, open_session
@@ -42,12 +42,13 @@ async def _send(environment: Environment, options: Options, file: Path) -> None:
         pending = await _still_to_send(session, file, signed)
         calls = [call_of(transaction) for transaction, _ in pending.transactions]
         most_wei = sum(transaction.gas * transaction.fees.max_wei for transaction, _ in pending.transactions)
-        await show(options, session, NobodySigns(signed.sender, Outgoing(environment)), calls, most_wei)
+        desk = desk_of(environment, options, session, NobodySigns(signed.sender))
+        await show(desk, calls, most_wei)
         if options.is_dry_run:
             return
         count = len(pending.transactions)
         question = f"Send {'this transaction' if count == 1 else f'these {count} transactions'}?"
-        environment.confirm(question, is_agreed=options.is_agreed)
+        desk.confirm(question)
         landed = [await _landed(session, raw) for _, raw in pending.transactions]
     if options.output is not Format.TEXT:
         emit([{"transaction": each, "block": block} for each, block in landed], options.output)

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
 import click
 
-from cli import wallet
+from cli.choosing import live_deployment, loaded, without_replaced
 from cli.core.view import full
+from cli.desk import Desk, open_desk
 from cli.earlier_runs import settle
 from cli.environment import Environment
 from cli.failures import ExitStatus, Failure
 from cli.following import follow
 from cli.options import DEFAULT_FILE, Options, fund_option, include_options, market_options, parse_fund, path_option
-from cli.ordering import live_deployment, loaded, without_replaced
-from cli.output import note, open_screen
-from cli.records import Records
 from cli.selection import Selected, Whose, select
-from cli.session import Session, open_session
-from cli.signers import TenantSigner
-from cli.updating import agree, prepare, recorded, send_update, update_plan
+from cli.updating import Update, bring, prepare
 from moorage.deployment_file import DeploymentSpec, IncludeRules
 from moorage.types import DeploymentState
 
@@ -59,61 +55,46 @@ async def _update(
     fund_seconds: int,
     is_detached: bool,
 ) -> None:
-    async with (
-        open_session(options) as session,
-        wallet.open_signer(environment, options, session.market) as signer,
-    ):
-        records = Records(environment.state_directory, session.market, signer.address)
-        with ExitStack() as locked:
-            locked.enter_context(records.lock())
-            await settle(options, session, signer)
-            selected = await _selected(session, records, signer, file, identifier)
-            if signer.address != selected.view.tenant:
-                records = records.of(selected.view.tenant)
-                locked.enter_context(records.lock())
-            update = prepare(session, selected, spec)
-            plan = await update_plan(session, update, fund_seconds)
-            record = recorded(selected.record, update, file)
-            if update.is_needed and not await agree(
-                environment, options, session, signer, records, record, update, plan
-            ):
-                return
-            if not update.is_needed:
-                note(f"{file} and deployment {full(update.view.id)} say the same: nothing to update")
-                if not options.is_sending:
-                    return
-            await signer.unlock()
-            with open_screen(environment, options.output) as screen:
-                if update.is_needed:
-                    await send_update(session, signer, records, selected.record, record, update, plan, screen)
-                locked.close()
-                await follow(
-                    environment,
-                    session,
-                    signer,
-                    update.view.id,
-                    update.revision,
-                    screen,
-                    file=file,
-                    is_detached=is_detached,
-                    since_block=update.view.block_number + 1,
-                    is_manager=signer.address != update.view.tenant,
-                )
+    async with open_desk(environment, options) as desk:
+        with desk.records.lock():
+            update = await _updated(desk, file, spec, identifier, fund_seconds)
+        if update is not None:
+            view = update.view
+            await follow(
+                desk,
+                view.id,
+                update.revision,
+                file,
+                is_detached=is_detached,
+                since_block=view.block_number + 1,
+                is_manager=desk.signer.address != view.tenant,
+            )
 
 
-async def _selected(
-    session: Session, records: Records, signer: TenantSigner, file: Path, identifier: str | None
-) -> Selected:
+async def _updated(
+    desk: Desk, file: Path, spec: DeploymentSpec, identifier: str | None, fund_seconds: int
+) -> Update | None:
+    """Return what the deployment was brought to; None if nothing was to be sent."""
+    await settle(desk)
+    selected = await _selected(desk, file, identifier)
+    records = desk.records.of(selected.view.tenant)
+    with nullcontext() if records is desk.records else records.lock():
+        update = prepare(desk.session, selected, spec)
+        return update if await bring(replace(desk, records=records), update, file, fund_seconds) else None
+
+
+async def _selected(desk: Desk, file: Path, identifier: str | None) -> Selected:
     """Return the deployment that is to be updated.
 
     Raises:
         Failure: there is none that lives.
         NodeUnavailable: the node does not answer.
     """
+    session, records = desk.session, desk.records
     if identifier is None:
         selected = await live_deployment(session, records, file, Whose.MANAGED)
     else:
-        selected = await select(session, records, signer.address, file, identifier, Whose.MANAGED)
+        selected = await select(session, records, desk.signer.address, file, identifier, Whose.MANAGED)
     if selected is None:
         raise Failure(ExitStatus.ERROR, f"{file} is not deployed: `moorage deploy -f {file}` does that")
     if selected.view.state is not DeploymentState.ACTIVE:

@@ -12,12 +12,13 @@ from cli import wallet
 from cli.core.closing import Held, held
 from cli.core.report import counted
 from cli.core.view import DeploymentView, full
+from cli.desk import open_desk
 from cli.earlier_runs import settle
 from cli.environment import Environment
 from cli.failures import ExitStatus, Failure
 from cli.options import Format, Options, market_options, refuse_unit
 from cli.output import emit, say
-from cli.session import Session, open_session
+from cli.session import Session
 from cli.signers import TenantSigner
 from cli.transacting import transact, transactions_document
 from moorage import units
@@ -54,12 +55,10 @@ def command(environment: Environment, options: Options, amount: str, recipient: 
 
 
 async def _withdraw(environment: Environment, options: Options, amount: str, recipient: str | None) -> None:
-    async with (
-        open_session(options) as session,
-        wallet.open_signer(environment, options, session.market) as signer,
-    ):
+    async with open_desk(environment, options) as desk:
+        session, signer = desk.session, desk.signer
         to = signer.address if recipient is None else _recipient(session, recipient)
-        await settle(options, session, signer)
+        await settle(desk)
         withdrawal = await _read(session, signer, amount, to)
         if options.output is Format.TEXT:
             _show(session, withdrawal)
@@ -68,7 +67,7 @@ async def _withdraw(environment: Environment, options: Options, amount: str, rec
             shown = session.money.amount(_ledger_units(session, withdrawal.base_units))
             question = f"Withdraw {shown} to {to}?"
             call = _call(session, signer, withdrawal)
-            sent = await transact(environment, options, session, signer, [call], question)
+            sent = await transact(desk, [call], question)
         if options.output is not Format.TEXT and not (options.is_dry_run and withdrawal.base_units):
             emit(_document(session, withdrawal, sent), options.output)
         for each in sent if options.output is Format.TEXT else ():

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from eth_account import Account
 
-from cli.environment import Environment
 from cli.failures import ExitStatus, Failure
 from cli.outgoing import Outgoing
 from cli.signers import NobodySigns, SignerElsewhere
@@ -23,29 +20,24 @@ ADDRESS = Address(KEY.address)
 DATA = TypedData({"name": "Any", "chainId": 1}, {"Note": [{"name": "text", "type": "string"}]}, "Note", {"text": "x"})
 
 
-@pytest.fixture
-def outgoing(tmp_path) -> Outgoing:
-    return Outgoing(Environment(Path(tmp_path), Path(tmp_path), is_interactive=False, is_terminal=False))
-
-
-def test_j01_follow_up__whatever_the_node_says_of_fees__costs_ten_times_what_was_shown_at_most(outgoing):
-    outgoing.gas_wei, outgoing.shown_wei = 3, 100
+def test_j01_follow_up__whatever_the_node_says_of_fees__costs_ten_times_what_was_shown_at_most():
+    outgoing = Outgoing(gas_wei=3, shown_wei=100)
 
     outgoing.allow_follow_up()
 
     assert outgoing.gas_wei == 1_000
 
 
-async def test_signer__message__is_signed_as_a_key_at_hand_would(outgoing):
+async def test_signer__message__is_signed_as_a_key_at_hand_would():
     async with signer_site(KEY) as site, Rpc(site.url) as rpc:
-        signer = SignerElsewhere(RemoteSigner(rpc, ADDRESS, None), outgoing)
+        signer = SignerElsewhere(RemoteSigner(rpc, ADDRESS, None))
 
         assert await signer.sign_typed_data(DATA) == await LocalSigner(KEY).sign_typed_data(DATA)
 
 
-async def test_j06_signer__away__may_be_asked_again(outgoing):
+async def test_j06_signer__away__may_be_asked_again():
     async with Rpc("http://127.0.0.1:1") as rpc:
-        signer = SignerElsewhere(RemoteSigner(rpc, ADDRESS, None), outgoing)
+        signer = SignerElsewhere(RemoteSigner(rpc, ADDRESS, None))
 
         with pytest.raises(NodeUnavailable):
             await signer.sign_typed_data(DATA)
@@ -54,9 +46,9 @@ async def test_j06_signer__away__may_be_asked_again(outgoing):
 
 
 @pytest.mark.parametrize("settings", [{"rejected": ("eth_signTypedData_v4",)}, {"change": {"text": "y"}}])
-async def test_j06_signer__refuses_or_signs_something_else__is_not_asked_again(outgoing, settings):
+async def test_j06_signer__refuses_or_signs_something_else__is_not_asked_again(settings):
     async with signer_site(KEY, **settings) as site, Rpc(site.url) as rpc:
-        signer = SignerElsewhere(RemoteSigner(rpc, ADDRESS, None), outgoing)
+        signer = SignerElsewhere(RemoteSigner(rpc, ADDRESS, None))
 
         with pytest.raises(Failure, match="nothing was signed") as caught:
             await signer.sign_typed_data(DATA)
@@ -64,9 +56,9 @@ async def test_j06_signer__refuses_or_signs_something_else__is_not_asked_again(o
     assert caught.value.status is ExitStatus.SIGNER
 
 
-async def test_j06_signer__signs_after_it_has_refused__has_no_failure_any_more(outgoing):
+async def test_j06_signer__signs_after_it_has_refused__has_no_failure_any_more():
     async with signer_site(KEY, rejected=("eth_signTypedData_v4",)) as site, Rpc(site.url) as rpc:
-        signer = SignerElsewhere(RemoteSigner(rpc, ADDRESS, None), outgoing)
+        signer = SignerElsewhere(RemoteSigner(rpc, ADDRESS, None))
         with pytest.raises(Failure):
             await signer.sign_typed_data(DATA)
         assert signer.failure is not None
@@ -78,20 +70,20 @@ async def test_j06_signer__signs_after_it_has_refused__has_no_failure_any_more(o
 
 
 @pytest.mark.parametrize("answer", ["0x", "0x00", f"0x{'00' * 65}", f"0x{'ff' * 65}", "nonsense", None, 7])
-async def test_j06_signer__answers_no_signature__is_refused(outgoing, monkeypatch, answer):
+async def test_j06_signer__answers_no_signature__is_refused(monkeypatch, answer):
     async def result(self, method, call):
         return answer
 
     monkeypatch.setattr("tests.signer_site.SignerSite._result", result)
     async with signer_site(KEY) as site, Rpc(site.url) as rpc:
-        signer = SignerElsewhere(RemoteSigner(rpc, ADDRESS, None), outgoing)
+        signer = SignerElsewhere(RemoteSigner(rpc, ADDRESS, None))
 
         with pytest.raises((Failure, NodeUnavailable)):
             await signer.sign_typed_data(DATA)
 
 
-async def test_nobody_signs__asked_for_anything__says_where_the_key_is_not(outgoing):
-    signer = NobodySigns(ADDRESS, outgoing)
+async def test_nobody_signs__asked_for_anything__says_where_the_key_is_not():
+    signer = NobodySigns(ADDRESS)
 
     for asking in (signer.unlock(), signer.sign_typed_data(DATA)):
         with pytest.raises(Failure, match=f"the key of {ADDRESS} is not here"):

@@ -17,9 +17,10 @@ from eth_account.signers.local import LocalAccount
 from cli import turns
 from cli.core.changes import Changes
 from cli.core.order_plan import OrderPlan
+from cli.desk import Desk
 from cli.environment import Environment
 from cli.failures import ExitStatus, Failure, Interrupted
-from cli.outgoing import Outgoing
+from cli.options import Format, Options
 from cli.output import PlainScreen
 from cli.records import Record, Records, Revision
 from cli.session import Session
@@ -38,7 +39,7 @@ from tests.fakes.pool import Pool
 KEY: LocalAccount = Account.from_key(b"\x07" * 32)
 BEFORE = Record(DEPLOYMENT, Path("/app/moorage.yml"), b"\x05" * 32, b"{}", b"\x06" * 32, 1_700_000_000)
 AFTER = BEFORE.updated(b'{"newer":1}', b"\x06" * 32)
-UPDATE = Update(view(), None, Revision(AFTER.manifest, AFTER.terms_digest), True, Changes((), (), 0))
+UPDATE = Update(view(), BEFORE, None, Revision(AFTER.manifest, AFTER.terms_digest), True, Changes((), (), 0))
 PLAN = OrderPlan((), tips=0, total=0, available=0, missing_base_units=0)
 
 
@@ -56,11 +57,13 @@ def records(tmp_path: Path) -> Records:
 
 async def update(pool: Pool, records: Records, folder: Path) -> None:
     environment = Environment(folder, folder, is_interactive=False, is_terminal=False)
-    signer = KeySigner(Address(KEY.address), lambda: KEY, market_calls(MARKET), Outgoing(environment))
+    options = Options("", False, None, Format.TEXT, folder / "wallet.json", None, None, is_agreed=True)
+    signer = KeySigner(Address(KEY.address), lambda: KEY, market_calls(MARKET))
     rpc: Any = pool.rpc
     contracts = Exchange(rpc, MARKET), Token(rpc, MARKET), TenantReader(rpc, MARKET)
     session = Session(rpc, MARKET, folder / "market.json", MONEY, *contracts)
-    await send_update(session, signer, records, BEFORE, AFTER, UPDATE, PLAN, PlainScreen())
+    desk = Desk(environment, options, session, signer, records)
+    await send_update(desk, AFTER, UPDATE, PLAN, PlainScreen())
 
 
 async def test_j04_update__in_no_block_in_time__keeps_its_manifest(pool, records, tmp_path, monkeypatch):
