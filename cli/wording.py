@@ -20,7 +20,9 @@ def names_of(market: Market, money: Money, wallet: Address, known: Mapping[bytes
     Args:
         known: by an order's or a deployment's id: what the run knows of it beside the calldata.
     """
-    return Names(money, market.parameters, market.exchange, market.registry, market.token, wallet, known or {})
+    return Names(
+        money, market.chain_id, market.parameters, market.exchange, market.registry, market.token, wallet, known or {}
+    )
 
 
 def decode(market: Market, call: Call) -> Decoded | None:

@@ -81,13 +81,15 @@ def _withdraw_to(arguments: Mapping[str, Any], names: Names) -> Words:
 
 
 def _submit_deployment(arguments: Mapping[str, Any], names: Names) -> Words:
+    salt = arguments["salt"]
     wait = f"{arguments['wait_duration']} blocks ({names.money.span(arguments['wait_duration'])})"
     return (
         "order a new deployment",
         f"bids are taken for {wait}",
         *_groups(arguments, names),
         _manifest(arguments["version"]),
-        f"salt 0x{arguments['salt'].hex()} (makes the deployment's id unique)",
+        f"id {full_id(terms.deployment_id(names.chain_id, names.exchange, names.wallet, salt))}",
+        f"salt 0x{salt.hex()} (makes the deployment's id unique)",
     )
 
 

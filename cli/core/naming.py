@@ -50,6 +50,7 @@ class Names:
     """What the words need to know of the market and of whoever signs."""
 
     money: Money
+    chain_id: int
     parameters: Parameters
     exchange: Address
     registry: Address

@@ -149,3 +149,24 @@ async def test_send__something_is_missing_before_it__is_refused(tmp_path):
 
         assert_failed(result, ExitStatus.REFUSED, "goes on at transaction number 1", "the next one is 0")
         assert await sent_by(here) == 0
+
+
+async def test_j01_cold_key__signs_an_order_and_its_end__shows_the_same_id_and_no_words_of_the_file(
+    tmp_path,
+):
+    async with world(tmp_path) as here:
+        watcher = here.tenant.having(KEY_FILE=None, ADDRESS=here.address)
+        cold = here.tenant.having(RPC="http://127.0.0.1:1", MARKET="deployments/31337.json")
+
+        await watcher.does("create", "--fund", "1h", "--unsigned-out", "order.json")
+        ordering = await cold.does("wallet", "sign", "order.json", "--yes")
+        assert (await watcher.does("send", "order.json.signed", "--yes")).status is ExitStatus.OK
+        (only,) = await here.deployments()
+        ended = await watcher.does("delete", "--unsigned-out", "end.json")
+        document = json.loads((tmp_path / "end.json").read_text()) | {"groups": [{"name": "trustme"}]}
+        (tmp_path / "end.json").write_text(json.dumps(document))
+        ending = await cold.does("wallet", "sign", "end.json", "--yes")
+
+        assert f"     id {only['deployment']}\n" in ordering.err and "group dock in local" in ordering.err
+        assert "group dock" in ended.err and f"1. close deployment {only['deployment']}\n" in ending.err
+        assert "dock" not in ending.err and "trustme" not in ending.err
