@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 
 from cli import wallet
 from cli.environment import Environment
 from cli.options import Options
 from cli.outgoing import Outgoing
+from cli.output import Screen, open_screen
 from cli.records import Records
 from cli.session import Session, open_session
 from cli.signers import TenantSigner
@@ -30,6 +31,20 @@ class Desk:
     def confirm(self, question: str) -> None:
         """See Environment.confirm."""
         self.environment.confirm(question, is_agreed=self.options.is_agreed)
+
+    @contextmanager
+    def open_screen(self, *, is_brief: bool = False) -> Iterator[Screen]:
+        """Give the screen that suits the run, see cli.output.open_screen."""
+        with open_screen(self.environment, self.options.output, is_brief=is_brief) as screen:
+            self.outgoing.screen = screen
+            try:
+                yield screen
+            finally:
+                self.outgoing.screen = None
+
+    def paused(self) -> AbstractContextManager[None]:
+        """Keep what is drawn away from what is shown and asked until the end of the block."""
+        return nullcontext() if self.outgoing.screen is None else self.outgoing.screen.paused()
 
 
 @asynccontextmanager

@@ -9,7 +9,6 @@ from cli.agents import Interpreter
 from cli.core.view import full
 from cli.desk import Desk
 from cli.failures import ExitStatus, Failure
-from cli.output import open_screen
 from cli.records import Revision
 from cli.watch import Watch
 from moorage.request_auth import Domain
@@ -39,7 +38,7 @@ async def follow(
     """
     environment, session = desk.environment, desk.session
     agents = environment.connect_agents(Domain(session.market.chain_id, session.market.exchange), desk.signer)
-    with open_screen(environment, desk.options.output) as screen:
+    with desk.open_screen() as screen:
         watch = Watch(
             views=session.reader,
             asker=Interpreter(session.rpc, session.market, agents, revision.manifest, environment.clock),

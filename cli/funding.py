@@ -60,7 +60,7 @@ async def _deposit(desk: Desk, amount_base_units: int) -> Sent:
     outcome = await attempt(desk, desk.session.exchange.deposit(desk.signer.address, amount_base_units))
     if isinstance(outcome, Refused):
         note("the deposit was refused: what the exchange was allowed to take is set to 0 again")
-        desk.outgoing.allow_follow_up()
+        desk.outgoing.allow_undoing()
         await send(desk, desk.session.token.approve(desk.session.market.exchange, 0))
         raise Failure(ExitStatus.REFUSED, f"the deposit was refused: {outcome.reason}")
     return outcome

@@ -14,7 +14,7 @@ from cli.desk import Desk
 from cli.failures import ExitStatus, Failure
 from cli.funding import check_funds
 from cli.options import Format, refuse_unit
-from cli.output import ObjectScreen, note, open_screen, say
+from cli.output import ObjectScreen, note, say
 from cli.records import Record
 from cli.review import review
 from cli.session import Session
@@ -87,8 +87,7 @@ async def order(desk: Desk, choice: Choice, fund_seconds: int, question: str, *,
     call = submission(desk.session, choice.record, choice.compiled, plan)
     if not await agree(desk, choice.record, plan, call, question):
         return False
-    screen = open_screen(desk.environment, desk.options.output, is_brief=is_brief)
-    with resumable("interrupted while it was submitted"), screen:
+    with resumable("interrupted while it was submitted"), desk.open_screen(is_brief=is_brief) as screen:
         await submit(desk, choice.record, choice.compiled, plan, screen)
     return True
 

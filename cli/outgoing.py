@@ -11,10 +11,11 @@ from moorage.typed_data import TypedData
 from moorage.types import Address
 
 if TYPE_CHECKING:
+    from cli.output import Screen
     from cli.turns import Turn
 
-FOLLOW_UP_TIMES = 10
-"""As much as was shown may the gas cost of what follows: it may come much later, when gas costs more."""
+UNDOING_TIMES = 10
+"""As much as was shown may the gas cost of what undoes a refused step: it is done without a question."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,10 @@ class Outgoing:
     """What is left of what the gas of all that was shown may cost; None if nothing was said of it."""
     shown_wei: int | None = None
     """All of what was shown of that."""
+    agreed: tuple[Call, ...] = ()
+    """What was shown when that was agreed to."""
+    screen: Screen | None = field(default=None, repr=False)
+    """While it has one."""
     turn: Turn | None = field(default=None, repr=False)
     """While it has one."""
     known: dict[bytes, str] = field(default_factory=dict)
@@ -73,6 +78,6 @@ class Outgoing:
     tenant: Address | None = None
     """Whose account is spent, if it is not the wallet's own."""
 
-    def allow_follow_up(self) -> None:
-        """Let what follows from what was agreed to cost some gas of its own, of which nothing could be said before."""
-        self.gas_wei = None if self.shown_wei is None else self.shown_wei * FOLLOW_UP_TIMES
+    def allow_undoing(self) -> None:
+        """Let what undoes a step cost some gas of its own, of which nothing could be said before."""
+        self.gas_wei = None if self.shown_wei is None else self.shown_wei * UNDOING_TIMES

@@ -6,7 +6,8 @@ import io
 import json
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, Protocol
 
 import click
@@ -43,6 +44,9 @@ class Screen(Protocol):
 
     def show(self, heading: str, rows: tuple[Row, ...]) -> None:
         """Show how things are."""
+
+    def paused(self) -> AbstractContextManager[None]:
+        """Leave the terminal alone until the end of the block: somebody is asked."""
 
 
 def say(text: str) -> None:
@@ -121,6 +125,9 @@ class PlainScreen:
     def show(self, heading: str, rows: tuple[Row, ...]) -> None:
         pass
 
+    def paused(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
 
 class ObjectScreen(PlainScreen):
     """One object for each thing that happens: a line of JSON, or a document of YAML."""
@@ -138,10 +145,9 @@ class LiveScreen:
 
     def __init__(self) -> None:
         from rich.console import Console  # a terminal is there: the time to import it is not noticed
-        from rich.live import Live
 
         self._console = Console(highlight=False)
-        self._live: Live = Live(console=self._console, refresh_per_second=4, transient=True)
+        self._live = self._drawing()
 
     def __enter__(self) -> LiveScreen:
         self._live.__enter__()
@@ -157,6 +163,18 @@ class LiveScreen:
     def show(self, heading: str, rows: tuple[Row, ...]) -> None:
         below = (HINT,) if rows else ()
         self._live.update(table(heading, rows, self._console.width, self._console.height, below))
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        self._live.stop()
+        yield  # whatever ends here does not go on to draw
+        self._live = self._drawing(self._live.get_renderable())  # a stopped one would erase what stands above it now
+        self._live.start(refresh=True)
+
+    def _drawing(self, shown: RenderableType | None = None) -> Live:
+        from rich.live import Live
+
+        return Live(shown, console=self._console, refresh_per_second=4, transient=True)
 
 
 def as_text(line: Line) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -13,7 +14,7 @@ from cli.core.naming import Contract, Names, PermitTerms, Words
 from cli.core.reviewing import Balances
 from cli.desk import Desk
 from cli.earlier_runs import check_not_done, settle
-from cli.gas import most_wei
+from cli.gas import estimate, most_wei, with_margin
 from cli.new_files import check_free, taken
 from cli.options import Format
 from cli.outgoing import Paying
@@ -73,9 +74,38 @@ async def review(desk: Desk, calls: Sequence[Call], question: str) -> bool:
         return False
     await _check_coin(desk, shown)
     desk.confirm(question)
-    await signer.unlock()
-    desk.outgoing.gas_wei = desk.outgoing.shown_wei = shown.most_wei
+    await _settle_on(desk, shown, calls)
     return True
+
+
+async def agree_to_next(desk: Desk, call: Call) -> None:
+    """Let what follows from what was agreed to cost as much as that did; show it and ask if it costs more now.
+
+    What would be refused now is not shown: somebody else may have done it, and it is not going to be sent.
+
+    Raises:
+        NodeUnavailable: the node does not answer.
+        Failure: nobody is there to ask.
+        click.Abort: it was not agreed to.
+    """
+    if call in desk.outgoing.agreed:
+        return
+    desk.outgoing.gas_wei = agreed_wei = desk.outgoing.shown_wei or 0
+    needed = await estimate(desk.session.rpc, desk.signer.address, [call])
+    if needed is None or with_margin(needed.wei) <= agreed_wei:
+        return
+    with suppress(NotSent), desk.paused():
+        shown = await _shown(desk, [call], Format.TEXT)
+        desk.confirm("Send this?")
+        await _settle_on(desk, shown, [call])
+
+
+async def _settle_on(desk: Desk, shown: Shown, calls: Sequence[Call]) -> None:
+    """Take note of what was agreed to, and get ready to sign it."""
+    await desk.signer.unlock()
+    outgoing = desk.outgoing
+    outgoing.gas_wei = outgoing.shown_wei = shown.most_wei
+    outgoing.agreed = tuple(calls)
 
 
 async def _check_coin(desk: Desk, shown: Shown) -> None:
@@ -123,10 +153,11 @@ async def agree_again(desk: Desk, paying: Paying, why: str) -> None:
         NodeUnavailable: the node does not answer.
         click.Abort: it was not agreed to.
     """
-    note(f"{why}, so it is paid in another way than was shown:")
     deposit = desk.session.exchange.deposit(desk.signer.address, paying.amount_base_units)
-    shown = await _shown(desk, [*_paying_steps(paying), deposit], Format.TEXT)
-    desk.confirm("Pay it in so?")
+    with desk.paused():
+        note(f"{why}, so it is paid in another way than was shown:")
+        shown = await _shown(desk, [*_paying_steps(paying), deposit], Format.TEXT)
+        desk.confirm("Pay it in so?")
     desk.outgoing.paying = paying
     before = desk.outgoing.gas_wei
     desk.outgoing.gas_wei = None if before is None or shown.most_wei is None else before + shown.most_wei

@@ -20,7 +20,7 @@ from cli.failures import ExitStatus, Failure, Interrupted
 from cli.funding import check_funds
 from cli.options import Format
 from cli.ordering import agree, missing_of, order_plan, resumable
-from cli.output import Screen, emit_line, note, open_screen, say
+from cli.output import Screen, emit_line, note, say
 from cli.records import Record, Revision
 from cli.selection import Selected
 from cli.session import Session
@@ -139,7 +139,7 @@ async def bring(desk: Desk, update: Update, file: Path, fund_seconds: int) -> bo
     record = recorded(update, file)
     if not await agree(desk, record, plan, call_of(desk.session, update, plan), "Update?"):
         return False
-    with open_screen(desk.environment, desk.options.output) as screen:
+    with desk.open_screen() as screen:
         await send_update(desk, record, update, plan, screen)
     return True
 

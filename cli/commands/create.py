@@ -14,7 +14,6 @@ from cli.earlier_runs import settle
 from cli.environment import Environment
 from cli.options import DEFAULT_FILE, Options, fund_option, include_options, market_options, parse_fund, path_option
 from cli.ordering import order
-from cli.output import open_screen
 from moorage.deployment_file import DeploymentSpec, IncludeRules
 
 
@@ -43,5 +42,5 @@ async def _create(
                 return
         identifier = full(choice.record.deployment)
         text = f"deployment {identifier} is on chain: `moorage deploy -f {file}` delivers its manifest"
-        with open_screen(environment, options.output, is_brief=True) as screen:
+        with desk.open_screen(is_brief=True) as screen:
             screen.tell(Line(await desk.session.reader.block_number(), "created", text, {"deployment": identifier}))

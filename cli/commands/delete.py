@@ -17,8 +17,8 @@ from cli.earlier_runs import settle
 from cli.environment import Environment
 from cli.failures import ExitStatus, Failure
 from cli.options import DEFAULT_FILE, Format, Options, market_options, path_option
-from cli.output import ObjectScreen, Screen, note, open_screen, say
-from cli.review import review
+from cli.output import ObjectScreen, Screen, note, say
+from cli.review import agree_to_next, review
 from cli.selection import Selected, select
 from cli.session import Session
 from cli.transacting import attempt
@@ -63,7 +63,7 @@ async def _delete(
 
 
 async def _agree(desk: Desk, view: DeploymentView) -> bool:
-    """Return whether to go on; a deployment that is closing was agreed to before."""
+    """Return whether to go on; of a deployment that is closing each step is shown when it is due."""
     options, session = desk.options, desk.session
     call = _call(session, view)
     if options.is_sending and (view.state is not DeploymentState.ACTIVE or call is None):
@@ -83,7 +83,7 @@ async def _agree(desk: Desk, view: DeploymentView) -> bool:
 async def _close(desk: Desk, selected: Selected, is_detached: bool) -> Selected:
     told = {(line.block_number, line.text) for line in tell(selected.view, desk.session.money)}
     view = selected.view
-    with open_screen(desk.environment, desk.options.output) as screen:
+    with desk.open_screen() as screen:
         try:
             while view.state is not DeploymentState.CLOSED:
                 view = await _advance(desk, screen, view, told)
@@ -126,8 +126,8 @@ async def _act(desk: Desk, view: DeploymentView) -> str | None:
     call = _call(desk.session, view)
     if call is None:
         return None
-    if not isinstance(next_step(view), GiveUp):
-        desk.outgoing.allow_follow_up()
+    desk.outgoing.known |= describe_ends(view, desk.session.money)
+    await agree_to_next(desk, call)
     outcome = await attempt(desk, call)
     return f"{call.description}: {outcome.reason}" if isinstance(outcome, Refused) else None
 

@@ -204,7 +204,7 @@ class Pool:
     def eth_getBalance(self, address: str, tag: str) -> str:
         return hex(self.balance)
 
-    def eth_estimateGas(self, message: dict[str, str], tag: str) -> str:
+    def eth_estimateGas(self, message: dict[str, str], tag: str = "latest") -> str:
         if message["data"] in self.refusals:
             raise self.refusals[message["data"]]
         return hex(self.gas(bytes.fromhex(message["data"][2:])))

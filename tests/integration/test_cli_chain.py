@@ -392,6 +392,8 @@ async def test_delete__no_facilitator__does_its_work_and_gets_the_tips(tmp_path,
         deleted = await here.tenant.does("delete", "--yes", "-o", "json")
 
         assert deleted.status is ExitStatus.OK, deleted.err
+        assert "close deployment" in deleted.err
+        assert "see as closed" not in deleted.err  # no dearer than what was agreed to
         settled = deleted.events[-1]
         assert settled["text"] == "closed"
         assert _units(settled["tips"]) == ONE_TOKEN // 1_000  # of the match; the others came back
@@ -426,9 +428,12 @@ async def test_delete__order_without_bids__everything_but_nothing_was_paid(tmp_p
         assert process.returncode == ExitStatus.ABORTED
 
         detached = await here.tenant.does("delete", "--yes", "--detach", "-o", "json")
-        deleted = await here.tenant.does("delete", "--yes", "-o", "json")
+        unasked = await here.tenant.does("delete")
+        deleted = await here.tenant.does("delete", "-o", "json", typed="y\n")
 
         assert detached.events[-1]["text"] == "closing"
+        assert_failed(unasked, ExitStatus.USAGE, "Send this? Nobody to ask: give --yes")
+        assert all("see as closed" in each.err for each in (unasked, deleted))
         settled = deleted.events[-1]
         assert (settled["text"], settled["paid"], settled["tips"]) == ("closed", "0", "0")
         assert settled["put_in"] == settled["came_back"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from functools import partial
 from typing import Any
 from unittest.mock import ANY
 
@@ -350,6 +351,22 @@ def test_live_screen__lines_and_rows__both_are_shown(capsys):
         screen.tell(Line(57, "matched", "lease 0xab [bold] matched"))
 
     assert "block 57    lease 0xab [bold] matched" in capsys.readouterr().out
+
+
+def test_live_screen__paused__draws_nothing_and_goes_on_with_what_it_had(monkeypatch):
+    text = io.StringIO()
+    monkeypatch.setattr("rich.console.Console", partial(Console, file=text, force_terminal=True, width=80))
+
+    with LiveScreen() as screen:
+        screen.show("waiting for the block", (Row("west", "leased"),))
+        with screen.paused():
+            before = text.getvalue()
+            screen.show("still waiting", ())
+            asked = text.getvalue()
+        screen.tell(Line(57, "closed", "closed"))
+
+    assert before.endswith("\x1b[1A\x1b[2K") and asked == before
+    assert "\x1b[1A" not in text.getvalue()[len(before) :].partition("still waiting")[0]
 
 
 def test_line__as_text__has_its_block_in_front():

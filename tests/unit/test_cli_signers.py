@@ -20,10 +20,10 @@ ADDRESS = Address(KEY.address)
 DATA = TypedData({"name": "Any", "chainId": 1}, {"Note": [{"name": "text", "type": "string"}]}, "Note", {"text": "x"})
 
 
-def test_j01_follow_up__whatever_the_node_says_of_fees__costs_ten_times_what_was_shown_at_most():
+def test_j01_undoing__whatever_the_node_says_of_fees__costs_ten_times_what_was_shown_at_most():
     outgoing = Outgoing(gas_wei=3, shown_wei=100)
 
-    outgoing.allow_follow_up()
+    outgoing.allow_undoing()
 
     assert outgoing.gas_wei == 1_000
 
