@@ -193,6 +193,7 @@ async def test_deploy__from_file_to_addresses_and_back__adds_up(tmp_path):
                 "name": "web",
                 "state": "running",
                 "reason": None,
+                "update": None,
                 "addresses": ["http://127.0.0.1:9001"],
                 "connections": [],
             }
