@@ -22,9 +22,9 @@ _LABEL = re.compile(r"\s*\S.*?\s{2,}(?=\S)")
 _COMMAND = re.compile(r"`[^`]*`")
 _UNIT = re.compile(
     r"(?<=\d) (?=[A-Z]|(?:blocks?|bytes|seconds?|minutes?|hours?|days?|ms|s|min|h|d|nodes?)\b)|(?<=\bblock) (?=\d)"
-    r"|(?<=\d[dhm]) (?=\d+[hms]\b)"
+    r"|(?<=\bcode) (?=\d)|(?<=\bwithin) (?=\d)|(?<=\d[dhm]) (?=\d+[hms]\b)"
 )
-"""The space in `1.5 MOOR`, `10 blocks`, `block 7` and `1h 15m`."""
+"""The space in `1.5 MOOR`, `10 blocks`, `block 7`, `code 3`, `within 20` and `1h 15m`."""
 _NO_SPACE = "\0"
 """Stands for a space that is no place to break a line at."""
 

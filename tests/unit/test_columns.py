@@ -80,6 +80,8 @@ def test_wrapped__a_line_with_a_label__goes_on_where_its_text_begins():
         ("it is settled within about 10 blocks", ["it is settled within about", "  10 blocks"]),
         ("the provider has to confirm in 5 s", ["the provider has to confirm in", "  5 s"]),
         ("the group is prepaid for about 1h 15m", ["the group is prepaid for about", "  1h 15m"]),
+        ("confirmed 7 blocks ago, next within 33", ["confirmed 7 blocks ago, next", "  within 33"]),
+        ("restarting: it exited with code 3", ["restarting: it exited with", "  code 3"]),
         ("    far in there is a text that goes on", ["    far in there is a text", "      that goes on"]),
         ("short", ["short"]),
     ],
