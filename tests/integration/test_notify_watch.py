@@ -29,7 +29,7 @@ from cli.core.lasting import Patience
 from cli.environment import Environment
 from cli.main import run
 from tests.recipients import HERE
-watch.Patience = lambda interval_blocks: Patience(0.2, 0.2, 10, 60, 0.2, interval_blocks)
+watch.Patience = lambda interval_blocks: Patience(0.2, 0.2, 10, 60, 0.2, interval_blocks or sys.exit("no interval"))
 sys.exit(run(sys.argv[1:], replace(Environment.of_process(), reachable=HERE, poll_seconds=0.05)))
 """
 """`moorage`, for which this machine is public and nothing has to last."""
@@ -165,6 +165,7 @@ async def test_watch__what_was_asked_for_can_not_be_done__is_one_line_that_says_
         no_server = await here.tenant.does(*watch)
         both = await here.tenant.does(*watch, "--all", "-f", "moorage.yml")
         odd = await here.tenant.does(*watch, "--low", "soon")
+        never = await here.tenant.does(*watch, "--interval", "never")
         unknown = await here.tenant.does(*watch, "--deployment", "0x" + "12" * 32)
         mailing = here.tenant.having(SMTP=f"smtp://localhost:{mails.port}", MAIL_FROM="a@b.example")
         idle = await mailing.does(*watch, "-o", "json")
@@ -185,5 +186,6 @@ async def test_watch__what_was_asked_for_can_not_be_done__is_one_line_that_says_
     assert "--smtp" not in hooked.err
     assert_failed(both, ExitStatus.USAGE, "--all is without")
     assert_failed(odd, ExitStatus.USAGE, "--low")
+    assert_failed(never, ExitStatus.USAGE, "--interval")
     assert_failed(unknown, ExitStatus.USAGE, "no deployment")
     assert (idle.status, idle.out, receiver.requests) == (ExitStatus.OK, "", [])
