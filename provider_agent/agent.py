@@ -63,7 +63,7 @@ from provider_agent.shell.lease_access import LeaseGate
 from provider_agent.shell.lease_directory import ChainLeases
 from provider_agent.shell.loop import MarketLoop, Offer
 from provider_agent.shell.manifest_service import ManifestService
-from provider_agent.shell.manifest_store import ManifestFiles
+from provider_agent.shell.manifest_store import MANIFESTS, ManifestFiles
 from provider_agent.shell.peer_answers import PeerAnswers
 from provider_agent.shell.public_host import PublicHost
 from provider_agent.shell.stream_service import StreamService
@@ -113,7 +113,7 @@ async def serve(settings: Settings, accepts_holes: bool = False) -> None:
         market_loop = MarketLoop(
             reader, registry, dispatch, provider, offer, maintenance, advertiser, lambda each: take_in(each)
         )
-        store = ManifestFiles(settings.data_dir / "manifests")
+        store = ManifestFiles(settings.data_dir / MANIFESTS)
         images = await stack.enter_async_context(
             docker_images(
                 settings.docker_url,

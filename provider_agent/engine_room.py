@@ -11,7 +11,7 @@ from pathlib import Path
 
 import structlog
 
-from provider_agent.core.lease_names import Identity
+from provider_agent.core.lease_names import Identity, replica_of
 from provider_agent.core.updates import all_that_may_run
 from provider_agent.core.workloads import DesiredLease
 from provider_agent.doctor_engine import GATEWAY_REMEDY
@@ -24,6 +24,8 @@ from provider_agent.shell.engine_probe import EngineFacts, check_holes, probe
 from provider_agent.shell.eviction import evict
 from provider_agent.shell.firewall import EVERY_SECONDS, NOT_YET, Firewall
 from provider_agent.shell.host_config import OPEN_FILES, Confinement
+from provider_agent.shell.manifest_store import MANIFESTS, ManifestFiles
+from provider_agent.shell.past_logs import PastLogs
 from provider_agent.shell.secret_files import SecretDirectory, secrets_directory
 from provider_agent.shell.workload_runner import WorkloadRunner
 
@@ -60,15 +62,20 @@ async def opened_engine(settings: Settings, identity: Identity, accepts_holes: b
         log.warning("engine with known holes accepted", holes=holes)
     check_runtime(isolation.runtime, facts, settings.file)
     firewall = Firewall(url, identity.labels, image, isolation.egress) if isolation.has_firewall else None
+    past = PastLogs(settings.data_dir / "logs")
     secrets = SecretDirectory(secrets_directory(identity.tag))
     options = DockerOptions(
         secrets=secrets,
+        past=past,
         egress_fault=(lambda: firewall.fault) if firewall is not None else lambda: None,
     )
     async with connected(url, identity.labels, options) as engine:
         if not await engine.has_image(image):
             raise EngineRefused(f"the engine has no image {image} for gateways: {GATEWAY_REMEDY.format(settings.file)}")
-        secrets.keep([each.name for each in (await engine.observe()).containers])
+        there = (await engine.observe()).containers
+        secrets.keep([each.name for each in there])
+        manifests = await ManifestFiles(settings.data_dir / MANIFESTS).leases()
+        past.keep_leases({*manifests, *(found.lease for each in there if (found := replica_of(each.name)))})
         limits = await try_limits(url, image)
         engine.confine(Confinement(isolation.runtime, open_files(url), limits.of_layers, limits.of_volumes))
         log.info("engine opened", runtime=isolation.runtime, layers=limits.of_layers, volumes=limits.of_volumes)

@@ -14,7 +14,7 @@ import tarfile
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import aiodocker
@@ -26,6 +26,7 @@ from provider_agent.core.ports import PortRange
 from provider_agent.gateway_settings import gateway_owner
 from provider_agent.shell.docker_engine import DockerEngine, DockerOptions, connected
 from provider_agent.shell.haproxy_gateways import HaproxyGateways
+from provider_agent.shell.past_logs import PastLogs
 from tests.engine_contract import LOOP
 
 IMAGE = "moorage-test/shell:1"
@@ -99,7 +100,8 @@ async def docker_world(url: str) -> AsyncIterator[DockerWorld]:
     owner: Labels = (("moorage.provider", "7"), ("moorage.test", prefix))
     async with AsyncExitStack() as stack:
         docker = await stack.enter_async_context(aiodocker.Docker(url=url))
-        engine = await stack.enter_async_context(connected(url, owner, OPTIONS))
+        past = PastLogs(Path(stack.enter_context(tempfile.TemporaryDirectory())))
+        engine = await stack.enter_async_context(connected(url, owner, replace(OPTIONS, past=past)))
         port = await stack.enter_async_context(_empty_registry())
         await import_image(docker)
         stack.push_async_callback(_clean, docker, prefix)

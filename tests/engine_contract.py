@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Protocol
@@ -10,7 +11,7 @@ from typing import Protocol
 import pytest
 
 from moorage.streams import TIME, Source
-from moorage.types import OrderId
+from moorage.types import Address, OrderId, ProviderNumber, Version
 from provider_agent.core.containers import (
     Attachment,
     ContainerSpec,
@@ -23,7 +24,7 @@ from provider_agent.core.containers import (
     VolumeMount,
     sorted_labels,
 )
-from provider_agent.core.lease_names import LEASE_LABEL
+from provider_agent.core.lease_names import LEASE_LABEL, Identity, LeaseNames
 from provider_agent.shell.engine import (
     Engine,
     EngineRefused,
@@ -321,6 +322,59 @@ class EngineContract:
     async def test_logs__container_is_absent__are_empty(self, world: World) -> None:
         assert [each async for each in world.engine.logs(f"{world.prefix}-absent", LogRange())] == []
 
+    async def test_logs__container_was_made_anew_after_a_crash__are_told_from_the_one_before_on(
+        self, world: World
+    ) -> None:
+        spec = of_lease(world)
+        await world.engine.ensure_container(spec)
+        await world.crash(spec.name)
+
+        await world.engine.ensure_container(replace(spec, restarts=1))
+
+        async with aclosing(world.engine.logs(spec.name, LogRange(is_following=True))) as lines:
+            told = [await anext(lines), await anext(lines)]
+        assert [each.text for each in told] == ["ready", "ready"]
+        assert told[0].time < told[1].time
+        ranges = (
+            LogRange(),
+            LogRange(tail=5),
+            LogRange(tail=2),
+            LogRange(tail=1),
+            LogRange(tail=0),
+            LogRange(since=told[1].time),
+            LogRange(since=told[1].time, tail=2),
+        )
+        found = [[each async for each in world.engine.logs(spec.name, wanted)] for wanted in ranges]
+        assert found == [told, told, told, told[1:], [], told[1:], told[1:]]
+        assert await world.engine.kept_logs(lease_id(world)) == {spec.name}
+
+    async def test_logs__container_is_gone__are_told_until_they_are_forgotten(self, world: World) -> None:
+        spec, lease = of_lease(world), lease_id(world)
+        await world.engine.ensure_container(spec)
+        await world.crash(spec.name)
+        there = [each async for each in world.engine.logs(spec.name, LogRange())]
+
+        await world.engine.remove_container(spec.name, at_once=True)
+
+        assert [each async for each in world.engine.logs(spec.name, LogRange())] == there
+        await world.engine.forget_logs(OTHER_LEASE)
+        await world.engine.forget_logs(lease, {spec.name, "another"})
+        assert await world.engine.kept_logs(lease) == {spec.name}
+        await world.engine.forget_logs(lease, {"another"})
+        assert await world.engine.kept_logs(lease) == frozenset()
+        assert [each async for each in world.engine.logs(spec.name, LogRange())] == []
+
+    async def test_logs__same_container_is_started_again__are_told_once(self, world: World) -> None:
+        spec = of_lease(world)
+        await world.engine.ensure_container(spec)
+        await world.crash(spec.name)
+
+        await world.engine.ensure_container(spec)
+
+        async with aclosing(world.engine.logs(spec.name, LogRange(is_following=True))) as lines:
+            assert [(await anext(lines)).text for _ in range(2)] == ["ready", "ready"]
+        assert await world.engine.kept_logs(lease_id(world)) == frozenset()
+
     async def test_exec__reads_its_input_to_the_end__writes_it_and_tells_its_code(self, world: World) -> None:
         await world.engine.ensure_container(container(world))
 
@@ -360,6 +414,19 @@ class EngineContract:
 
         assert await world.engine.observe() == Observed()
         assert await world.has_container(f"{world.prefix}-web")
+
+
+def lease_id(world: World) -> OrderId:
+    """Return a lease that no other test has."""
+    return OrderId(hashlib.sha256(world.prefix.encode()).digest())
+
+
+def of_lease(world: World) -> ContainerSpec:
+    """Return a container that is a replica of a lease's workload."""
+    names = LeaseNames(
+        Identity(31337, Address("0x" + "11" * 20), ProviderNumber(7)), lease_id(world), Version(bytes(32))
+    )
+    return replace(container(world), name=names.container("web", 0))
 
 
 def public(world: World) -> NetworkSpec:

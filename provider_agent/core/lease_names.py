@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
 
 from moorage.types import Address, OrderId, ProviderNumber, Version
@@ -13,6 +14,9 @@ GATEWAY_ROLE = "gateway"
 GATEWAY_KIND = "mg"
 PORTS_LABEL = "moorage.ports"
 """Of a gateway: the ports of the host that it was given, also while it does not run."""
+BESIDE = ".next"
+"""Ends the name of a container in which a replica's new version is tried; no workload's name has a point."""
+_REPLICA = re.compile(rf"mw-[0-9a-f]{{8}}-([0-9a-f]{{64}})-(.+)-([0-9]+)(?:{re.escape(BESIDE)})?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,21 @@ class Identity:
 def is_gateway(container: str) -> bool:
     """Return whether a name is that of a gateway's container."""
     return container.startswith(f"{GATEWAY_KIND}-")
+
+
+@dataclass(frozen=True, slots=True)
+class Replica:
+    """What a container of a lease is one of."""
+
+    lease: OrderId
+    workload: str
+    number: int
+
+
+def replica_of(container: str) -> Replica | None:
+    """Return what a name of LeaseNames.container says; None: it is none."""
+    found = _REPLICA.fullmatch(container)
+    return Replica(OrderId(bytes.fromhex(found[1])), found[2], int(found[3])) if found is not None else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 
 from moorage.streams import ExecRequest, LogQuery
-from provider_agent.core.containers import ROLE_LABEL, ContainerState, ObservedContainer
+from provider_agent.core.containers import ROLE_LABEL, ContainerState, ObservedContainer, sorted_labels
+from provider_agent.core.lease_names import Replica, replica_of
 
 WORKLOAD_LABEL = "moorage.workload"
 REPLICA_LABEL = "moorage.replica"
@@ -35,6 +36,23 @@ def log_sources(containers: Iterable[ObservedContainer], query: LogQuery) -> tup
         for each in containers
         if _is_replica(each) and query.wants(each.label(WORKLOAD_LABEL), _replica(each))
     )
+
+
+def with_gone(containers: Iterable[ObservedContainer], names: Collection[str]) -> tuple[ObservedContainer, ...]:
+    """Return containers, and those of which only the end of their output is kept.
+
+    Args:
+        names: of all of which something is kept.
+    """
+    there = tuple(containers)
+    gone = sorted(set(names) - {each.name for each in there})
+    found = ((name, replica) for name in gone if (replica := replica_of(name)) is not None)
+    return (*there, *(_gone(name, replica) for name, replica in found))
+
+
+def _gone(name: str, replica: Replica) -> ObservedContainer:
+    labels = {WORKLOAD_LABEL: replica.workload, REPLICA_LABEL: str(replica.number)}
+    return ObservedContainer(name, sorted_labels(labels), ContainerState.OTHER)
 
 
 def no_source(containers: Iterable[ObservedContainer], query: LogQuery) -> str | None:

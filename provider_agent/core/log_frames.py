@@ -39,6 +39,8 @@ class FrameReader:
         self._buffer = bytearray()
         self._going_on: set[Source] = set()
         """Streams whose line has been told and is not over."""
+        self.frames = 0
+        """How many there were: what an engine takes for a line when it is asked for the last ones."""
 
     def feed(self, data: bytes) -> list[OutputLine]:
         """Return the lines that are there now.
@@ -51,6 +53,7 @@ class FrameReader:
         while (end := self._end_of_frame(place)) <= len(self._buffer):
             line = self._line(SOURCES[self._buffer[place]], bytes(self._buffer[place + _HEADER.size : end]))
             place = end
+            self.frames += 1
             if line is not None:
                 lines.append(line)
         del self._buffer[:place]

@@ -19,6 +19,7 @@ from provider_agent.core.containers import (
     Observed,
     ObservedContainer,
 )
+from provider_agent.core.lease_names import BESIDE
 from provider_agent.core.workload_health import is_up
 from provider_agent.core.workloads import DesiredLease, DesiredWorkload
 
@@ -56,7 +57,7 @@ def all_that_may_run(wanted: DesiredLease) -> Iterator[ContainerSpec]:
 
 def name_beside(spec: ContainerSpec) -> str:
     """Return what the container is called in which a replica's new version is tried."""
-    return f"{spec.name}.next"  # no workload's name has a point
+    return f"{spec.name}{BESIDE}"
 
 
 def _running_beside(workload: DesiredWorkload, seen: Seen, now_seconds: int) -> Iterator[tuple[int, bool]]:

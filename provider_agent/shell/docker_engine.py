@@ -11,6 +11,7 @@ import json
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterable
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from http import HTTPStatus
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
@@ -34,7 +35,7 @@ from provider_agent.core.containers import (
     sorted_labels,
 )
 from provider_agent.core.lease_names import LEASE_LABEL
-from provider_agent.core.log_frames import OutputLine
+from provider_agent.core.log_frames import FrameReader, OutputLine
 from provider_agent.shell.docker_calls import answering, docker_at, ignoring, port_taken, reason, refusing
 from provider_agent.shell.docker_config import Json, container_config, endpoint_config, network_config
 from provider_agent.shell.docker_events import CHANGES, listening
@@ -56,11 +57,14 @@ from provider_agent.shell.engine import (
     NameConflict,
 )
 from provider_agent.shell.host_config import USUAL, Confinement, bind_mount
+from provider_agent.shell.past_logs import KEPT_LINES, PastLogs, with_past
 from provider_agent.shell.secret_files import SecretDirectory, SecretFilesError
 from provider_agent.shell.subnets import free_subnets
 
 DEFAULT_POOL = IPv4Network("10.224.0.0/12")
 MAX_SUBNET_ATTEMPTS = 64
+RUN_DIGITS = 12
+"""Of a container's id; enough to tell one from those of the same name before it."""
 
 log = structlog.get_logger(__name__)
 
@@ -77,6 +81,8 @@ class DockerOptions:
     confinement: Confinement = USUAL
     secrets: SecretDirectory | None = None
     """None: containers with secrets are refused."""
+    past: PastLogs | None = None
+    """None: what a container wrote goes with it."""
     egress_fault: Callable[[], str | None] = lambda: "the host has no firewall of this provider"
     """Tells why nothing that leads out may be started; None: it may."""
 
@@ -162,14 +168,16 @@ class DockerEngine:
         with refusing():
             found = await self._own(f"containers/{name}/json")
             if found is not None:
-                await self._stop(found["Id"])
+                await self._stop(found["Id"], self._options.stop_seconds)
 
     async def remove_container(self, name: str, *, at_once: bool = False) -> None:
         with refusing():
             found = await self._own(f"containers/{name}/json")
             if found is not None:
-                if not at_once:
-                    await self._stop(found["Id"])
+                await self._stop(found["Id"], 0 if at_once else self._options.stop_seconds)
+                if self._options.past is not None:
+                    lines = self._log(found["Id"], LogRange(tail=KEPT_LINES))
+                    await self._options.past.keep(name, found["Id"][:RUN_DIGITS], lines)
                 with ignoring(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT):  # gone, or being removed
                     await self._call("DELETE", f"containers/{found['Id']}", {"force": "true", "v": "true"})
             if self._options.secrets is not None:
@@ -192,12 +200,25 @@ class DockerEngine:
                     await self._call("DELETE", f"volumes/{name}")
 
     async def logs(self, name: str, wanted: LogRange) -> AsyncGenerator[OutputLine, None]:
-        with refusing(), ignoring(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT):  # gone, or being removed
+        with refusing():
             found = await self._own(f"containers/{name}/json")
-            if found is not None:
-                async with aclosing(read_logs(self._docker, found["Id"], wanted, self._options.call_seconds)) as lines:
-                    async for line in lines:
-                        yield line
+        container = found["Id"] if found is not None else ""
+        lines, past = self._log(container, wanted), self._options.past
+        if past is not None and await past.has(name):
+            room = await self._room(container, wanted.tail) if wanted.tail else 0
+            lines = with_past(
+                partial(past.read, name, container[:RUN_DIGITS]), partial(self._log, container), room, wanted
+            )
+        async with aclosing(lines):
+            async for line in lines:
+                yield line
+
+    async def kept_logs(self, lease: OrderId) -> frozenset[str]:
+        return await self._options.past.containers(lease) if self._options.past is not None else frozenset()
+
+    async def forget_logs(self, lease: OrderId, but_for: Collection[str] = ()) -> None:
+        if self._options.past is not None:
+            await self._options.past.forget(lease, but_for)
 
     @asynccontextmanager
     async def exec(self, name: str, spec: ExecSpec) -> AsyncIterator[Exec]:
@@ -207,6 +228,26 @@ class DockerEngine:
                 raise EngineRefused("the container is gone")
             async with running_exec(self._docker, found["Id"], spec, self._options.call_seconds) as running:
                 yield running
+
+    async def _log(
+        self, container: str, wanted: LogRange, reader: FrameReader | None = None
+    ) -> AsyncGenerator[OutputLine, None]:
+        """Yield the engine's own log of a container; nothing if its id is empty."""
+        if not container:
+            return
+        seconds = self._options.call_seconds
+        with refusing(), ignoring(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT):  # gone, or being removed
+            async with aclosing(read_logs(self._docker, container, wanted, seconds, reader or FrameReader())) as lines:
+                async for line in lines:
+                    yield line
+
+    async def _room(self, container: str, tail: int) -> int:
+        """Return how many of the last lines were written before a container's log begins."""
+        reader, count = FrameReader(), 0
+        async with aclosing(self._log(container, LogRange(tail=tail), reader)) as lines:
+            async for _ in lines:
+                count += 1
+        return tail - count if reader.frames < tail else 0
 
     async def _observe_container(self, listed: Json, closely: Collection[str]) -> ObservedContainer | None:
         """Complete an entry of the list; None if the container has gone meanwhile, or only its name has.
@@ -232,8 +273,7 @@ class DockerEngine:
         if is_let_out and (fault := self._options.egress_fault()) is not None:
             raise EngineRefused(f"not started, as the rules that keep it from its host are not in place: {fault}")
 
-    async def _stop(self, container: str) -> None:
-        seconds = self._options.stop_seconds
+    async def _stop(self, container: str, seconds: int) -> None:
         with ignoring(HTTPStatus.NOT_FOUND):
             await self._call("POST", f"containers/{container}/stop", {"t": str(seconds)}, wait=seconds)
 

@@ -43,12 +43,13 @@ log = structlog.get_logger(__name__)
 
 
 async def read_logs(
-    docker: aiodocker.Docker, container: str, wanted: LogRange, seconds: int
+    docker: aiodocker.Docker, container: str, wanted: LogRange, seconds: int, reader: FrameReader
 ) -> AsyncGenerator[OutputLine, None]:
     """Yield the lines of a container's log; a reader who is slow slows the engine down, and nobody else.
 
     Args:
         seconds: the engine has to answer.
+        reader: a new one.
 
     Raises:
         EngineUnavailable: it does not, or breaks off.
@@ -58,7 +59,7 @@ async def read_logs(
         params["tail"] = str(wanted.tail)
     if wanted.since is not None:
         params["since"] = _unix_time(wanted.since)
-    reader, response = FrameReader(), None
+    response = None
     try:
         async with answering(seconds):
             response = await docker._do_query(

@@ -165,7 +165,10 @@ class Engine(Protocol):
         ...
 
     async def remove_container(self, name: str, *, at_once: bool = False) -> None:
-        """Stop a container, with time to finish unless it is to go at once, and remove it. Its volumes stay."""
+        """Stop a container, with time to finish unless it is to go at once, and remove it.
+
+        Its volumes stay, and the end of what a lease's workload wrote.
+        """
         ...
 
     async def remove_network(self, name: str) -> None:
@@ -181,11 +184,19 @@ class Engine(Protocol):
         ...
 
     def logs(self, name: str, wanted: LogRange) -> AsyncGenerator[OutputLine, None]:
-        """Yield what a container has written, as far as the engine keeps it; nothing if there is no such container.
+        """Yield what containers of this name have written, those that are gone first, as far as it is kept.
 
         Raises:
             NameConflict
         """
+        ...
+
+    async def kept_logs(self, lease: OrderId) -> frozenset[str]:
+        """Return the names of a lease's containers of which something is kept though they are gone."""
+        ...
+
+    async def forget_logs(self, lease: OrderId, but_for: Collection[str] = ()) -> None:
+        """Remove what is kept of a lease's containers that are gone, but for these names. Disk errors are OSError."""
         ...
 
     def exec(self, name: str, spec: ExecSpec) -> AbstractAsyncContextManager[Exec]:

@@ -6,7 +6,7 @@ Nothing is held beyond one batch: who reads slowly slows down the engine's readi
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Collection
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
 from contextlib import aclosing
 
 import structlog
@@ -31,11 +31,11 @@ class LogStream:
     """What one request is answered with."""
 
     def __init__(
-        self, engine: Engine, containers: Callable[[], Collection[ObservedContainer]], query: LogQuery
+        self, engine: Engine, containers: Callable[[], Awaitable[Collection[ObservedContainer]]], query: LogQuery
     ) -> None:
         """
         Args:
-            containers: returns what the lease has on the engine, as it was last seen.
+            containers: returns those of the lease, as they were last seen, and those of which only lines are kept.
         """
         self._engine = engine
         self._containers = containers
@@ -50,7 +50,7 @@ class LogStream:
         Raises:
             EngineUnavailable: what was there could not be read.
         """
-        first = self._sources()
+        first = await self._sources()
         async with aclosing(merged([self._written(source) for source in first], lambda line: line.time)) as lines:
             batch: list[Record] = []
             async for line in lines:
@@ -65,22 +65,23 @@ class LogStream:
                     yield coming
 
     async def _written(self, source: LogSource) -> AsyncGenerator[LogLine, None]:
-        wanted = LogRange(self._query.since, self._query.tail)
+        """Yield what is there; where nothing of it is wanted the last line is noted, and what comes is known."""
+        is_wanted = self._query.tail != 0
+        wanted = LogRange(self._query.since, self._query.tail if is_wanted else 1)
         async with aclosing(self._read(source, wanted)) as lines:
             async for line in lines:
-                yield line
+                if is_wanted:
+                    yield line
 
     async def _following(self) -> AsyncGenerator[list[Record], None]:
         followers: dict[str, asyncio.Task[None]] = {}
-        tail = 0 if self._query.tail == 0 else None
         quiet_seconds = 0.0
         try:
             while True:
-                for source in self._sources():
+                for source in await self._sources():
                     follower = followers.get(source.container)
                     if follower is None or follower.done():
-                        followers[source.container] = asyncio.create_task(self._follow(source, tail))
-                tail = None  # of a container that comes later all is new
+                        followers[source.container] = asyncio.create_task(self._follow(source))
                 batch = await self._batch()
                 quiet_seconds = 0.0 if batch else quiet_seconds + LOOK_SECONDS
                 if quiet_seconds >= ALIVE_SECONDS:
@@ -101,17 +102,19 @@ class LogStream:
             batch.append(self._lines.get_nowait())
         return batch
 
-    async def _follow(self, source: LogSource, tail: int | None) -> None:
-        """Pass on what a container writes, also when it is started again, until it is gone."""
-        has_read = False
-        while (now := self._source(source.container)) is not None:
-            if now.is_running or not has_read:
+    async def _follow(self, source: LogSource) -> None:
+        """Pass on what a container writes, also when it is started again or made anew, until nothing of it is left.
+
+        One that has ended is read once after its end: its log may have been taken away under its reader.
+        """
+        is_read_to_its_end = False
+        while (now := await self._source(source.container)) is not None:
+            if now.is_running or not is_read_to_its_end:
                 try:
-                    await self._pass_on(now, LogRange(self._resume(now), tail, is_following=True))
-                    has_read = True
+                    await self._pass_on(now, LogRange(self._resume(now), is_following=True))
+                    is_read_to_its_end = not now.is_running
                 except EngineError as error:
                     log.info("log broke off", container=now.container, reason=str(error))
-            tail = None if self._has_told(now) else tail
             await asyncio.sleep(AGAIN_SECONDS)
 
     async def _pass_on(self, source: LogSource, wanted: LogRange) -> None:
@@ -131,14 +134,11 @@ class LogStream:
     def _resume(self, source: LogSource) -> str | None:
         return min(self._times(source), default=self._query.since)
 
-    def _has_told(self, source: LogSource) -> bool:
-        return bool(self._times(source))
-
     def _times(self, source: LogSource) -> list[str]:
         return [time for (container, _), time in self._told.times().items() if container == source.container]
 
-    def _sources(self) -> tuple[LogSource, ...]:
-        return log_sources(self._containers(), self._query)
+    async def _sources(self) -> tuple[LogSource, ...]:
+        return log_sources(await self._containers(), self._query)
 
-    def _source(self, container: str) -> LogSource | None:
-        return next((each for each in self._sources() if each.container == container), None)
+    async def _source(self, container: str) -> LogSource | None:
+        return next((each for each in await self._sources() if each.container == container), None)

@@ -13,6 +13,8 @@ from typing import Protocol
 from moorage.private_file import write_private
 from moorage.types import OrderId
 
+MANIFESTS = "manifests"
+"""The directory of an agent's ManifestFiles, in its data_dir."""
 _NAME = re.compile(r"([0-9a-f]{64})\.json")
 
 

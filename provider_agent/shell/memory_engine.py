@@ -22,7 +22,7 @@ from provider_agent.core.containers import (
     ObservedVolume,
     sorted_labels,
 )
-from provider_agent.core.lease_names import LEASE_LABEL
+from provider_agent.core.lease_names import LEASE_LABEL, replica_of
 from provider_agent.core.log_frames import OutputLine
 from provider_agent.shell.engine import (
     EngineError,
@@ -35,7 +35,8 @@ from provider_agent.shell.engine import (
     NameConflict,
     PortTaken,
 )
-from provider_agent.shell.memory_streams import Output, Program, cat, running_exec
+from provider_agent.shell.memory_streams import NOTHING, Output, Program, cat, ended, running_exec
+from provider_agent.shell.past_logs import with_past
 from provider_agent.shell.subnets import free_subnets
 
 _Found = TypeVar("_Found", ObservedContainer, ObservedNetwork, ObservedVolume)
@@ -73,6 +74,8 @@ class MemoryEngine:
     programs: dict[str, Program] = field(default_factory=lambda: {"/bin/cat": cat})
     """What can be run in containers, by the first word of the command."""
     _outputs: dict[str, Output] = field(default_factory=dict)
+    _past: dict[str, Output] = field(default_factory=dict)
+    """What containers wrote that are gone, by their name."""
     _listeners: list[asyncio.Queue[str | EngineError]] = field(default_factory=list)
 
     async def observe(self, lease: OrderId | None = None, told: Collection[OrderId] = ()) -> Observed:
@@ -127,6 +130,8 @@ class MemoryEngine:
         if found is not None and is_same and found.state is ContainerState.RUNNING:
             self._containers[spec.name] = replace(found, networks=networks)
         else:
+            if not is_same:
+                self._end_output(spec.name)
             self._start(spec, networks)
 
     async def stop_container(self, name: str) -> None:
@@ -140,8 +145,7 @@ class MemoryEngine:
         if self._own(self._containers.get(name), name) is not None:
             self._tell(self._containers[name])
             del self._containers[name]
-            if (output := self._outputs.pop(name, None)) is not None:
-                output.end()
+            self._end_output(name)
             self._mounts.pop(name, None)
 
     async def remove_network(self, name: str) -> None:
@@ -162,9 +166,18 @@ class MemoryEngine:
 
     async def logs(self, name: str, wanted: LogRange) -> AsyncGenerator[OutputLine, None]:
         self._enter("logs")
-        if self._own(self._containers.get(name), name) is not None and name in self._outputs:
-            async for line in self._outputs[name].read(wanted):
-                yield line
+        self._own(self._containers.get(name), name)
+        past, now = self._past.get(name, NOTHING), self._outputs.get(name, NOTHING)
+        room = max(0, wanted.tail - now.count) if wanted.tail else 0
+        async for line in with_past(past.read, now.read, room, wanted):
+            yield line
+
+    async def kept_logs(self, lease: OrderId) -> frozenset[str]:
+        return self._kept(lease)
+
+    async def forget_logs(self, lease: OrderId, but_for: Collection[str] = ()) -> None:
+        for name in self._kept(lease) - set(but_for):
+            del self._past[name]
 
     def exec(self, name: str, spec: ExecSpec) -> AbstractAsyncContextManager[Exec]:
         self._enter("exec")
@@ -206,6 +219,15 @@ class MemoryEngine:
         """Return the names of all containers, whoever they belong to."""
         return frozenset(self._containers)
 
+    def _kept(self, lease: OrderId) -> frozenset[str]:
+        return frozenset(name for name in self._past if (of := replica_of(name)) is not None and of.lease == lease)
+
+    def _end_output(self, name: str) -> None:
+        output = self._outputs.pop(name, NOTHING)
+        output.end()
+        if output.count and replica_of(name) is not None:
+            self._past.setdefault(name, ended()).add(output)
+
     def _check_image(self, image: str) -> None:
         if image not in self.images:
             raise ImageNotFound(f"image {image} was not found")
@@ -221,7 +243,7 @@ class MemoryEngine:
         self._containers[spec.name] = ObservedContainer(
             spec.name, labels, ContainerState.RUNNING, networks, published, started_seconds=self.clock()
         )
-        self._outputs[spec.name] = Output()
+        self._outputs.setdefault(spec.name, Output(self._past.get(spec.name, NOTHING).count)).begin()
         for word in self.first_words:
             self.write(spec.name, word)
         self._tell(self._containers[spec.name])

@@ -14,18 +14,35 @@ FIRST_TIME = 1_000_000_000
 
 
 class Output:
-    """All that one run of a container has written."""
+    """All that one container has written."""
 
-    def __init__(self) -> None:
+    def __init__(self, first: int = 0) -> None:
+        """
+        Args:
+            first: how many lines others of its name have written before.
+        """
+        self._first = first
         self._lines: list[OutputLine] = []
         self._has_ended = False
         self._changed = asyncio.Event()
 
     def write(self, text: str, stream: Source) -> None:
         """Add a line; each is a nanosecond later than the one before."""
-        number = FIRST_TIME + len(self._lines)
+        number = FIRST_TIME + self._first + len(self._lines)
         self._lines.append(OutputLine(f"2026-01-01T00:00:00.{number % 10**9:09}Z", stream, text))
         self._change()
+
+    @property
+    def count(self) -> int:
+        """How many lines it has."""
+        return len(self._lines)
+
+    def add(self, other: Output) -> None:
+        """Add the lines of a container that came after it."""
+        self._lines += other._lines
+
+    def begin(self) -> None:
+        self._has_ended = False
 
     def end(self) -> None:
         self._has_ended = True
@@ -48,6 +65,16 @@ class Output:
     def _change(self) -> None:
         before, self._changed = self._changed, asyncio.Event()
         before.set()
+
+
+def ended() -> Output:
+    """Return what nobody writes to."""
+    output = Output()
+    output.end()
+    return output
+
+
+NOTHING = ended()
 
 
 class MemoryExec:

@@ -21,7 +21,7 @@ from moorage.stream_api import encode_record
 from moorage.streams import LONGEST_SECONDS, Channel, Ended, ExecEnd, ExecRequest, LogQuery, Record
 from moorage.types import OrderId, OrderState
 from provider_agent.core.containers import ObservedContainer
-from provider_agent.core.lease_streams import exec_target, no_source
+from provider_agent.core.lease_streams import exec_target, no_source, with_gone
 from provider_agent.shell.engine import Engine, EngineError, ExecSpec
 from provider_agent.shell.exec_session import ExecSession
 from provider_agent.shell.https_server import kept_open
@@ -120,7 +120,7 @@ class StreamService:
 
     async def _records(self, context: LeaseContext, query: LogQuery) -> AsyncGenerator[list[Record], None]:
         """Yield what is sent, to the end and with the reason for it; now and then that is nothing."""
-        stream = LogStream(self._engine, lambda: self._containers(context.lease.id), query)
+        stream = LogStream(self._engine, lambda: self._there_and_gone(context.lease.id), query)
         started = checked = time.monotonic()
         try:
             async with aclosing(stream.records()) as batches:
@@ -139,12 +139,16 @@ class StreamService:
                         if refusal is not None:
                             yield [Ended(refusal.detail)]
                             return
-            yield [Ended(no_source(self._containers(context.lease.id), query))]
+            yield [Ended(no_source(await self._there_and_gone(context.lease.id), query))]
         except EngineError as error:
             yield [Ended(f"the engine does not tell: {error}", is_retryable=True)]
         except Exception:
             log.exception("log not sent", lease=context.lease.id.hex())
             yield [Ended("the agent could not go on", is_retryable=True)]
+
+    async def _there_and_gone(self, lease: OrderId) -> tuple[ObservedContainer, ...]:
+        """Return the containers that a lease has, and had, as far as their output is kept."""
+        return with_gone(self._containers(lease), await self._engine.kept_logs(lease))
 
     async def _get_exec(self, request: web.Request) -> web.StreamResponse:
         lease = lease_of(request)

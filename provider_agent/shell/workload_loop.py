@@ -317,6 +317,8 @@ class WorkloadLoop:
     async def _clear_away(self, snapshot: Snapshot) -> None:
         """Forget the manifests of leases that are over and gone, and those leases when the chain knows it too."""
         gone = frozenset(each.lease for each in self._endings.over if self._runner.is_reset(each.lease))
+        for lease in gone:
+            await self._runner.forget_logs(lease)
         for lease in gone & self._shelf.leases:
             crash_point("before-forgetting-manifest")
             await self._runner.keep_images(lease, ())  # first: without its manifest nothing would lead here again

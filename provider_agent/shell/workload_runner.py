@@ -233,6 +233,10 @@ class WorkloadRunner:
         """Forget what the names of a lease's images meant, but for these. Disk errors are OSError."""
         await self._images.keep(lease, references)
 
+    async def forget_logs(self, lease: OrderId) -> None:
+        """Remove all that is kept of what a lease's workloads wrote. Disk errors are OSError."""
+        await self._engine.forget_logs(lease)
+
     def now(self) -> int:
         """Return the Unix time."""
         return self._now()

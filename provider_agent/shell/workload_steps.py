@@ -97,6 +97,14 @@ class WorkloadSteps:
                 log.warning("engine refused", lease=lease.hex(), step=_described(intent), reason=str(error))
         if wanted is not None:
             await self._care.tune(wanted)
+            await self._forget_logs(wanted)
+
+    async def _forget_logs(self, wanted: DesiredLease) -> None:
+        """Keep what was written only of what the lease still is to have."""
+        try:
+            await self._engine.forget_logs(wanted.lease, {each.name for each in wanted.workload_containers})
+        except OSError as error:
+            log.warning("logs not forgotten", lease=wanted.lease.hex(), reason=str(error))
 
     async def remove_at_once(self, name: str) -> None:
         """Remove a container that runs, without time to end by itself.

@@ -236,13 +236,80 @@ async def test_logs__followed__tell_what_comes_also_after_a_restart_and_from_new
         world.engine.crash(name, 1)
         world.engine.first_words = ()
         await world.run(restarts=1)
-        for _ in range(2):
-            world.engine.write(name, "an older time")
         world.engine.write(name, "again")
         assert await next_text(records) == "again"
 
         world.engine.write(await world.run(replica=1), "of another")
         assert await next_text(records) == "of another"
+
+
+async def test_logs__container_was_made_anew__are_told_from_the_ones_before_on(world: World) -> None:
+    name = await world.run()
+    world.engine.write(name, "why it crashes", Source.STDERR)
+    for restarts in (1, 2):
+        world.engine.crash(name, 1)
+        await world.run(restarts=restarts)
+    world.engine.write(name, "now")
+
+    told = ["web-0 ready", "web-0 why it crashes", "web-0 ready", "web-0 ready", "web-0 now"]
+    assert await lines(world) == told
+    for tail in range(7):
+        assert await lines(world, LogQuery(tail=tail)) == told[max(0, 5 - tail) :]
+    assert await lines(world, LogQuery(since="2026-01-01T00:00:00.000000002Z")) == told[2:]
+
+
+async def test_logs__container_is_gone__are_told_all_the_same(world: World) -> None:
+    name, other = await world.run(), await world.run(replica=1)
+    world.engine.write(await world.run(lease=OTHER_LEASE), CANARY)
+    for each in (name, other):
+        await world.engine.remove_container(each, at_once=True)
+    await world.engine.remove_container(await world.run(lease=OTHER_LEASE))
+
+    assert await lines(world, LogQuery("web", 0)) == ["web-0 ready"]
+    assert await lines(world) == ["web-0 ready", "web-1 ready"]
+
+
+@pytest.mark.parametrize("tail", [None, 0, 1])
+async def test_logs__followed_over_crashes__tell_each_line_once(world: World, tail: int | None) -> None:
+    world.engine.first_words = ()
+    name = await world.run()
+    told, numbers = ["-1"] if tail != 0 else [], iter(range(100))
+    world.engine.write(name, "-1")
+    async with aclosing(CLIENT.logs(world.agent, LEASE, replace(FOLLOW, tail=tail))) as records:
+        told_now = [await next_text(records)] if tail != 0 else []
+        assert await anext(records) == CaughtUp()
+        for restarts in range(1, 9):
+            for stream in (Source.STDERR, Source.STDOUT, Source.STDOUT):
+                told.append(str(next(numbers)))
+                world.engine.write(name, told[-1], stream)
+            if restarts % 2:  # else the reader is not there yet when the container goes
+                told_now += [await next_text(records) for _ in range(len(told) - len(told_now))]
+            world.engine.crash(name, 1)
+            if restarts % 3:
+                await world.run(restarts=restarts)
+            else:
+                await world.engine.remove_container(name, at_once=True)
+                await asyncio.sleep(0.1)
+                await world.run(restarts=restarts)
+        world.engine.write(name, "last")
+        told_now += [await next_text(records) for _ in range(len(told) + 1 - len(told_now))]
+
+    assert told_now == [*told, "last"]
+
+
+async def test_logs__followed_container_goes_and_stays_away__tell_its_last_lines(world: World) -> None:
+    name = await world.run()
+    async with aclosing(CLIENT.logs(world.agent, LEASE, FOLLOW)) as records:
+        assert await next_text(records) == "ready"
+        await until(lambda: world.engine.calls.count("logs") >= 2)
+        world.engine.failures = [EngineUnavailable("gone")] * 2
+        world.engine.crash(name, 1)
+        world.engine.write(name, "the last word")
+        await asyncio.sleep(0.1)
+        world.engine.failures = []
+        await world.engine.remove_container(name)
+
+        assert await next_text(records) == "the last word"
 
 
 async def test_logs__followed_without_what_was__tell_what_comes(world: World) -> None:

@@ -18,8 +18,9 @@ from moorage.streams import Source, TerminalSize
 from provider_agent.core.containers import Bind, ContainerState, NetworkKind, NetworkSpec, VolumeMount
 from provider_agent.shell.docker_engine import DockerOptions, connected
 from provider_agent.shell.engine import EngineRefused, EngineUnavailable, ExecSpec, LogRange
+from provider_agent.shell.past_logs import PastLogs
 from tests.docker_world import OPTIONS, DockerWorld, docker_world, engine_url
-from tests.engine_contract import EngineContract, container, internal, public
+from tests.engine_contract import EngineContract, container, internal, of_lease, public
 
 URL = engine_url()
 needs_engine = pytest.mark.skipif(URL is None, reason="no Docker engine at DOCKER_HOST or /var/run/docker.sock")
@@ -288,6 +289,35 @@ async def test_h18_logs__endless_line_and_streams__are_told_apart_and_cut(world:
         ("end", Source.STDOUT, False),
     }
     assert [len(each.text) for each in told if each.is_cut] == [16_384]
+
+
+@needs_engine
+async def test_h18_logs__crashes_after_more_than_is_kept__tell_the_end_of_both_runs(
+    world: DockerWorld, tmp_path: Path
+) -> None:
+    script = (
+        f"i=0; while [ $i -lt 3000 ]; do echo $i {'0123456789' * 80}; i=$((i+1)); done; "
+        "i=0; while [ $i -lt 3000 ]; do printf 0123456789; i=$((i+1)); done; echo; exit 3"
+    )
+    spec = replace(of_lease(world), command=("/bin/sh", "-c", script), milli_cpu=2_000)
+    past = PastLogs(tmp_path)
+    async with connected(URL or "", world.owner, replace(OPTIONS, past=past)) as engine:
+        for restarts in range(2):
+            await engine.ensure_container(replace(spec, restarts=restarts))
+            await world.docker.containers.container(spec.name).wait()
+
+        told = [each async for each in engine.logs(spec.name, LogRange())]
+        short = [each async for each in engine.logs(spec.name, LogRange(tail=2))]
+        across = [each async for each in engine.logs(spec.name, LogRange(tail=3_010))]
+
+    now = told[-3_001:]
+    assert [each.text.split()[0] for each in now[:-1]] == [str(number) for number in range(3_000)]
+    before = told[:-3_001]
+    assert [each.text.split()[0] for each in before[:-1]] == [str(each) for each in range(3_001 - len(before), 3_000)]
+    assert (before[-1].is_cut, now[-1].is_cut, before[-1].time < now[0].time) == (True, True, True)
+    assert 2_000 < len(before) < 3_001
+    assert short[0].time > before[-1].time
+    assert across == told[-3_010:]
 
 
 @needs_engine

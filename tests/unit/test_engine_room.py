@@ -90,7 +90,11 @@ async def test_i07_opened_engine__rules_are_not_there_yet__nothing_that_leads_ou
 
     async with docker_socket(tmp_path / "s", answer) as url:
         settings = SimpleNamespace(
-            docker_url=url, gateways=SimpleNamespace(image="gateway:1"), isolation=Isolation(), file=Path("a.toml")
+            docker_url=url,
+            data_dir=tmp_path,
+            gateways=SimpleNamespace(image="gateway:1"),
+            isolation=Isolation(),
+            file=Path("a.toml"),
         )
         async with opened_engine(cast(Any, settings), IDENTITY, accepts_holes=True) as room:
             with pytest.raises(EngineRefused, match=NOT_YET):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import pytest
+
 from moorage.guarded_http import GuardedHttp
 from moorage.reachable import PUBLIC
 from moorage.types import OrderId
@@ -17,6 +19,7 @@ from provider_agent.core.lease_names import LeaseNames
 from provider_agent.core.workload_health import STABLE_SECONDS
 from provider_agent.core.workload_report import WorkloadReport, WorkloadState
 from provider_agent.engine_room import call_in
+from provider_agent.shell.engine import LogRange
 from provider_agent.shell.image_ledger import ImageLedger
 from provider_agent.shell.images import ImageOptions, Images
 from provider_agent.shell.memory_engine import MemoryEngine
@@ -60,6 +63,29 @@ async def test_i05_evict__runs__is_gone_with_its_reason_until_it_may_start_anew(
     clock.seconds += 2
     (report,) = await reports(runner)
     assert (report.state, report.reason) == (WorkloadState.RUNNING, None)
+
+
+async def test_i05_evict__its_tenant_asks_why__what_it_wrote_is_there_until_other_workloads_are_wanted() -> None:
+    runner, engine = running(Clock())
+    await reports(runner)
+
+    await runner.evict(LEASE, SPEC.name, REASON)
+
+    assert [each.text async for each in engine.logs(SPEC.name, LogRange())] == ["ready"]
+    await reconcile(runner, [lease_of(workload("other"))], ())
+    assert await engine.kept_logs(LEASE) == frozenset()
+
+
+async def test_g14_evict__disk_does_not_let_go_of_logs__workloads_run_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def fail(*_: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(MemoryEngine, "forget_logs", fail)
+    runner, _ = running(Clock())
+
+    assert [each.state for each in await reports(runner)] == [WorkloadState.RUNNING]
 
 
 async def test_i05_i16_evict__again_and_again__waits_twice_as_long_each_time() -> None:

@@ -6,7 +6,17 @@ from dataclasses import replace
 
 from moorage.streams import ExecRequest, LogQuery
 from provider_agent.core.containers import ContainerState, ObservedContainer, sorted_labels
-from provider_agent.core.lease_streams import NOT_STARTED, LogSource, exec_target, log_sources, no_source, not_started
+from provider_agent.core.lease_names import LeaseNames
+from provider_agent.core.lease_streams import (
+    NOT_STARTED,
+    LogSource,
+    exec_target,
+    log_sources,
+    no_source,
+    not_started,
+    with_gone,
+)
+from tests.factories.workloads import IDENTITY, LEASE, VERSION
 
 
 def replica(
@@ -43,6 +53,22 @@ def test_h12_log_sources__all__are_replicas_and_never_the_agents_own() -> None:
 def test_log_sources__workload_or_replica__are_those_alone() -> None:
     assert [each.container for each in log_sources(ALL, LogQuery(workload="db"))] == ["mw-db-0"]
     assert [each.container for each in log_sources(ALL, LogQuery(replica=1))] == ["mw-web-1"]
+
+
+def test_with_gone__something_is_kept_of_what_is_not_there__is_a_source_that_does_not_run() -> None:
+    names = LeaseNames(IDENTITY, LEASE, VERSION)
+    there, gone = replica(names.container("web", 0)), names.container("my-db-2", 11)
+    kept = {there.name, gone, f"{gone}.next", names.gateway(), "mw-by-hand-0"}
+
+    found = with_gone([there], kept)
+
+    assert log_sources(found, LogQuery()) == (
+        LogSource(there.name, "web", 0, True),
+        LogSource(gone, "my-db-2", 11, False),
+        LogSource(f"{gone}.next", "my-db-2", 11, False),
+    )
+    assert no_source(found, LogQuery("my-db-2", 11)) is None
+    assert exec_target(found, ExecRequest("my-db-2", ("a",), replica=11)) == "replica 11 of my-db-2 does not run"
 
 
 def test_exec_target__new_version_is_tried__is_the_one_that_serves() -> None:

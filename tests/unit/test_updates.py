@@ -12,7 +12,7 @@ from provider_agent.core.workloads import FIRST_PLACE, DesiredLease
 from provider_agent.shell.memory_engine import MemoryEngine
 from provider_agent.shell.memory_gateways import MemoryGateways
 from provider_agent.shell.workload_runner import WorkloadRunner
-from tests.factories.workloads import IDENTITY, NEXT_VERSION, connection, lease_of, workload
+from tests.factories.workloads import IDENTITY, LEASE, NEXT_VERSION, connection, lease_of, workload
 from tests.full_pass import reconcile
 
 OLD = lease_of(workload("web", connection(80), image="example/web:1"))
@@ -126,6 +126,19 @@ async def test_i22_update__new_version_crashes_again_and_again__the_old_one_serv
     assert "the version before goes on; the new one is restarting: exited with code 3; restart" in report.reason
 
     assert (await site.step(OLD, 1)) == {WEB: "example/web:1"}  # taken back: what was tried goes
+
+
+async def test_i05_update__new_version_is_tried__keeps_what_was_written_of_what_there_is_to_be(site: Site) -> None:
+    await site.step(NEW, 10)
+    site.engine.crash(BESIDE, 3)
+    await site.step(NEW, 10)
+    assert await site.engine.kept_logs(LEASE) == {BESIDE}
+
+    for _ in range(6):
+        await site.step(NEW, 3)
+
+    assert await site.running() == {WEB: "example/web:2"}
+    assert await site.engine.kept_logs(LEASE) == {WEB}
 
 
 async def test_i22_update__old_version_dies_meanwhile__the_new_one_takes_the_place_at_once(site: Site) -> None:

@@ -96,6 +96,7 @@ async def test_i20_pass__over_at_a_final_block__removes_all_and_then_says_that_i
     await world.passes(2)
 
     assert await world.engine.observe() == Observed()
+    assert await world.engine.kept_logs(LEASE) == frozenset()
     assert await world.store.leases() == frozenset()
     assert (LEASE in world.loop.reset) == (state is OrderState.LEASE_CLOSING)
     assert world.asked == [final_block(992), final_block(993)]
@@ -117,6 +118,7 @@ async def test_pass__over_but_its_manifest_is_lost__is_removed_all_the_same(worl
     await world.passes(2)
 
     assert await world.engine.observe() == Observed()
+    assert await world.engine.kept_logs(LEASE) == frozenset()
 
 
 async def test_pass__closing_with_a_manifest_but_nothing_that_runs__starts_nothing() -> None:

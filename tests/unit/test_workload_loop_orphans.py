@@ -68,9 +68,11 @@ async def test_i19_pass__never_ours_for_a_day__is_removed_and_the_others_are_not
     del world.leases[LEASE]
     world.final[LEASE] = final  # type: ignore[assignment]
     await blocks_pass(world, STOP_AFTER_BLOCKS)
+    assert await world.engine.kept_logs(LEASE) == frozenset()
 
     await blocks_pass(world, REMOVE_AFTER_BLOCKS)
 
+    assert await world.engine.kept_logs(LEASE) == frozenset()
     assert await states(world) == [ContainerState.RUNNING]
     assert await world.store.leases() == {OTHER_LEASE}
     assert LEASE.hex() not in repr(await world.engine.observe())
