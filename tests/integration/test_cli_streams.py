@@ -183,6 +183,8 @@ async def test_logs__followed_over_crashes_of_container_and_agent__goes_on_to_th
         await crash(world)
         world.site.start_agent()
         assert (await told(following))["workload"] == "web"
+        assert await world.until_written(6) == ["problem"] * 3 + ["started red"] * 3  # of those that crashed, too
+        assert len(await world.until_written(6)) == 6
 
         await world.site.closed(world.deployment)
         _, error = await asyncio.to_thread(following.communicate, timeout=30)
@@ -200,7 +202,7 @@ async def crash(world: World) -> None:
 async def told(following: subprocess.Popen[bytes]) -> Any:
     assert following.stdout is not None
     reading = asyncio.create_task(asyncio.to_thread(following.stdout.readline))
-    await asyncio.wait([reading], timeout=30)
+    await asyncio.wait([reading], timeout=60)
     if not reading.done():
         following.kill()
     return json.loads(await reading)
