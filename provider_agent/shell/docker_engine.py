@@ -203,12 +203,12 @@ class DockerEngine:
         with refusing():
             found = await self._own(f"containers/{name}/json")
         container = found["Id"] if found is not None else ""
-        lines, past = self._log(container, wanted), self._options.past
-        if past is not None and await past.has(name):
+        past, now = self._options.past, partial(self._log, container)
+        if past is None or not await past.has(name):
+            lines = now(wanted)
+        else:
             room = await self._room(container, wanted.tail) if wanted.tail else 0
-            lines = with_past(
-                partial(past.read, name, container[:RUN_DIGITS]), partial(self._log, container), room, wanted
-            )
+            lines = with_past(partial(past.read, name, container[:RUN_DIGITS]), now, room, wanted)
         async with aclosing(lines):
             async for line in lines:
                 yield line

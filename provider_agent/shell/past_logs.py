@@ -193,4 +193,7 @@ def _count(file: BufferedReader, run: str) -> int:
 
 
 def _names(place: Path) -> frozenset[str]:
-    return frozenset(each.name for each in place.iterdir() if replica_of(each.name)) if place.is_dir() else frozenset()
+    try:
+        return frozenset(each.name for each in place.iterdir() if replica_of(each.name))
+    except (FileNotFoundError, NotADirectoryError):
+        return frozenset()

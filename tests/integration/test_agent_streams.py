@@ -297,16 +297,19 @@ async def test_logs__followed_over_crashes__tell_each_line_once(world: World, ta
     assert told_now == [*told, "last"]
 
 
-async def test_logs__followed_container_goes_and_stays_away__tell_its_last_lines(world: World) -> None:
+async def test_logs__followed_log_is_taken_away_under_its_reader__tell_the_last_lines(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_stream, "AGAIN_SECONDS", 0.5)
     name = await world.run()
     async with aclosing(CLIENT.logs(world.agent, LEASE, FOLLOW)) as records:
         assert await next_text(records) == "ready"
         await until(lambda: world.engine.calls.count("logs") >= 2)
-        world.engine.failures = [EngineUnavailable("gone")] * 2
+        await asyncio.sleep(0.05)
         world.engine.crash(name, 1)
-        world.engine.write(name, "the last word")
-        await asyncio.sleep(0.1)
-        world.engine.failures = []
+        for _ in range(10):
+            await asyncio.sleep(0)
+        world.engine.write(name, "the last word")  # which the reader did not get
         await world.engine.remove_container(name)
 
         assert await next_text(records) == "the last word"

@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from moorage.guarded_http import GuardedHttp
 from moorage.reachable import PUBLIC
@@ -85,7 +86,9 @@ async def test_g14_evict__disk_does_not_let_go_of_logs__workloads_run_all_the_sa
     monkeypatch.setattr(MemoryEngine, "forget_logs", fail)
     runner, _ = running(Clock())
 
-    assert [each.state for each in await reports(runner)] == [WorkloadState.RUNNING]
+    with capture_logs() as told:
+        assert [each.state for each in await reports(runner)] == [WorkloadState.RUNNING]
+    assert [each["event"] for each in told if each["log_level"] != "info"] == ["logs not forgotten"]
 
 
 async def test_i05_i16_evict__again_and_again__waits_twice_as_long_each_time() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import tracemalloc
 from collections.abc import AsyncGenerator, Iterable
 from pathlib import Path
 
@@ -85,6 +86,22 @@ async def test_i05_h18_past_logs__endless_lines__keep_the_newest_and_no_more_tha
     assert KEPT_BYTES - 7 * MAX_TEXT_BYTES < file_of(tmp_path).stat().st_size <= KEPT_BYTES
 
 
+async def test_h18_past_logs__endless_lines__take_little_memory(past: PastLogs) -> None:
+    text = "y" * MAX_TEXT_BYTES
+    tracemalloc.start()
+    try:
+        await past.keep(WEB, "aa", written(line(number, text) for number in range(3_000)))
+        before, to_keep = tracemalloc.get_traced_memory()
+        tracemalloc.reset_peak()
+        assert len([None async for _ in past.read(WEB, "", LogRange(tail=100))]) == 100
+        _, to_read = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert to_keep < 6 * KEPT_BYTES
+    assert to_read - before < KEPT_BYTES // 2
+
+
 async def test_i05_past_logs__crashes_without_an_end__lose_the_oldest_lines_first(
     past: PastLogs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -129,7 +146,7 @@ async def test_h12_i21_past_logs__any__are_nobody_elses_to_read(past: PastLogs, 
 
 
 async def test_h12_past_logs__names_that_are_no_replicas__are_not_kept(past: PastLogs, tmp_path: Path) -> None:
-    for name in (GATEWAY, "mw-web-0", f"../{WEB}", f"{WEB}/../a", ""):
+    for name in (GATEWAY, WEB.replace("mw-", "mg-"), "mw-web-0", f"../{WEB}", f"{WEB}/../a", ""):
         await past.keep(name, "aa", written([line(1)]))
         assert (await past.has(name), await kept(past, container=name)) == (False, [])
 
