@@ -34,7 +34,9 @@ done 2>/dev/null
 """
 """Sends a signal to all processes with a mark, in words that every shell knows; the engine has no call for it."""
 HANG_UP_SECONDS = 2.0
-"""What a command has to finish when nobody is there any more."""
+"""What a command has to finish when nobody is there any more, and what it may take to end when it is killed."""
+KILLS = 10
+"""How often a command is killed that goes on: a busy engine may start it only after it was killed."""
 LOOK_SECONDS = 0.1
 EXIT_LOOKS = 50
 """How often it is asked how a command has ended; the engine knows it a little later than the end of its output."""
@@ -186,17 +188,23 @@ class RunningExec:
         try:
             if await self._code() is None:
                 await self._signal("HUP")
-                for _ in range(int(HANG_UP_SECONDS / LOOK_SECONDS)):
-                    if await self._code() is not None:
+                for _ in range(KILLS):
+                    if await self._ends():
                         break
-                    await asyncio.sleep(LOOK_SECONDS)
-                else:
                     await self._signal("KILL")
         except (EngineUnavailable, EngineRefused, aiodocker.DockerError) as error:
             log.warning("command in a container not ended", container=self._container, reason=str(error))
         finally:
             with suppress(AssertionError, aiohttp.ClientError, OSError):
                 await self._stream.close()
+
+    async def _ends(self) -> bool:
+        """Return whether the command ends soon."""
+        for _ in range(int(HANG_UP_SECONDS / LOOK_SECONDS)):
+            if await self._code() is not None:
+                return True
+            await asyncio.sleep(LOOK_SECONDS)
+        return False
 
     async def _next(self) -> tuple[Source, bytes] | None:
         try:
