@@ -21,9 +21,11 @@ from moorage.private_file import write_private
 from tests.example_tenant import LOCAL_FILE, Tenant, at_once
 from tests.recipients import HERE, PASSWORD, USER, Hook, certificates, hook, mail_host
 
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 180.0
 POLL_SECONDS = 0.3
-ANSWER = aiohttp.ClientTimeout(total=10)
+ANSWER = aiohttp.ClientTimeout(total=60)
+NOT_YET = (502, 503, 504)
+"""What proxies and applications answer before all that they need is there."""
 PI = "31415926535897932384626433832795028841971693993751"
 INTRUDE = "for host in signer front app db cache queue; do (: <>/dev/tcp/$host/8000) 2>&- && echo $host; done"
 """In bash: connect to other tenants' workloads by their names, and tell which of them were reached."""
@@ -231,13 +233,19 @@ async def text_of(address: str, method: str = "GET", body: str = "") -> str:
 
 
 async def answer_of(method: str, address: str, body: str = "") -> Any:
-    """Return the JSON of an answer."""
-    async with (
-        aiohttp.ClientSession(timeout=ANSWER) as session,
-        session.request(method, address, data=body) as response,
-    ):
-        assert response.ok, (response.status, await response.text())
-        return await response.json()
+    """Return the JSON of an answer; that nobody can give one yet is waited out."""
+
+    async def answer() -> Any:
+        async with (
+            aiohttp.ClientSession(timeout=ANSWER) as session,
+            session.request(method, address, data=body) as response,
+        ):
+            if response.status in NOT_YET:
+                return None
+            assert response.ok, (response.status, await response.text())
+            return await response.json()
+
+    return await until(answer)
 
 
 async def accepted_by(method: str, address: str, body: str = "") -> str | None:

@@ -119,7 +119,7 @@ async def ruled(site: Site, host: Host) -> None:
 
 async def settled(host: Host, data: Path, expected: dict[str, list[str]]) -> dict[str, list[str]]:
     """Return what the host has when nothing of ours is about to change any more."""
-    for _ in range(50):
+    for _ in range(200):
         found = snapshot(host, data)
         if found == expected:
             break
