@@ -98,14 +98,15 @@ async def test_i09_example__a_connection_that_is_not_declared__does_not_exist(si
     own = next(name for name in networks["front-0"] if name.endswith("own.front"))
     address = shown["NetworkSettings"]["Networks"][own]["IPAddress"]
     attempt = (
-        "import socket\ntry: socket.create_connection(({host!r}, {port}), 3)\nexcept OSError as e: print('refused')"
+        "import socket\ntry: socket.create_connection(({host!r}, {port}), {seconds})\n"
+        "except OSError as e: print('refused')"
     )
 
     assert networks["front-0"].isdisjoint(networks["cache-0"] | networks["app-0"])
-    assert await python(site, "app", attempt.format(host="cache", port=6379)) == ""
-    assert await python(site, "app", attempt.format(host="cache", port=6380)) == "refused\n"
-    assert await python(site, "app", attempt.format(host="front", port=80)) == "refused\n"
-    assert await python(site, "app", attempt.format(host=address, port=80)) == "refused\n"
+    assert await python(site, "app", attempt.format(host="cache", port=6379, seconds=60)) == ""
+    assert await python(site, "app", attempt.format(host="cache", port=6380, seconds=3)) == "refused\n"
+    assert await python(site, "app", attempt.format(host="front", port=80, seconds=3)) == "refused\n"
+    assert await python(site, "app", attempt.format(host=address, port=80, seconds=3)) == "refused\n"
 
 
 async def test_example__same_file_deployed_twice__the_two_share_nothing(site: ExampleSite) -> None:
