@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from provider_agent.core.containers import ContainerSpec, ContainerState
+from provider_agent.core.containers import ContainerSpec, ContainerState, ObservedContainer
 from tests.docker_world import DockerWorld, docker_world, engine_url
 from tests.engine_contract import container
 from tests.probe_image import IMAGE, PYTHON, import_probe_image
@@ -117,9 +117,15 @@ async def test_i04_memory_bomb__is_killed_alone_and_told(world: DockerWorld) -> 
     await world.engine.ensure_container(probe(world, "memory"))
     await world.docker.containers.container(f"{world.prefix}-memory").wait()
 
-    seen = {each.name.rpartition("-")[2]: each for each in (await world.engine.observe()).containers}
-    assert (seen["memory"].state, seen["memory"].is_out_of_memory) == (ContainerState.EXITED, True)
+    async with asyncio.timeout(30):  # the engine may hear of it a little later
+        while not (seen := await by_name(world))["memory"].is_out_of_memory:  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
+    assert seen["memory"].state is ContainerState.EXITED
     assert seen["neighbour"].state is ContainerState.RUNNING
+
+
+async def by_name(world: DockerWorld) -> dict[str, ObservedContainer]:
+    return {each.name.rpartition("-")[2]: each for each in (await world.engine.observe()).containers}
 
 
 async def test_i04_file_bomb__is_refused_at_the_limit_of_a_process(world: DockerWorld) -> None:
