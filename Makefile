@@ -7,8 +7,8 @@ SHELL := /bin/bash
 
 python := .venv/bin/python
 # Brownie keeps networks and keys in its home; this one is the project's own, not the user's. Its port is not the
-# usual 8545, where it would join a chain that somebody else runs.
-brownie_port = $${BROWNIE_ANVIL_PORT:-$$((20000 + $$$$ % 10000))}
+# usual 8545, where it would join a chain that somebody else runs, nor one that tests give to gateways (20000 to 28999).
+brownie_port = $${BROWNIE_ANVIL_PORT:-$$((29000 + $$$$ % 990))}
 brownie_environment = HOME=$(CURDIR)/.brownie-home PATH=$(CURDIR)/.venv-brownie/bin:$$PATH BROWNIE_ANVIL_PORT=$(brownie_port)
 
 # Dozens of short processes run in a test; each would compile the project anew if it could not keep what it compiled.
