@@ -6,7 +6,15 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from provider_agent.core.containers import ContainerState
+from provider_agent.core.containers import (
+    ContainerSpec,
+    ContainerState,
+    HealthState,
+    Observed,
+    ObservedContainer,
+    sorted_labels,
+)
+from provider_agent.core.updates import with_updates
 from provider_agent.core.workload_report import WorkloadReport
 from provider_agent.core.workloads import FIRST_PLACE, DesiredLease
 from provider_agent.shell.memory_engine import MemoryEngine
@@ -234,6 +242,37 @@ async def test_i22_update__another_version_comes_and_nothing_works__is_tried_at_
     running = await site.step(OLD, 1)
 
     assert running == {WEB: "example/web:2", BESIDE: "example/web:1"}
+
+
+def seen(spec: ContainerSpec, name: str, health: HealthState | None = None) -> ObservedContainer:
+    """Return a container that has run for a while."""
+    labels = sorted_labels(spec.all_labels)
+    return ObservedContainer(name, labels, ContainerState.RUNNING, started_seconds=1_000, health=health)
+
+
+@pytest.mark.parametrize(
+    ("health", "is_held"), [(None, True), (HealthState.HEALTHY, True), (HealthState.UNHEALTHY, False)]
+)
+def test_i22_with_updates__replica_is_gone_and_what_is_beside_is_of_another_version__stays_if_it_works(
+    health: HealthState | None, is_held: bool
+) -> None:
+    observed = Observed((seen(NEW.workload_containers[0], BESIDE, health),))
+
+    (found,) = with_updates(OLD, observed, 2_000).workloads
+
+    assert [each.name for each in found.beside] == [BESIDE]
+    assert found.held == ({BESIDE} if is_held else set())
+
+
+def test_i22_with_updates__one_replica_is_carried_by_what_is_beside_it__the_others_wait() -> None:
+    old, new = (lease_of(workload("web", image=f"example/web:{number}", count=2)) for number in (1, 2))
+    first, second = (each.name for each in old.workload_containers)
+    containers = seen(new.workload_containers[0], first), seen(new.workload_containers[0], f"{second}.next")
+
+    (found,) = with_updates(old, Observed(containers), 2_000).workloads
+
+    assert [each.name for each in found.beside] == [f"{second}.next"]
+    assert found.held == {first, f"{second}.next"}
 
 
 def test_updated__nothing_on_the_engine__changes_nothing() -> None:

@@ -145,6 +145,19 @@ def test_plan__new_version_without_a_workload__removes_its_container_and_keeps_i
     )
 
 
+def test_i22_plan__new_network_and_one_container_less__network_is_first_as_the_gateway_cannot_change_without_it() -> (
+    None
+):
+    before = lease_of(workload("a", connection(80), count=2), workload("b"))
+    after = lease_of(workload("a", connection(80), connection(81, "b")), workload("b"))
+    (new,) = [network for network in after.networks if network.name not in {each.name for each in before.networks}]
+    (gone,) = {each.name for each in before.containers} - {each.name for each in after.containers}
+
+    intents = steps(after, observed=all_of(before))
+
+    assert intents[:2] == (CreateNetwork(LEASE, new), RemoveContainer(LEASE, gone))
+
+
 def test_plan__fewer_replicas__removes_the_last() -> None:
     three, one = lease_of(workload("web", count=3)), lease_of(workload("web"))
 
