@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from provider_agent.core.containers import ContainerSpec, ContainerState, ObservedContainer
-from tests.docker_world import DockerWorld, docker_world, engine_url
+from provider_agent.shell.engine import EngineRefused
+from tests.docker_world import REMOVAL_SECONDS, DockerWorld, docker_world, engine_url
 from tests.engine_contract import container
 from tests.probe_image import IMAGE, PYTHON, import_probe_image
 
@@ -78,10 +79,18 @@ async def slowdown(world: DockerWorld, bombs: list[ContainerSpec], seconds: int)
 
 
 async def defuse(world: DockerWorld, bomb: ContainerSpec) -> None:
-    """Remove a bomb. To be killed 512 processes need more of a processor than they had."""
+    """Remove a bomb as an agent does, who tries again what the engine refuses while it still writes the bomb's log.
+
+    To be killed 512 processes need more of a processor than they had.
+    """
     path = f"containers/{bomb.name}/update"
     await world.docker._query_json(path, "POST", data={"NanoCpus": 2 * 10**9})
-    await world.engine.remove_container(bomb.name, at_once=True)
+    async with asyncio.timeout(REMOVAL_SECONDS):
+        while True:
+            try:
+                return await world.engine.remove_container(bomb.name, at_once=True)
+            except EngineRefused:
+                await asyncio.sleep(0.5)
 
 
 async def answers(world: DockerWorld) -> list[int]:
