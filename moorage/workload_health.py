@@ -50,3 +50,16 @@ class Health(Closed, frozen=True, kw_only=True):
     def port(self) -> int | None:
         """The port that is asked, or connected to; None: a command is run."""
         return self.http.port if self.http is not None else self.tcp_port
+
+
+def written(health: Health) -> str:
+    """Return a check in a line of its own."""
+    return msgspec.json.encode(health).decode()
+
+
+def read(text: str) -> Health | None:
+    """Return the check that was written; None: the text is none."""
+    try:
+        return msgspec.json.decode(text, type=Health)
+    except (msgspec.DecodeError, UnicodeError):
+        return None

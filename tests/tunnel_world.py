@@ -230,7 +230,7 @@ class Gateway:
             parts.append(inbound_frontend([f":{INBOUND_PORT}"], f"{ETC}/tunnels.list", 1_000))
             replicas = {each: (each.tunnel.server, each.tunnel.port, [self._host]) for each in served}
             parts += [inbound_section(each, replica_followers(*those)) for each, those in replicas.items()]
-            parts += {replicas_section(*those) for those in replicas.values()}
+            parts += {replicas_section(name, port, {0: self._host}) for name, port, _ in replicas.values()}
         return "".join(parts)
 
     async def _start(self) -> None:

@@ -6,13 +6,17 @@ Time passes while a container stops and while the agent is not there, and in eac
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from moorage.crash import Crashed
 from moorage.types import OrderId
-from provider_agent.core.containers import ContainerSpec, ContainerState, NetworkSpec, Observed
+from provider_agent.core.containers import ContainerSpec, ContainerState, HealthState, NetworkSpec, Observed
+from provider_agent.core.gateway_container import CONFIG_FILE
+from provider_agent.core.gateway_state import Statistics, replica_health
+from provider_agent.core.tunnel_config import CHECKS
 from provider_agent.core.workloads import DesiredLease
 from provider_agent.shell.gateways import Networks
 from provider_agent.shell.memory_engine import MemoryEngine
@@ -118,6 +122,11 @@ class StepwiseGateways(MemoryGateways):
         self.site_of_update.agent.step("write gateway")
         await MemoryGateways.prepare(self, lease, networks)
 
+    async def health(self, lease: DesiredLease) -> Mapping[tuple[str, int], HealthState]:
+        assert lease.gateway is not None
+        apart = {(workload, place) for workload, place, _ in lease.gateway.others}
+        return replica_health(lease.gateway.plan, self.site_of_update.statistics(), apart)
+
     async def tune(self, lease: DesiredLease, networks: Networks) -> None:
         if not self.is_tuned(lease, networks):
             self.site_of_update.agent.step("tune gateway")
@@ -137,7 +146,7 @@ class UpdateSite:
     gateways: StepwiseGateways = field(init=False)
     runner: WorkloadRunner = field(init=False)
     commands: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    """What each container was last started with."""
+    """What each container was last started with; also the paths that it answers over HTTP."""
     is_asked: bool = False
     unserved: list[int] = field(default_factory=list)
     """The seconds in which nobody served."""
@@ -177,7 +186,7 @@ class UpdateSite:
             self.now_seconds += bool(seconds)
             self._let_end()
             self.most = max(self.most, len([each for each in self.engine.names() if "-web-" in each]))
-            if self.is_asked and not any(map(self._answers, self._led_to())):
+            if self.is_asked and not any(self._is_found(*server) for server in self._led_to()):
                 self.unserved.append(self.now_seconds)
 
     def state(self) -> tuple[object, ...]:
@@ -196,12 +205,30 @@ class UpdateSite:
             if command[:1] == ENDS_AFTER and self._runs_since(name) >= int(command[1]):
                 self.engine.crash(name, 3)
 
-    def _led_to(self) -> Iterator[str]:
-        """Yield the containers that the gateway leads to."""
+    def statistics(self) -> Statistics:
+        """Return what a gateway tells of those that it checks."""
+        checked = [each for config in self.gateways.running.values() for each in config.servers]
+        return {
+            each: {"status": "UP" if self._is_found(*each) else "DOWN", "check_status": "L7OK"}
+            for each in checked
+            if each[0].startswith(CHECKS)
+        }
+
+    def _led_to(self) -> Iterator[tuple[str, str]]:
+        """Yield what the gateway leads to, by the section and server that check it."""
         for config in self.gateways.running.values():
-            for (section, server), line in config.servers.items():
+            for (section, _), line in config.servers.items():
                 if section.startswith("public_web") and "weight 0" not in line:
-                    yield from self._at(int(server.removeprefix("r")))
+                    checks, server = line.split(" track ")[1].split()[0].split("/")
+                    yield checks, server
+
+    def _is_found(self, section: str, server: str) -> bool:
+        """Return whether a server answers, and is answered as the section's check wants it."""
+        (config,) = self.gateways.running.values()
+        text = config.files[CONFIG_FILE].decode().partition(f"backend {section}\n")[2].partition("\n\n")[0]
+        asked = re.findall(r"httpchk GET (\S+)", text)
+        names = self._at(int(server.removeprefix("r")))
+        return any(self._answers(name) and {*asked} <= {*self.commands[name]} for name in names)
 
     def _at(self, place: int) -> Iterator[str]:
         """Yield which container has the addresses of a place: replicas first, then those beside."""

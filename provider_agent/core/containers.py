@@ -8,7 +8,7 @@ from dataclasses import astuple, dataclass, field
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network
 
-from moorage.workload_health import Health
+from moorage.workload_health import Health, read, written
 
 Labels = tuple[tuple[str, str], ...]
 """Sorted pairs, so that equal labels are equal values."""
@@ -16,7 +16,7 @@ Labels = tuple[tuple[str, str], ...]
 DIGEST_LABEL = "moorage.spec"
 RESTARTS_LABEL = "moorage.restarts"
 HEALTH_LABEL = "moorage.health"
-"""On containers whose health is looked at."""
+"""On containers whose health is looked at, with how: a gateway has to know it of each version that runs."""
 ROLE_LABEL = "moorage.role"
 """On containers of the agent's own, with what they do; a tenant's have none."""
 
@@ -161,14 +161,14 @@ class ContainerSpec:
             self.layer_bytes,
             self.name_servers,
             self.secrets.fingerprint if self.secrets is not None else None,
-            repr(self.health) if self.health is not None and self.health.command is not None else None,
+            repr(self.health) if self.health is not None else None,
         )
         return hashlib.sha256(json.dumps(unchangeable, default=astuple).encode()).hexdigest()[:16]
 
     @property
     def all_labels(self) -> dict[str, str]:
         """The labels that the container carries: those given, and those that tell whether it must be replaced."""
-        checked = {HEALTH_LABEL: "yes"} if self.health is not None else {}
+        checked = {HEALTH_LABEL: written(self.health)} if self.health is not None else {}
         return {**dict(self.labels), **checked, DIGEST_LABEL: self.digest, RESTARTS_LABEL: str(self.restarts)}
 
 
@@ -200,6 +200,12 @@ class ObservedContainer:
     @property
     def digest(self) -> str:
         return self.label(DIGEST_LABEL)
+
+    @property
+    def asked(self) -> Health | None:
+        """How a gateway finds out whether it works; None: not by more than a connection."""
+        check = read(self.label(HEALTH_LABEL))
+        return check if check is not None and check.port is not None else None
 
 
 @dataclass(frozen=True, slots=True)

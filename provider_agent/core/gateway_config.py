@@ -12,8 +12,9 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, ip_address
 
+from moorage.workload_health import Health
 from provider_agent.core.containers import ObservedNetwork
-from provider_agent.core.gateway import TUNNELS, Door, Publication
+from provider_agent.core.gateway import TUNNELS, Door, Publication, Service
 from provider_agent.core.gateway_container import (
     ADMIN_SOCKET,
     CONFIG_FILE,
@@ -25,6 +26,7 @@ from provider_agent.core.gateway_container import (
 )
 from provider_agent.core.ports import PortRange, Ports, choose_ports
 from provider_agent.core.tunnel_config import (
+    CHECKS,
     check_section,
     inbound_frontend,
     inbound_list,
@@ -102,7 +104,8 @@ class GatewayConfig:
 def lost_servers(before: GatewayConfig, after: GatewayConfig) -> tuple[tuple[str, str], ...]:
     """Return the servers, by section and name, whose connections have to end when a configuration follows another.
 
-    They are those that are not there any more, and those of tunnels of which a root is not trusted any more.
+    They are those that are not there any more, and those of tunnels of which a root is not trusted any more. What only
+    checks replicas is left out: those that follow it would close with it, and may just be checked elsewhere.
     """
     distrusted = {
         name.removesuffix(".ca")
@@ -113,7 +116,10 @@ def lost_servers(before: GatewayConfig, after: GatewayConfig) -> tuple[tuple[str
     return tuple(
         (section, server)
         for section, server in before.servers
-        if (section, server) not in remaining or {section.removeprefix("in_"), server.removeprefix("t_")} & distrusted
+        if not section.startswith(CHECKS)
+        and (
+            (section, server) not in remaining or {section.removeprefix("in_"), server.removeprefix("t_")} & distrusted
+        )
     )
 
 
@@ -213,7 +219,7 @@ class _Writer:
     def sections(self) -> Iterator[str]:
         plan, names = self.gateway.plan, self.gateway.names
         for service in plan.services:
-            yield replicas_section(service.workload, service.port, self._replicas(service.workload), service.health)
+            yield from self._checks(service)
         for door in plan.doors:
             yield self._door(door)
         yield from (check_section(tunnel, DIRECTORY) for tunnel in self.outbound)
@@ -229,6 +235,16 @@ class _Writer:
             yield inbound_frontend(binds, f"{DIRECTORY}/{TUNNEL_LIST}", self._share)
         for tunnel in self.inbound:
             yield inbound_section(tunnel, self._followers(tunnel.tunnel.server, tunnel.tunnel.port))
+
+    def _checks(self, service: Service) -> Iterator[str]:
+        """Yield the sections that check a port: what runs in another version goes on being checked as that said."""
+        others, name, port = self._others(service.workload), service.workload, service.port
+        replicas = dict(enumerate(self._replicas(name)))
+        current = {place: address for place, address in replicas.items() if place not in others}
+        if current:
+            yield replicas_section(name, port, current, service.health)
+        for place, health in others.items():
+            yield replicas_section(name, port, {place: replicas[place]}, health, apart=place)
 
     def _door(self, door: Door) -> str:
         here = self._here(self.gateway.names.way(door.consumer, door.server))
@@ -254,7 +270,7 @@ class _Writer:
 
     def _followers(self, workload: str, port: int) -> Iterator[str]:
         idle, draining = self._idle(workload), self._draining(workload)
-        return replica_followers(workload, port, self._replicas(workload), idle, draining)
+        return replica_followers(workload, port, self._replicas(workload), idle, draining, self._others(workload))
 
     def _replicas(self, workload: str) -> Sequence[str]:
         """Return the addresses of the replicas, then those of containers beside them."""
@@ -269,6 +285,9 @@ class _Writer:
 
     def _draining(self, workload: str) -> frozenset[int]:
         return frozenset(replica for name, replica in self.gateway.draining if name == workload)
+
+    def _others(self, workload: str) -> dict[int, Health | None]:
+        return {place: health for name, place, health in self.gateway.others if name == workload}
 
     def _count(self, workload: str) -> int:
         (count,) = {service.replicas for service in self.gateway.plan.services if service.workload == workload}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -72,16 +72,23 @@ def read_statistics(answer: str) -> Statistics:
     return {(row["pxname"], row["svname"]): row for row in table if row.get("svname")}
 
 
-def replica_health(plan: GatewayPlan, statistics: Statistics | None) -> dict[tuple[str, int], HealthState]:
-    """Return how the replicas are whose health the gateway looks at, by workload and replica."""
+def replica_health(
+    plan: GatewayPlan, statistics: Statistics | None, apart: Collection[tuple[str, int]] = ()
+) -> dict[tuple[str, int], HealthState]:
+    """Return how the replicas are whose health the gateway looks at, by workload and replica.
+
+    Args:
+        apart: which of them are checked in a section of their own; as in another they are not known.
+    """
     found: dict[tuple[str, int], HealthState] = {}
     for service in plan.services:
         if service.health is not None and service.port == service.health.port:
-            section = replicas_name(service.workload, service.port)
             found.update({(service.workload, index): HealthState.STARTING for index in range(service.replicas)})
-            for (place, server), row in (statistics or {}).items():
-                if place == section and server.startswith("r"):
-                    found[service.workload, int(server[1:])] = _HEALTH[_state(row)]
+            for section, server, row in _rows(service.workload, service.port, statistics or {}):
+                place = int(server[1:])
+                alone = place if (service.workload, place) in apart else None
+                if section == replicas_name(service.workload, service.port, alone):
+                    found[service.workload, place] = _HEALTH[_state(row)]
     return found
 
 
@@ -113,6 +120,14 @@ def local_reports(plan: GatewayPlan, statistics: Statistics | None) -> tuple[Con
     return connection_reports(near, LeaseTunnels(), statistics)
 
 
+def _rows(server: str, port: int, statistics: Statistics) -> Iterator[tuple[str, str, Row]]:
+    """Yield what is told of a port's replicas, with the sections that check them."""
+    name = replicas_name(server, port)
+    for (section, place), row in statistics.items():
+        if f"{section}_".startswith(f"{name}_") and place != "BACKEND":
+            yield section, place, row
+
+
 def _door_state(door: Door, tunnels: LeaseTunnels, statistics: Statistics | None) -> tuple[ConnectionState, str | None]:
     if statistics is None or (door_name(door), "FRONTEND") not in statistics:
         return ConnectionState.WAITING, "the gateway is not up yet"
@@ -126,9 +141,7 @@ def _door_state(door: Door, tunnels: LeaseTunnels, statistics: Statistics | None
 
 def _ways(door: Door, tunnels: LeaseTunnels, statistics: Statistics) -> Iterator[tuple[ConnectionState, str | None]]:
     if door.is_local:
-        group = replicas_name(door.server, door.port)
-        rows = [row for (section, server), row in statistics.items() if section == group and server != "BACKEND"]
-        yield _best(rows)
+        yield _best([row for _, _, row in _rows(door.server, door.port, statistics)])
     for tunnel in tunnels.outbound:
         if leads_from(tunnel.tunnel, door):
             yield _tunnel_state(tunnel, statistics)

@@ -9,13 +9,15 @@ resumed would skip the roots.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from ipaddress import ip_address
 
 from moorage.workload_health import Health
 from provider_agent.core.tunnels import InboundTunnel, OutboundTunnel, Tunnel
 
 HEALTH_PROTOCOL = "moorage-health"
+CHECKS = "replicas_"
+"""So the names of sections begin that check replicas, and through which nobody connects."""
 CHECK_SECONDS = 2
 HANDSHAKE_SECONDS = 5
 """How long whoever connects may take until it has proved who it is."""
@@ -112,11 +114,15 @@ def inbound_section(inbound: InboundTunnel, followers: Iterable[str]) -> str:
     )
 
 
-def replicas_section(server: str, port: int, replicas: Sequence[str], health: Health | None = None) -> str:
+def replicas_section(
+    server: str, port: int, replicas: Mapping[int, str], health: Health | None = None, apart: int | None = None
+) -> str:
     """Return the section that checks one port of a workload's replicas; others track its servers `r0`, `r1`...
 
     Args:
+        replicas: numeric addresses, by place.
         health: how they are checked; None: by connecting to the port.
+        apart: the place, if the section is for one alone: HAProxy asks all servers of a section the same.
     """
     check = f"check inter {CHECK_SECONDS}s"
     head = ""
@@ -125,14 +131,17 @@ def replicas_section(server: str, port: int, replicas: Sequence[str], health: He
         head = f"  timeout check {health.timeout_seconds}s\n"
         if health.http is not None:
             head += f"  option httpchk GET {health.http.path}\n  http-check expect status 200-399\n"
-    servers = "".join(
-        f"  server r{index} {_written((address, port))} {check}\n" for index, address in enumerate(replicas)
-    )
-    return f"backend {replicas_name(server, port)}\n{head}{servers}"
+    servers = "".join(f"  server r{index} {_written((address, port))} {check}\n" for index, address in replicas.items())
+    return f"backend {replicas_name(server, port, apart)}\n{head}{servers}"
 
 
 def replica_followers(
-    server: str, port: int, replicas: Sequence[str], idle: Collection[int] = (), draining: Collection[int] = ()
+    server: str,
+    port: int,
+    replicas: Sequence[str],
+    idle: Collection[int] = (),
+    draining: Collection[int] = (),
+    apart: Collection[int] = (),
 ) -> Iterator[str]:
     """Yield the replicas as servers of another section; that they live is found in `replicas_section` for all.
 
@@ -140,17 +149,22 @@ def replica_followers(
         replicas: numeric addresses, the same as there.
         idle: which of them do not serve.
         draining: which of them take nothing new.
+        apart: which of them are checked in a section of their own.
     """
-    group = replicas_name(server, port)
     for index, address in enumerate(replicas):
         if index not in idle:
             weight = " weight 0" if index in draining else ""
+            group = replicas_name(server, port, index if index in apart else None)
             yield f"  server r{index} {_written((address, port))} track {group}/r{index}{weight}\n"
 
 
-def replicas_name(server: str, port: int) -> str:
-    """Return the name of the section that checks a server's port."""
-    return f"replicas_{server}_{port}"
+def replicas_name(server: str, port: int, apart: int | None = None) -> str:
+    """Return the name of the section that checks a server's port.
+
+    Args:
+        apart: the place, if the section is for one alone.
+    """
+    return f"{CHECKS}{server}_{port}" + (f"_r{apart}" if apart is not None else "")
 
 
 def _security(outbound: OutboundTunnel, directory: str) -> str:

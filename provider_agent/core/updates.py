@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from moorage.workload_health import Health
 from provider_agent.core.containers import (
     ContainerSpec,
     ContainerState,
@@ -39,11 +40,13 @@ def with_updates(wanted: DesiredLease, observed: Observed, now_seconds: int) -> 
         return replace(wanted, workloads=workloads)
     beside: list[tuple[str, int, bool]] = []
     draining: list[tuple[str, int]] = []
+    others: list[tuple[str, int, Health | None]] = []
     for workload in workloads:
         running = tuple(_running_beside(workload, seen, now_seconds))
         beside += [(workload.name, index, serves) for index, serves in running]
         draining += [(workload.name, place) for place in _draining(workload, running, seen, now_seconds)]
-    gateway = replace(wanted.gateway, beside=tuple(beside), draining=tuple(draining))
+        others += [(workload.name, place, seen[name].asked) for place, name in _others(workload, running, seen)]
+    gateway = replace(wanted.gateway, beside=tuple(beside), draining=tuple(draining), others=tuple(others))
     return replace(wanted, workloads=workloads, gateway=gateway)
 
 
@@ -80,6 +83,14 @@ def _draining(
             yield index
         elif serves and has_worked:
             yield place
+
+
+def _others(workload: DesiredWorkload, running: Sequence[tuple[int, bool]], seen: Seen) -> Iterator[tuple[int, str]]:
+    """Yield which servers of the gateway run in another version, in the order of `_draining`, with their names."""
+    trials = (_beside(workload.replicas[index], len(workload.replicas)) for index, _ in running)
+    for place, spec in enumerate((*workload.replicas, *trials)):
+        if _is_old(spec, seen):
+            yield place, spec.name
 
 
 def _updated(workload: DesiredWorkload, seen: Seen, now_seconds: int) -> DesiredWorkload:
@@ -133,7 +144,7 @@ def _works(found: ObservedContainer | None, now_seconds: int) -> bool:
     """Return whether a container works, whatever its version."""
     if found is None or found.state is not ContainerState.RUNNING:
         return False
-    return found.health in (None, HealthState.HEALTHY) and now_seconds - found.started_seconds >= TRIAL_SECONDS
+    return found.health is not HealthState.UNHEALTHY and now_seconds - found.started_seconds >= TRIAL_SECONDS
 
 
 def _beside(spec: ContainerSpec, replicas: int) -> ContainerSpec:

@@ -25,16 +25,21 @@ def with_health(observed: Observed, wanted: DesiredLease, told: Mapping[tuple[st
         told: by workload and replica.
     """
     keys = {
-        spec.name: (workload.name, index)
+        spec.name: ((workload.name, index), spec.digest)
         for workload in wanted.workloads
         for index, spec in enumerate((*workload.replicas, *workload.beside))
         if spec.health is not None and spec.health.command is None
     }
-    containers = tuple(
-        replace(each, health=told.get(keys[each.name], HealthState.STARTING)) if each.name in keys else each
-        for each in observed.containers
-    )
-    return replace(observed, containers=containers)
+    others = {(name, index) for name, index, _ in wanted.gateway.others} if wanted.gateway is not None else set()
+
+    def looked_at(found: ObservedContainer) -> ObservedContainer:
+        if found.name not in keys or found.asked is None:
+            return found
+        key, digest = keys[found.name]
+        is_as_asked = (found.digest != digest) == (key in others)  # what is there may have been replaced since
+        return replace(found, health=told.get(key, HealthState.STARTING) if is_as_asked else HealthState.STARTING)
+
+    return replace(observed, containers=tuple(map(looked_at, observed.containers)))
 
 
 def is_done(spec: ContainerSpec, found: ObservedContainer) -> bool:

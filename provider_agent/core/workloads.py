@@ -16,6 +16,7 @@ from graphlib import TopologicalSorter
 
 from moorage.manifest import Manifest, ManifestGroup, Workload
 from moorage.types import OrderId, Version
+from moorage.workload_health import Health
 from provider_agent.core.containers import (
     Attachment,
     ContainerSpec,
@@ -59,6 +60,8 @@ class DesiredGateway:
     """Workload and replica beside which another container runs, and whether that serves, too."""
     draining: tuple[tuple[str, int], ...] = ()
     """Workload and replica that is about to be replaced: what is connected goes on, nothing new comes."""
+    others: tuple[tuple[str, int, Health | None], ...] = ()
+    """Workload and place of what runs in another version, and how that is checked: a new check is not for it."""
     passages: tuple[str, ...] = ()
     """Networks by which tunnels of leases of the same provider come in, see core.siblings."""
 

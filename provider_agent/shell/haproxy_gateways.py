@@ -107,7 +107,8 @@ class HaproxyGateways:
     async def health(self, lease: DesiredLease) -> Mapping[tuple[str, int], HealthState]:
         if lease.gateway is None:
             return {}
-        return replica_health(lease.gateway.plan, await self._statistics(lease.lease))
+        apart = {(workload, place) for workload, place, _ in lease.gateway.others}
+        return replica_health(lease.gateway.plan, await self._statistics(lease.lease), apart)
 
     async def tunnels(self, lease: OrderId) -> tuple[TunnelReport, ...]:
         return tunnel_reports(self._given(lease), await self._statistics(lease), self._site.host)

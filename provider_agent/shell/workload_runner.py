@@ -120,7 +120,9 @@ class WorkloadRunner:
         gone = [each.lease for each in over]
         await self._abandon([*gone, *resting])
         finished = self._finished()
-        idle = [self._ports.give(self._updated(lease)) for lease in desired if lease.lease not in self._busy]
+        waiting = [lease for lease in desired if lease.lease not in self._busy]
+        await self._look_at_health([self._updated(lease) for lease in waiting])  # first: updates go by it
+        idle = [self._ports.give(self._updated(lease)) for lease in waiting]
         for each in idle:
             self._refusals.keep(each.lease, {container.name for container in each.containers})
         leases = [lease for lease in (*gone, *resting, *(each.lease for each in idle)) if lease not in self._busy]
@@ -128,7 +130,6 @@ class WorkloadRunner:
         for each in idle:
             await self._images.keep(each.lease, [image.reference for image in each.images])
         missing = self._images.missing(idle)
-        await self._look_at_health(idle)
         intents = plan(idle, self._merged(leases), over, self._now(), failures, resting, self._steps.stopped, missing)
         steps = {lease: tuple(each) for lease, each in groupby(intents, key=lambda intent: intent.lease)}
         begun = [lease for lease in leases if lease in steps]

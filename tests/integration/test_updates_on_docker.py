@@ -47,8 +47,22 @@ socketserver.ThreadingTCPServer(("0.0.0.0", 8080), Answer).serve_forever()
 """
 
 
-def web(mark: str, code: str = MARKED) -> Workload:
-    return server("web", (80,), connection(80), command=("/usr/bin/python3.11", "-c", code), env={"MARK": mark})
+def asked(http: HttpCheck | None = None, tcp_port: int | None = None, patience: int = 20) -> Health:
+    """Return a check by the gateway, every second."""
+    return Health(
+        http=http,
+        tcp_port=tcp_port,
+        command=None,
+        interval_seconds=1,
+        timeout_seconds=2,
+        retries=patience,
+        start_seconds=60,
+    )
+
+
+def web(mark: str, code: str = MARKED, health: Health | None = None) -> Workload:
+    command = ("/usr/bin/python3.11", "-c", code)
+    return server("web", (80,), connection(80), command=command, env={"MARK": mark}, health=health)
 
 
 @pytest.fixture
@@ -179,7 +193,7 @@ async def web_digests(site: GatewaySite) -> list[str]:
 
 async def test_i22_update__to_a_version_that_works__requests_are_answered(site: GatewaySite) -> None:
     old = site.lease(web("1"))
-    new = site.lease(web("2"), lease=old.lease, version=2)
+    new = site.lease(web("2", health=asked(tcp_port=80)), lease=old.lease, version=2)
     await site.up(old)
     port = site.runner.port(old, "web:80")
     assert port is not None
@@ -239,7 +253,8 @@ async def test_i22_update__to_a_version_that_crashes__the_old_one_answers_and_th
     site: GatewaySite,
 ) -> None:
     old = site.lease(web("1"))
-    bad = site.lease(web("2", code=ENDING), lease=old.lease, version=2)
+    check = asked(HttpCheck(path="/not-the-old-ones", port=80), patience=1)
+    bad = site.lease(web("2", code=ENDING, health=check), lease=old.lease, version=2)
     await site.up(old)
     port = site.runner.port(old, "web:80")
     assert port is not None
@@ -260,15 +275,7 @@ async def test_i22_update__to_a_version_that_crashes__the_old_one_answers_and_th
 
 @pytest.mark.parametrize(("path", "state"), [("/up", "running"), ("/missing", "starting")])
 async def test_i15_health__over_http__is_asked_by_the_gateway(site: GatewaySite, path: str, state: str) -> None:
-    check = Health(
-        http=HttpCheck(path=path, port=8080),
-        tcp_port=None,
-        command=None,
-        interval_seconds=1,
-        timeout_seconds=2,
-        retries=20,
-        start_seconds=60,
-    )
+    check = asked(HttpCheck(path=path, port=8080))
     lease = site.lease(
         server("api", (), command=("/usr/bin/python3.11", "-c", ANSWERS_UP), health=check),
         server("web", (80,), depends_on=("api",)),

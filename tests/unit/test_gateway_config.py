@@ -12,6 +12,7 @@ from hypothesis import given
 
 from moorage.manifest import Manifest
 from moorage.types import OrderId
+from moorage.workload_health import Health
 from provider_agent.core.containers import ObservedNetwork
 from provider_agent.core.gateway_config import (
     CONFIG_FILE,
@@ -39,6 +40,15 @@ DB = workload("db", connection(5432, "api", everywhere=True))
 SHOP = manifest(API, DB, workload("web", connection(80), connection(9000)), east=(DB, workload("api")))
 OUT = OutboundTunnel(Tunnel(EAST, "db", 5432, LEASE, "api"), ("203.0.113.9", 31_000), "db.east", b"key", b"root")
 IN = InboundTunnel(Tunnel(LEASE, "db", 5432, EAST, "api"), "db.west", b"key2", b"root2")
+CONNECTED = {
+    "http": None,
+    "tcp_port": 80,
+    "command": None,
+    "interval_seconds": 10,
+    "timeout_seconds": 3,
+    "retries": 4,
+    "start_seconds": 0,
+}
 TUNNELS, NONE = LeaseTunnels((OUT,), (IN,)), LeaseTunnels()
 
 
@@ -156,6 +166,29 @@ def test_i22_render__new_version_is_tried__those_of_other_datacenters_find_the_s
     ):
         outside, here = found(beside, draining=draining)
         assert (outside, [each for each in here if not each.startswith("t_")]) == (expected, expected)
+
+
+def test_i22_render__old_version_was_checked_otherwise__is_checked_apart_and_nothing_is_closed_for_it() -> None:
+    lease, ports = lease_of()
+    assert lease.gateway is not None
+    others = (("api", 1, Health(**{**CONNECTED, "tcp_port": 81})),)
+
+    before, after = (
+        render(replace(lease.gateway, others=each), SITE, networks_of(lease), ports) for each in ((), others)
+    )
+
+    text = after.files[CONFIG_FILE].decode()
+    assert (
+        "backend replicas_api_8000\n"
+        "  server r0 10.224.0.3:8000 check inter 2s\n"
+        "\n"
+        "backend replicas_api_8000_r1\n"
+        "  timeout check 3s\n"
+        "  server r1 10.224.0.4:8000 check port 81 inter 10s fall 4\n"
+    ) in text
+    assert "  server r0 10.224.0.3:8000 track replicas_api_8000/r0\n" in text
+    assert "  server r1 10.224.0.4:8000 track replicas_api_8000_r1/r1\n" in text
+    assert lost_servers(before, after) == lost_servers(after, before) == ()
 
 
 def test_render__network_is_missing__is_not_written_at_all() -> None:

@@ -26,6 +26,7 @@ TUNNEL = OutboundTunnel(
 )
 OUTBOUND = LeaseTunnels((TUNNEL,))
 END = f"check_{TUNNEL.tunnel.id},end"
+HERE = "in this datacenter"
 UP, DOWN, WAITING = ConnectionState.UP, ConnectionState.DOWN, ConnectionState.WAITING
 
 
@@ -49,6 +50,12 @@ def report(door: Door, answer: str | None, tunnels: LeaseTunnels = OUTBOUND) -> 
         (("replicas_db_5432,r0,UP,L4OK,",), UP, None),
         (("replicas_db_5432,r0,DOWN,L4CON,", "replicas_db_5432,r1,UP,L4OK,"), UP, None),
         (("replicas_db_5432,r0,UP 1/3,INI,",), WAITING, "not looked at yet"),
+        (("replicas_db_5432,r1,DOWN,L4CON,", "replicas_db_5432_r0,r0,UP,L4OK,"), UP, None),
+        (
+            ("replicas_db_5432,r0,DOWN,L4CON,", "replicas_db_54321,r0,UP,L4OK,"),
+            DOWN,
+            f"{HERE}: the connection is refused",
+        ),
         (("replicas_db_5432,r0,DOWN,L4CON,",), DOWN, "in this datacenter: the connection is refused"),
         (("replicas_db_5432,r0,DOWN,* L4TOUT,",), DOWN, "in this datacenter: no answer"),
         (("replicas_db_5432,r0,DOWN,NEWS,words",), DOWN, "in this datacenter: words"),

@@ -76,7 +76,7 @@ def test_inbound_frontend__of_a_lease__takes_the_listed_names_alone() -> None:
 
 
 def test_replicas_section__of_a_server__checks_each() -> None:
-    assert replicas_section("db", 5432, ["10.224.0.3"]) == (
+    assert replicas_section("db", 5432, {0: "10.224.0.3"}) == (
         "backend replicas_db_5432\n  server r0 10.224.0.3:5432 check inter 2s\n"
     )
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from moorage.workload_health import Health, HttpCheck
 from provider_agent.core.containers import (
     ContainerSpec,
     ContainerState,
@@ -14,6 +15,7 @@ from provider_agent.core.containers import (
     ObservedContainer,
     sorted_labels,
 )
+from provider_agent.core.gateway_container import CONFIG_FILE
 from provider_agent.core.updates import with_updates
 from provider_agent.core.workload_report import WorkloadReport
 from provider_agent.core.workloads import FIRST_PLACE, DesiredLease
@@ -273,6 +275,108 @@ def test_i22_with_updates__one_replica_is_carried_by_what_is_beside_it__the_othe
 
     assert [each.name for each in found.beside] == [f"{second}.next"]
     assert found.held == {first, f"{second}.next"}
+
+
+def asked(path: str) -> Health:
+    """Return a check over HTTP."""
+    check = HttpCheck(path=path, port=80)
+    return Health(
+        http=check, tcp_port=None, command=None, interval_seconds=1, timeout_seconds=1, retries=1, start_seconds=0
+    )
+
+
+def versions(*checks: Health | None, image: str = "example/web:2") -> list[DesiredLease]:
+    """Return one version for each check; all but the first have an image of their own."""
+    images = ["example/web:1", *(image for _ in checks[1:])]
+    return [
+        lease_of(workload("web", connection(80), image=made_of, health=check), version=NEXT_VERSION)
+        for made_of, check in zip(images, checks, strict=True)
+    ]
+
+
+def checks(site: Site) -> dict[str, str]:
+    """Return for what each server is asked over HTTP; an empty text: it is only connected to."""
+    (config,) = site.gateways.running.values()
+    parts = config.files[CONFIG_FILE].decode().split("\n\n")
+    paths = {part.split()[1]: part.partition("httpchk GET ")[2].split("\n")[0] for part in parts}
+    checking = {name: section for section, name in sorted(config.servers) if section.startswith("replicas_")}
+    for line in config.servers.values():
+        name, _, followed = line.split()[1], *line.partition(" track ")[1:]
+        assert not followed or followed.split()[0] == f"{checking[name]}/{name}"
+    return {name: paths[section] for name, section in sorted(checking.items())}
+
+
+@pytest.mark.parametrize("image", ["example/web:1", "example/web:2"])
+@pytest.mark.parametrize("before", [None, "/one"])
+async def test_i22_update__another_check__is_for_the_new_version_alone_and_goes_with_it(
+    before: str | None, image: str
+) -> None:
+    old, new = versions(asked(before) if before is not None else None, asked("/two"), image=image)
+    site = Site()
+    await site.step(old)
+    assert checks(site) == {"r0": before or ""}
+
+    await site.step(new, 10)
+    site.restart()
+    await site.step(new, 10)
+    assert checks(site) == {"r0": before or "", "r1": "/two"}
+    assert site.followers() == ["r0"]
+
+    site.gateways.healths = {("web", 0): HealthState.HEALTHY}
+    for _ in range(4):
+        await site.step(old, 10)
+    assert checks(site) == {"r0": before or ""}
+
+
+async def test_i22_update__another_check_and_it_works__is_for_each_container_of_the_new_version() -> None:
+    old, new = versions(asked("/one"), asked("/two"))
+    site = Site()
+    await site.step(old)
+    site.gateways.healths = {("web", 0): HealthState.HEALTHY, ("web", 1): HealthState.HEALTHY}
+
+    seen = []
+    for _ in range(12):
+        await site.step(new, 3)
+        seen.append(tuple(checks(site).values()))
+
+    assert list(dict.fromkeys(seen)) == [("/one",), ("/one", "/two"), ("/two", "/two"), ("/two",)]
+
+
+async def test_i22_update__version_without_a_check_follows__the_one_before_is_still_asked() -> None:
+    old, new = versions(asked("/one"), None)
+    site = Site()
+    await site.step(old)
+
+    await site.step(new, 10)
+    await site.step(new)
+
+    assert checks(site) == {"r0": "/one", "r1": ""}
+
+
+async def test_i22_update__storage_and_its_image_is_nowhere__the_old_one_is_not_asked_as_the_new_one() -> None:
+    old, new = (
+        lease_of(workload("web", connection(80), image=f"example/web:{number}", health=check, storage={"/data": 1}))
+        for number, check in ((1, None), (2, asked("/two")))
+    )
+    site = Site()
+    await site.step(old)
+    site.engine.images.discard("example/web:2")
+
+    await site.step(new, 10)
+
+    assert checks(site) == {"r0": ""}
+
+
+async def test_i22_update__what_was_seen_is_looked_at_anew__what_works_still_serves() -> None:
+    old, new = versions(None, asked("/two"))
+    site = Site()
+    await site.step(old)
+    site.gateways.healths = {("web", 1): HealthState.HEALTHY}
+    await site.step(new, 10)
+
+    for _ in range(2):  # each pass begins with what the engine tells, and it knows nothing of the gateway's checks
+        await site.step(new, 5)
+        assert site.followers()[-1] == "r1"
 
 
 def test_updated__nothing_on_the_engine__changes_nothing() -> None:

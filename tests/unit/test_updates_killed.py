@@ -9,6 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from moorage.manifest import Workload
+from moorage.workload_health import Health, HttpCheck
 from provider_agent.core.workloads import DesiredLease
 from tests.factories.workloads import NEXT_VERSION, connection, lease_of, workload
 from tests.update_site import ENDS_AFTER, UpdateSite
@@ -27,7 +28,23 @@ def ending(seconds: int) -> DesiredLease:
     return web(2, command=(*ENDS_AFTER, str(seconds)))
 
 
+def checked(version: int, asked: str, answered: str) -> DesiredLease:
+    """Return a version that is asked for a path over HTTP, and answers one."""
+    check = Health(
+        http=HttpCheck(path=asked, port=80),
+        tcp_port=None,
+        command=None,
+        interval_seconds=1,
+        timeout_seconds=1,
+        retries=1,
+        start_seconds=60,
+    )
+    return web(version, health=check, command=("serve", answered))
+
+
 OLD, NEW, NEXT = web(1), web(2), web(3)
+OLD_CHECKED, NEW_CHECKED = checked(1, "/one", "/one"), checked(2, "/two", "/two")
+BAD_CHECK, SAME_BUT_BAD_CHECK = checked(2, "/missing", "/two"), checked(1, "/missing", "/one")
 WITH_DB = web(2, workload("db", connection(5432, "web")), depends_on=("db",))
 STORED = {"storage": {"/data": 1}}
 
@@ -36,6 +53,8 @@ SHORT: dict[str, Story] = {
     "ends at once, and is taken back": ((OLD, 8), (ending(0), 8), (OLD, 6)),
     "ends soon, and is taken back": ((OLD, 8), (ending(4), 8), (OLD, 6)),
     "taken back in the middle": ((OLD, 8), (NEW, 5), (OLD, 16)),
+    "another check": ((OLD_CHECKED, 8), (NEW_CHECKED, 18)),
+    "a check that fails, and is taken back": ((OLD, 8), (BAD_CHECK, 8), (OLD, 6)),
 }
 LONG: dict[str, Story] = {
     "with another workload": ((OLD, 8), (WITH_DB, 22)),
@@ -43,6 +62,17 @@ LONG: dict[str, Story] = {
     "three replicas": ((web(1, count=3), 12), (web(2, count=3), 42)),
     "three replicas, taken back": ((web(1, count=3), 12), (web(2, count=3), 11), (web(1, count=3), 42)),
     **{f"taken back after {count}": ((OLD, 8), (NEW, count), (OLD, 16)) for count in range(1, 13) if count != 5},
+    "another check that fails, and is taken back": ((OLD_CHECKED, 8), (BAD_CHECK, 8), (OLD_CHECKED, 6)),
+    "the check alone fails, and is taken back": ((OLD_CHECKED, 8), (SAME_BUT_BAD_CHECK, 8), (OLD_CHECKED, 6)),
+    **{
+        f"{told}, taken back after {count}": ((old, 8), (new, count), (old, 18))
+        for told, old, new in (
+            ("a check", OLD, NEW_CHECKED),
+            ("another check", OLD_CHECKED, NEW_CHECKED),
+            ("no check any more", OLD_CHECKED, NEW),
+        )
+        for count in (2, 5, 8, 11)
+    },
     **{f"followed after {count}": ((OLD, 8), (NEW, count), (NEXT, 18)) for count in range(1, 13)},
 }
 WITH_A_BREAK: dict[str, Story] = {

@@ -6,9 +6,17 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace as replace_struct
 
-from moorage.workload_health import Health, HttpCheck
-from provider_agent.core.containers import ContainerSpec, ContainerState, HealthState, Observed, ObservedContainer
+from moorage.workload_health import Health, HttpCheck, written
+from provider_agent.core.containers import (
+    HEALTH_LABEL,
+    ContainerSpec,
+    ContainerState,
+    HealthState,
+    Observed,
+    ObservedContainer,
+)
 from provider_agent.core.containers import sorted_labels as sorted_labels_of
 from provider_agent.core.gateway import Service, plan_gateway
 from provider_agent.core.gateway_state import read_statistics, replica_health
@@ -40,6 +48,9 @@ HTTP = Health(
     retries=4,
     start_seconds=30,
 )
+
+
+OTHER_HTTP = replace_struct(HTTP, start_seconds=40)
 
 
 def chain(health: Health | None = None) -> DesiredLease:
@@ -195,12 +206,69 @@ def test_i22_with_health__new_version_is_tried__is_told_of_it_too() -> None:
     assert [each.health for each in found.containers] == [HealthState.HEALTHY]
 
 
+@pytest.mark.parametrize(
+    ("runs", "is_apart", "expected"),
+    [
+        (HTTP, False, HealthState.HEALTHY),
+        (HTTP, True, HealthState.STARTING),
+        (OTHER_HTTP, True, HealthState.HEALTHY),
+        (OTHER_HTTP, False, HealthState.STARTING),
+        (COMMAND, True, HealthState.UNHEALTHY),
+        (None, True, HealthState.UNHEALTHY),
+    ],
+)
+def test_i22_with_health__told_by_another_check_than_the_containers_own__is_not_its_health(
+    runs: Health | None, is_apart: bool, expected: HealthState
+) -> None:
+    wanted, there = (lease_of(workload("web", connection(80), health=check)) for check in (HTTP, runs))
+    assert wanted.gateway is not None
+    gateway = replace(wanted.gateway, others=(("web", 0, None),) if is_apart else ())
+    observed = Observed((seen(there.workload_containers[0], health=HealthState.UNHEALTHY),))
+
+    found = with_health(observed, replace(wanted, gateway=gateway), {("web", 0): HealthState.HEALTHY})
+
+    assert [each.health for each in found.containers] == [expected]
+
+
+def test_gateway__what_it_says_of_one_that_is_checked_apart__is_taken_from_there_alone() -> None:
+    planned = plan_gateway(manifest(workload("web", health=HTTP)), "westcoast")
+    head = "# pxname,svname,status,check_status\n"
+    told = read_statistics(f"{head}replicas_web_8080,r0,UP,L7OK\nreplicas_web_8080_r1,r1,DOWN,L7STS\n")
+    first, second = ("web", 0), ("web", 1)
+
+    assert replica_health(planned, told, {second}) == {first: HealthState.HEALTHY, second: HealthState.UNHEALTHY}
+    assert replica_health(planned, told, {first, second}) == {
+        first: HealthState.STARTING,
+        second: HealthState.UNHEALTHY,
+    }
+    assert replica_health(planned, told) == {first: HealthState.HEALTHY}
+
+
+@pytest.mark.parametrize(
+    ("label", "expected"), [(written(HTTP), HTTP), (written(COMMAND), None), ("yes", None), ("", None), ("{}", None)]
+)
+def test_i22_container__label_of_its_health__says_what_a_gateway_asks(label: str, expected: Health | None) -> None:
+    found = ObservedContainer("web", ((HEALTH_LABEL, label),), ContainerState.RUNNING)
+
+    assert found.asked == expected
+
+
+def test_i22_container__another_check__is_another_version() -> None:
+    digests = {
+        spec.digest
+        for check in (None, COMMAND, HTTP, OTHER_HTTP)
+        for spec in lease_of(workload("web", health=check)).workload_containers
+    }
+
+    assert len(digests) == 4
+
+
 def test_gateway__health_over_http__is_asked_on_its_own_port_also_if_nobody_connects() -> None:
     planned = plan_gateway(manifest(workload("web", health=HTTP)), "westcoast")
 
     assert planned.services == (Service("web", 8080, 1, HTTP),)
     assert planned.is_needed
-    assert replicas_section("web", 80, ["10.0.0.3"], HTTP) == (
+    assert replicas_section("web", 80, {0: "10.0.0.3"}, HTTP) == (
         "backend replicas_web_80\n"
         "  timeout check 3s\n"
         "  option httpchk GET /up\n"
