@@ -311,6 +311,11 @@ class TunnelWorld:
         self.gateways.append(Gateway(self.docker, self.network, self.prefix, self.host, name))
         return self.gateways[-1]
 
+    async def close(self, gateway: Gateway) -> None:
+        """End a gateway before the others."""
+        self.gateways.remove(gateway)
+        await gateway.close()
+
     async def workload(self, name: str) -> tuple[EchoServer, int]:
         """Start a server; return it with its port."""
         workload = EchoServer(name)

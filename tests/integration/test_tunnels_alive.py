@@ -94,8 +94,11 @@ class Line:
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def line(world: TunnelWorld) -> Line:
-    return await opened(world)
+async def line(world: TunnelWorld) -> AsyncIterator[Line]:
+    found = await opened(world)
+    yield found
+    for each in (found.server, found.consumer):  # the network has addresses for thirteen
+        await world.close(each)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -112,8 +115,7 @@ def assert_goes_on(live: Pulse, undisturbed: Pulse) -> None:
 async def opened(world: TunnelWorld) -> Line:
     """Start a tunnel, and wait until it is up."""
     _, port = await world.workload("db")
-    number = len(world.gateways)
-    gateways = world.gateway(f"server-{number}"), world.gateway(f"consumer-{number}")
+    gateways = world.gateway(f"server-{port}"), world.gateway(f"consumer-{port}")
     tunnel = Tunnel(EAST, "db", port, WEST, "web")
     found = Line(Provider(ProviderNumber(1)), Provider(ProviderNumber(2)), tunnel, *gateways)
     await found.configure()
