@@ -22,21 +22,22 @@ def with_health(observed: Observed, wanted: DesiredLease, told: Mapping[tuple[st
     """Return what a lease has, with what its gateway tells of its replicas.
 
     Args:
-        told: by workload and replica.
+        told: by workload and place: the replicas in order, then what is beside them.
     """
+    there = {each.name for each in observed.containers}
     keys = {
-        spec.name: ((workload.name, index), spec.digest)
+        spec.name: ((workload.name, place), spec.digest)
         for workload in wanted.workloads
-        for index, spec in enumerate((*workload.replicas, *workload.beside))
+        for place, spec in enumerate((*workload.replicas, *(each for each in workload.beside if each.name in there)))
         if spec.health is not None and spec.health.command is None
     }
-    others = {(name, index) for name, index, _ in wanted.gateway.others} if wanted.gateway is not None else set()
+    apart = wanted.gateway.apart if wanted.gateway is not None else frozenset()
 
     def looked_at(found: ObservedContainer) -> ObservedContainer:
         if found.name not in keys or found.asked is None:
             return found
         key, digest = keys[found.name]
-        is_as_asked = (found.digest != digest) == (key in others)  # what is there may have been replaced since
+        is_as_asked = (found.digest != digest) == (key in apart)  # what is there may have been replaced since
         return replace(found, health=told.get(key, HealthState.STARTING) if is_as_asked else HealthState.STARTING)
 
     return replace(observed, containers=tuple(map(looked_at, observed.containers)))

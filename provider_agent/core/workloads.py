@@ -65,6 +65,11 @@ class DesiredGateway:
     passages: tuple[str, ...] = ()
     """Networks by which tunnels of leases of the same provider come in, see core.siblings."""
 
+    @property
+    def apart(self) -> frozenset[tuple[str, int]]:
+        """Workload and place of what is checked in a section of its own."""
+        return frozenset((workload, place) for workload, place, _ in self.others)
+
 
 @dataclass(frozen=True, slots=True)
 class DesiredLease:

@@ -107,8 +107,7 @@ class HaproxyGateways:
     async def health(self, lease: DesiredLease) -> Mapping[tuple[str, int], HealthState]:
         if lease.gateway is None:
             return {}
-        apart = {(workload, place) for workload, place, _ in lease.gateway.others}
-        return replica_health(lease.gateway.plan, await self._statistics(lease.lease), apart)
+        return replica_health(lease.gateway.plan, await self._statistics(lease.lease), lease.gateway.apart)
 
     async def tunnels(self, lease: OrderId) -> tuple[TunnelReport, ...]:
         return tunnel_reports(self._given(lease), await self._statistics(lease), self._site.host)

@@ -317,7 +317,7 @@ class WorkloadLoop:
     async def _clear_away(self, snapshot: Snapshot) -> None:
         """Forget the manifests of leases that are over and gone, and those leases when the chain knows it too."""
         gone = frozenset(each.lease for each in self._endings.over if self._runner.is_reset(each.lease))
-        for lease in gone:
+        for lease in gone - self.reset:  # once
             await self._runner.forget_logs(lease)
         for lease in gone & self._shelf.leases:
             crash_point("before-forgetting-manifest")

@@ -121,8 +121,7 @@ class WorkloadRunner:
         await self._abandon([*gone, *resting])
         finished = self._finished()
         waiting = [lease for lease in desired if lease.lease not in self._busy]
-        await self._look_at_health([self._updated(lease) for lease in waiting])  # first: updates go by it
-        idle = [self._ports.give(self._updated(lease)) for lease in waiting]
+        idle = [self._ports.give(await self._looked_at(lease)) for lease in waiting]
         for each in idle:
             self._refusals.keep(each.lease, {container.name for container in each.containers})
         leases = [lease for lease in (*gone, *resting, *(each.lease for each in idle)) if lease not in self._busy]
@@ -145,7 +144,9 @@ class WorkloadRunner:
             finished |= self._finished()
         if finished:
             await self.look(finished, is_everything=False)
-            await self._look_at_health([each for each in idle if each.lease in finished])
+            for each in idle:
+                if each.lease in finished:
+                    await self._look_at_health(each)
         return frozenset({*begun, *finished})
 
     def _updated(self, lease: DesiredLease) -> DesiredLease:
@@ -158,12 +159,18 @@ class WorkloadRunner:
         """Return a lease as it is to be now, with its gateway's container as it was given the last time."""
         return self._ports.as_given(self._updated(lease))
 
-    async def _look_at_health(self, leases: Iterable[DesiredLease]) -> None:
-        """Add to what was seen how the gateways find the replicas."""
-        for each in leases:
-            seen = self._seen.get(each.lease.hex())
-            if seen is not None and is_asked_by_gateway(each):
-                self._seen[each.lease.hex()] = with_health(seen, each, await self._gateways.health(each))
+    async def _looked_at(self, lease: DesiredLease) -> DesiredLease:
+        """Return a lease as it is to be now, also by how its gateway finds the replicas just now."""
+        updated = self._updated(lease)
+        return self._updated(lease) if await self._look_at_health(updated) else updated
+
+    async def _look_at_health(self, lease: DesiredLease) -> bool:
+        """Add to what was seen how a lease's gateway finds the replicas; return whether there is something to add."""
+        seen = self._seen.get(lease.lease.hex())
+        if seen is None or not is_asked_by_gateway(lease):
+            return False
+        self._seen[lease.lease.hex()] = with_health(seen, lease, await self._gateways.health(lease))
+        return True
 
     def next_attempt(self, lease: DesiredLease) -> int | None:
         """Return the Unix time from which there is something to do for a lease though nothing changes; None: never."""

@@ -195,13 +195,14 @@ def test_with_health__what_the_gateway_tells__is_its_replicas_alone() -> None:
     }
 
 
-def test_i22_with_health__new_version_is_tried__is_told_of_it_too() -> None:
+@pytest.mark.parametrize("there", [0, 1], ids=["of the first", "of the second; the first one's is not there yet"])
+def test_i22_with_health__new_version_is_tried__is_told_of_it_too(there: int) -> None:
     lease = lease_of(workload("web", connection(80), health=HTTP, count=2))
     (web,) = lease.workloads
-    trial = replace(web.replicas[0], name=name_beside(web.replicas[0]))
-    wanted = replace(lease, workloads=(replace(web, beside=(trial,)),))
+    trials = tuple(replace(each, name=name_beside(each)) for each in web.replicas)
+    wanted = replace(lease, workloads=(replace(web, beside=trials),))
 
-    found = with_health(Observed((seen(trial),)), wanted, {("web", 2): HealthState.HEALTHY})
+    found = with_health(Observed((seen(trials[there]),)), wanted, {("web", 2): HealthState.HEALTHY})
 
     assert [each.health for each in found.containers] == [HealthState.HEALTHY]
 
